@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facial landmarks in thermal images, for ROS 2 and without it.
+
+`thermal_fld_ros.perception` is what runs on the robot and needs no ROS; `thermal_fld_ros.nodes` are the ROS 2 nodes;
+`python -m thermal_fld_ros` lists the commands.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the landmark network looks: a square around a box or around landmarks, with the head's roll taken out.
+
+Training uses these functions too, so the network sees crops of one kind only. Angles are radians, positive where the face is
+turned clockwise on the screen.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from thermal_fld_ros.perception.geometry import Affine, box_around
+
+# Means of many points, far apart: steady against the errors of single points.
+UPPER_FACE = np.r_[17:27, 36:48]  # brows and eyes
+LOWER_FACE = np.r_[48:68, 6:11]  # mouth and chin
+
+
+def crop_from_box(box: ArrayLike, size: int, scale: float, angle: float = 0.0) -> Affine:
+    """The square crop around a face box.
+
+    Parameters
+    ----------
+    box : (4,)
+        x, y, width, height in upright pixels.
+    size : int
+        Side of the crop in its own pixels.
+    scale : float
+        Side of the crop over the longer side of the box.
+    angle : float
+        Roll of the face in radians, clockwise; the face stands upright in the crop.
+
+    Returns
+    -------
+    Affine from crop pixels to upright pixels. Raises ValueError for a box without extent or with values that are not finite.
+    """
+    x, y, width, height = np.asarray(box, dtype=np.float64).tolist()
+    return _square((x + width / 2, y + height / 2), max(width, height), size, scale, angle)
+
+
+def crop_from_points(points: ArrayLike, size: int, scale: float) -> Affine:
+    """The square crop around 68 landmarks (68, 2) in upright pixels, turned by their roll; see `crop_from_box`."""
+    array = np.asarray(points, dtype=np.float64)
+    angle = roll_from_points(array)
+    level = Affine.similarity(1.0, -angle, (0.0, 0.0), (0.0, 0.0))
+    x, y, width, height = box_around(level(array)).tolist()
+    centre = level.inverse()((x + width / 2, y + height / 2))
+    return _square((float(centre[0]), float(centre[1])), max(width, height), size, scale, angle)
+
+
+def roll_from_points(points: ArrayLike) -> float:
+    """Roll of a face in radians from 68 landmarks (68, 2): the line from brows and eyes to mouth and chin against the vertical."""
+    array: NDArray[np.float64] = np.asarray(points, dtype=np.float64)
+    right, down = (array[LOWER_FACE].mean(axis=0) - array[UPPER_FACE].mean(axis=0)).tolist()
+    return math.atan2(-right, down)
+
+
+def _square(centre: tuple[float, float], extent: float, size: int, scale: float, angle: float) -> Affine:
+    side = extent * scale
+    if not (math.isfinite(side) and side > 0.0 and math.isfinite(centre[0]) and math.isfinite(centre[1])):
+        raise ValueError(f"no crop around centre {centre} with a side of {side} pixels")
+    middle = (size - 1) / 2
+    return Affine.similarity(side / size, angle, (middle, middle), centre)
