@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between messages and numpy: images, points, faces.
+
+rclpy checks every element of a primitive array field unless it is given an `array.array` of the right type, and hands out such arrays;
+both directions here go through its buffer, so that no loop over elements runs in Python.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from thermal_fld_ros.msg import FaceLandmarks
+
+if TYPE_CHECKING:
+    from thermal_fld_ros.perception.pipeline import Face
+
+SCHEME = "ibug68"
+
+_LAYOUTS = {
+    "mono8": ("u1", 1),
+    "mono16": ("u2", 1),
+    "32FC1": ("f4", 1),
+    "bgr8": ("u1", 3),
+    "bgra8": ("u1", 4),
+    "8UC1": ("u1", 1),
+    "16UC1": ("u2", 1),
+    "rgb8": ("u1", 3),
+    "8UC3": ("u1", 3),
+    "rgba8": ("u1", 4),
+    "8UC4": ("u1", 4),
+}
+"""Encoding -> element type and channels; an array is sent by the first encoding that fits."""
+
+
+def field_from_array(values: ArrayLike, typecode: str = "f") -> array[Any]:
+    """An array of any shape, flattened, as the value of a primitive array field.
+
+    Parameters
+    ----------
+    typecode
+        The field's element type as in `array.array`: "f" float32, "d" float64, "B" uint8.
+    """
+    field: array[Any] = array(typecode)
+    field.frombytes(np.ascontiguousarray(values, dtype=typecode).tobytes())
+    return field
+
+
+def points_from_field(field: Any) -> NDArray[np.float32]:
+    """`FaceLandmarks.points` as an (N, 2) view: x, y in px of the incoming image."""
+    return np.frombuffer(field, dtype=np.float32).reshape(-1, 2)
+
+
+def image_from_array(pixels: NDArray[Any], header: Header, encoding: str = "") -> Image:
+    """An image message of (H, W), (H, W, 3) or (H, W, 4) pixels; colour is BGR unless `encoding` says otherwise."""
+    pixels = np.ascontiguousarray(pixels)
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if not encoding:
+        key = (pixels.dtype.str[1:], channels)
+        fitting = [name for name, layout in _LAYOUTS.items() if layout == key]
+        if not fitting:
+            raise ValueError(f"no image encoding holds {channels} channels of {pixels.dtype}")
+        encoding = fitting[0]
+    height, width = pixels.shape[:2]
+    image = Image(header=header, height=height, width=width, encoding=encoding, step=pixels.strides[0])
+    image.is_bigendian = int(pixels.dtype.byteorder == ">")
+    data = array("B")
+    data.frombytes(pixels.view(np.uint8).data if pixels.size else b"")
+    image.data = data
+    return image
+
+
+def array_from_image(image: Image) -> NDArray[Any]:
+    """The pixels of an image message, as they are: an (H, W) or (H, W, C) view of its data. Raises ValueError where it has none.
+
+    For thermal images to work on, use `thermal_fld_ros.perception.decoding.decode`.
+    """
+    if image.encoding not in _LAYOUTS:
+        raise ValueError(f'encoding "{image.encoding}" is not one of {", ".join(_LAYOUTS)}')
+    kind, channels = _LAYOUTS[image.encoding]
+    dtype = np.dtype((">" if image.is_bigendian else "<") + kind)
+    shape = (image.height, image.width) + ((channels,) if channels > 1 else ())
+    strides = (image.step, channels * dtype.itemsize) + ((dtype.itemsize,) if channels > 1 else ())
+    try:
+        return np.ndarray(shape, dtype, memoryview(image.data), strides=strides)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{len(image.data)} bytes are too few for {image.height} rows of {image.step} bytes: {error}"
+        ) from error
+
+
+def face_message(face: Face, header: Header) -> FaceLandmarks:
+    """A face as a message; points and box in px of the incoming image."""
+    message = FaceLandmarks(header=header, id=face.id, score=float(face.score), scheme=SCHEME)
+    message.roi = np.asarray(face.roi, dtype=np.float32)
+    message.points = field_from_array(face.points)
+    message.confidence = field_from_array(face.confidence)
+    if face.pose is not None:
+        message.pose_valid = True
+        position, orientation = message.pose.position, message.pose.orientation
+        position.x, position.y, position.z = (float(value) for value in face.pose.position)
+        orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.quaternion)
+    message.temperature_names = list(face.temperatures)
+    message.temperatures = field_from_array(list(face.temperatures.values()))
+    return message

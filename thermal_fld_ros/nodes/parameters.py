@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node parameters, declared once in a table.
+
+From a table of `Parameter` come the declarations with their descriptors, the checks at run time, the node's file in `config/`
+and its section of `docs/parameters.md`. `python -m thermal_fld_ros.nodes.parameters` writes those two, without ROS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter as RosParameter
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+Apply = Callable[[Values, frozenset[str]], None]
+
+TYPE_NAMES = {bool: "bool", int: "integer", float: "double", str: "string"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a node; its type is that of its default.
+
+    Attributes
+    ----------
+    description
+        One sentence or two for a person, with the unit.
+    low, high
+        Range of a number, both ends included.
+    step
+        Distance of an integer's permitted values, counted from `low`.
+    choices
+        Permitted values of a string.
+    read_only
+        Read once at the start; a change is refused.
+    """
+
+    name: str
+    default: Value
+    description: str
+    low: float | None = None
+    high: float | None = None
+    step: int = 1
+    choices: tuple[str, ...] = ()
+    read_only: bool = False
+
+    @property
+    def constraint(self) -> str:
+        """The permitted values, in words."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.low is None or self.high is None:
+            return ""
+        steps = f" in steps of {self.step}" if self.step != 1 else ""
+        return f"{self.low:.12g} to {self.high:.12g}{steps}"
+
+    def check(self, value: Value) -> None:
+        """Raise ValueError with the reason when the value is not permitted."""
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{self.name}: '{value}' is not {self.constraint}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{self.name}: {value} is not a finite number")
+
+    def descriptor(self) -> ParameterDescriptor:
+        """The ROS descriptor, by which rclpy refuses what is out of range and tools draw their sliders."""
+        from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+        descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)
+        if self.choices:
+            descriptor.additional_constraints = self.constraint
+        elif self.low is not None and self.high is not None:
+            if isinstance(self.default, float):
+                descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
+            else:
+                limits = IntegerRange(from_value=int(self.low), to_value=int(self.high), step=self.step)
+                descriptor.integer_range = [limits]
+        return descriptor
+
+
+class Parameters:
+    """The parameters of a table on a node, kept as plain values.
+
+    Parameters
+    ----------
+    apply
+        Called with all values and the names of those that change, before the change is final. It makes the change take effect, or
+        raises ValueError with the reason for which it is refused and leaves everything as it was.
+    """
+
+    def __init__(self, node: Node, table: Sequence[Parameter], apply: Apply) -> None:
+        self._table = {parameter.name: parameter for parameter in table}
+        self._apply = apply
+        values = {}
+        for parameter in table:
+            values[parameter.name] = node.declare_parameter(
+                parameter.name, parameter.default, parameter.descriptor()
+            ).value
+            parameter.check(values[parameter.name])
+        self.values: Values = values
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
+        from rcl_interfaces.msg import SetParametersResult
+
+        # rclpy has checked type, range and read-only by now. Names of others (QoS overrides, use_sim_time) pass here too.
+        changed = {change.name: change.value for change in changes if change.name in self._table}
+        if changed:
+            values = {**self.values, **changed}
+            try:
+                for name, value in changed.items():
+                    self._table[name].check(value)
+                self._apply(values, frozenset(changed))
+            except ValueError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            self.values = values
+        return SetParametersResult(successful=True)
+
+
+def yaml_text(node_name: str, table: Sequence[Parameter]) -> str:
+    """The parameter file that sets every parameter of a table to its default."""
+    lines = [
+        f"# Every parameter of {node_name}, at its default. Written by `python -m thermal_fld_ros.nodes.parameters`.",
+        "# /** lets the file hold for the node under whatever name and namespace it runs.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for parameter in table:
+        note = f" ({parameter.constraint})" if parameter.constraint else ""
+        lines += [f"    # {parameter.description}{note}", f"    {parameter.name}: {_yaml_value(parameter.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(node_name: str, table: Sequence[Parameter]) -> str:
+    """A node's section of the reference table."""
+    lines = [f"## {node_name}", "", "| parameter | type | default | permitted | |", "|---|---|---|---|---|"]
+    for parameter in table:
+        description = parameter.description + (" Read at the start only." if parameter.read_only else "")
+        kind = TYPE_NAMES[type(parameter.default)]
+        cells = [f"`{parameter.name}`", kind, f"`{_yaml_value(parameter.default)}`", parameter.constraint, description]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def generated_files() -> dict[str, str]:
+    """The files that are written from the tables: path in the repository -> content."""
+    from thermal_fld_ros.nodes import detector_parameters
+
+    tables = {"thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE)}
+    head = (
+        "# Parameters\n\n"
+        "Written by `python -m thermal_fld_ros.nodes.parameters` from the declarations in the code; a test keeps it true.\n"
+        "All can be changed while the node runs (`ros2 param set`), unless it says otherwise: a change takes effect from the\n"
+        "next image on, or is refused with the reason.\n\n"
+    )
+    files = {path: yaml_text(name, table) for name, (path, table) in tables.items()}
+    files["docs/parameters.md"] = head + "\n".join(markdown(name, table) for name, (_, table) in tables.items())
+    return files
+
+
+def _yaml_value(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def main() -> None:
+    """Write the generated files into a checkout."""
+    parser = argparse.ArgumentParser(description="Write config/*.yaml and docs/parameters.md from the declarations.")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository (default: the current folder)")
+    root = parser.parse_args().root
+    for path, text in generated_files().items():
+        (root / path).write_text(text)
+        print(f"wrote {root / path}")
+
+
+if __name__ == "__main__":
+    main()

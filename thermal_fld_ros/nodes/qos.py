@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quality of service of the package's topics, each in one place.
+
+A publisher or subscription that is made with `overrides()` lets the user replace history, depth and reliability by the
+parameters `qos_overrides.<topic>.<publisher|subscription>.<policy>`.
+"""
+
+from __future__ import annotations
+
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+RELIABILITIES = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
+
+
+def images(reliability: str = "best_effort") -> QoSProfile:
+    """Images into a node: the newest only. Best effort hears every publisher, reliable only reliable ones."""
+    return QoSProfile(depth=1, reliability=RELIABILITIES[reliability])
+
+
+def camera_info() -> QoSProfile:
+    """Calibration into a node; best effort, so that it hears every publisher."""
+    return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def results() -> QoSProfile:
+    """Results out: small and reliable."""
+    return QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def debug_images() -> QoSProfile:
+    """Pictures for people; reliable, so that every viewer hears them, and only the newest is kept for a slow one."""
+    return QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def overrides() -> QoSOverridingOptions:
+    """Let parameters override history, depth and reliability."""
+    return QoSOverridingOptions.with_default_policies()
+
+
+def describe(profile: QoSProfile) -> str:
+    """A profile in words, for logs."""
+    words = (profile.reliability.name.lower().replace("_", " "), profile.durability.name.lower().replace("_", " "))
+    return f"{words[0]}, {words[1]}, {profile.history.name.lower().replace('_', ' ')} {profile.depth}"
