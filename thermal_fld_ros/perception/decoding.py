@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the bytes of an image message to a `ThermalFrame`.
+
+Nothing here converts, rotates or copies a whole 8- or 16-bit image: a frame is a view into the message plus what is known
+about it, and pixels are fetched through one affine map when a network asks for them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.perception.geometry import Affine, Size
+
+KELVIN_ZERO = -273.15
+PLAUSIBLE_CELSIUS = (-80.0, 400.0)
+MAX_DEAD_SHARE = 0.5
+LARGEST_VALUE = 1e9  # larger floating-point values are as dead as infinity
+
+
+class ImageError(ValueError):
+    """An image that cannot be used.
+
+    Attributes
+    ----------
+    reason : str
+        Short and stable, to count by: "size", "max_pixels", "encoding", "step", "short_data", "rows", "unit", "not_finite",
+        "shape".
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a raw value means: degC = raw * scale + offset, if it is a temperature at all."""
+
+    name: str
+    scale: float = 1.0
+    offset: float = 0.0
+    radiometric: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and math.isfinite(self.offset) and self.scale != 0.0):
+            raise ValueError(f'unit "{self.name}": scale must be finite and not 0, offset finite')
+
+
+UNITS: dict[str, Unit] = {
+    unit.name: unit
+    for unit in (
+        Unit("counts", radiometric=False),
+        Unit("agc", radiometric=False),
+        Unit("celsius"),
+        Unit("kelvin", 1.0, KELVIN_ZERO),
+        Unit("decikelvin", 0.1, KELVIN_ZERO),
+        Unit("centikelvin", 0.01, KELVIN_ZERO),
+        Unit("tlinear_0.04", 0.04, KELVIN_ZERO),
+        Unit("tlinear_0.4", 0.4, KELVIN_ZERO),
+        Unit("kelvin_64", 1.0 / 64.0, KELVIN_ZERO),
+        Unit("optris", 0.1, -100.0),
+        Unit("gazebo_8bit", 3.0, KELVIN_ZERO),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What the message does not say about the camera.
+
+    Attributes
+    ----------
+    unit : Unit
+        Never guessed; "counts" (no temperatures) unless told.
+    rotation : int
+        Clockwise turn in degrees (0, 90, 180, 270) that brings the incoming image upright.
+    rows : (int, int)
+        Rows dropped at the top and at the bottom of the incoming image: telemetry, a stacked second image.
+    inverted : bool
+        Warm is dark ("black hot").
+    max_pixels : int
+        Larger images are refused before any memory is touched.
+    """
+
+    unit: Unit = UNITS["counts"]
+    rotation: int = 0
+    rows: tuple[int, int] = (0, 0)
+    inverted: bool = False
+    max_pixels: int = 16_000_000
+
+    def __post_init__(self) -> None:
+        if self.rotation not in (0, 90, 180, 270):
+            raise ValueError(f"rotation must be 0, 90, 180 or 270 degrees, not {self.rotation}")
+        if min(self.rows) < 0:
+            raise ValueError(f"rows to drop must not be negative, got {self.rows}")
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    dtype: type[np.generic]
+    channels: int = 1
+    luma: int | None = None  # OpenCV's colour conversion; None: grey already
+
+
+_ENCODINGS = {
+    "mono8": _Encoding(np.uint8),
+    "8UC1": _Encoding(np.uint8),
+    "mono16": _Encoding(np.uint16),
+    "16UC1": _Encoding(np.uint16),
+    "32FC1": _Encoding(np.float32),
+    "rgb8": _Encoding(np.uint8, 3, cv2.COLOR_RGB2GRAY),
+    "bgr8": _Encoding(np.uint8, 3, cv2.COLOR_BGR2GRAY),
+    "8UC3": _Encoding(np.uint8, 3, cv2.COLOR_BGR2GRAY),
+    "rgba8": _Encoding(np.uint8, 4, cv2.COLOR_RGBA2GRAY),
+    "bgra8": _Encoding(np.uint8, 4, cv2.COLOR_BGRA2GRAY),
+    "8UC4": _Encoding(np.uint8, 4, cv2.COLOR_BGRA2GRAY),
+    "yuv422": _Encoding(np.uint8, 2, cv2.COLOR_YUV2GRAY_UYVY),
+    "uyvy": _Encoding(np.uint8, 2, cv2.COLOR_YUV2GRAY_UYVY),
+    "yuv422_yuy2": _Encoding(np.uint8, 2, cv2.COLOR_YUV2GRAY_YUY2),
+    "yuyv": _Encoding(np.uint8, 2, cv2.COLOR_YUV2GRAY_YUY2),
+}
+ENCODINGS = tuple(_ENCODINGS)
+
+
+@dataclass(frozen=True, eq=False)
+class ThermalFrame:
+    """One image, as delivered, with what is known about it. Made by `decode` or `decode_array`.
+
+    Attributes
+    ----------
+    pixels : (h, w) uint8, uint16 or float32
+        Rows of the incoming image that are left after the row crop; a view into the incoming data where possible (read it,
+        never write it; 16-bit pixels may be of foreign byte order, as their dtype says). Finite.
+    unit, inverted, rotation
+        As in `Decoding`.
+    image_size : (int, int)
+        Width and height of the incoming image.
+    top : int
+        Rows dropped above `pixels`.
+    dead_share : float
+        Share of pixels that were NaN or infinite and were filled from their neighbours.
+    """
+
+    pixels: NDArray[Any]
+    unit: Unit
+    inverted: bool
+    rotation: int
+    image_size: Size
+    top: int = 0
+    dead_share: float = 0.0
+    _pixels_from_upright: Affine = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        height, width = self.pixels.shape
+        turns = Affine.quarter_turns(self.rotation, (width, height))
+        object.__setattr__(self, "_pixels_from_upright", turns.inverse())
+
+    @property
+    def upright_size(self) -> Size:
+        """Width and height of the frame in which faces stand upright."""
+        height, width = self.pixels.shape
+        return (height, width) if self.rotation in (90, 270) else (width, height)
+
+    @cached_property
+    def upright_to_image(self) -> Affine:
+        """From upright pixels to those of the incoming image."""
+        return Affine.translation(0.0, self.top) @ self._pixels_from_upright
+
+    def sample(self, crop_to_upright: Affine, size: Size, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Fetch a crop through an affine map.
+
+        Parameters
+        ----------
+        crop_to_upright : Affine
+            From the crop's pixels to upright pixels.
+        size : (int, int)
+            Width and height of the crop.
+        out : (height, width) of the camera's dtype, optional
+            Written instead of a new array.
+
+        Returns
+        -------
+        (height, width) of the camera's dtype in native byte order. Bilinear; averaged over areas where the crop shrinks the
+        image to half or less; the border is replicated outwards.
+        """
+        source, crop_to_source = self.pixels, self._pixels_from_upright @ crop_to_upright
+        factor = int(crop_to_source.scale + 1e-6)
+        if factor >= 2 or not source.dtype.isnative:
+            source, crop_to_source = _region(source, crop_to_source, size, max(factor, 1))
+        sampled: NDArray[Any] = cv2.warpAffine(
+            source,
+            crop_to_source.matrix,
+            size,
+            dst=out,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return sampled
+
+    def celsius(self, raw: NDArray[Any] | float) -> NDArray[np.float32]:
+        """Raw values in degC, float32 of the same shape; NaN where the unit is not radiometric."""
+        values = np.asarray(raw)
+        if not self.unit.radiometric:
+            return np.full(values.shape, np.nan, dtype=np.float32)
+        return (values * np.float64(self.unit.scale) + self.unit.offset).astype(np.float32)
+
+    def warnings(self) -> list[str]:
+        """What looks wrong with this frame, as sentences; costs a subsample's median, so ask now and then, not every frame."""
+        found = []
+        if self.dead_share > 0.0:
+            found.append(f"{self.dead_share:.1%} of the pixels are not finite and were filled from their neighbours")
+        if self.unit.radiometric:
+            median = float(self.celsius(float(np.median(self.pixels[::8, ::8]))))
+            if not PLAUSIBLE_CELSIUS[0] <= median <= PLAUSIBLE_CELSIUS[1]:
+                found.append(
+                    f'the median temperature would be {median:.0f} degC: is the unit really "{self.unit.name}" '
+                    f"(degC = raw * {self.unit.scale:g} + {self.unit.offset:g})?"
+                )
+        return found
+
+
+def decode(
+    data: Any,
+    *,
+    height: int,
+    width: int,
+    encoding: str,
+    step: int,
+    is_bigendian: bool,
+    options: Decoding = Decoding(),
+) -> ThermalFrame:
+    """Decode the fields of a `sensor_msgs/Image`.
+
+    Parameters
+    ----------
+    data : bytes, memoryview, array.array or uint8 array
+        Anything with the buffer protocol; not copied for single-channel images.
+    height, width, encoding, step, is_bigendian
+        As in the message; `step` is the length of a row in bytes, padding included.
+    options : Decoding
+
+    Raises
+    ------
+    ImageError
+        The image cannot be used; `.reason` says in one word why.
+    """
+    if height <= 0 or width <= 0:
+        raise ImageError("size", f"the image is {width} x {height} pixels, expected at least 1 x 1")
+    _check_pixels(width * height, options)
+    layout = _ENCODINGS.get(encoding)
+    if layout is None:
+        raise ImageError("encoding", f'encoding "{encoding}" is not supported, expected one of {", ".join(ENCODINGS)}')
+    dtype = np.dtype(layout.dtype)
+    row = width * layout.channels * dtype.itemsize
+    if step < row:
+        raise ImageError("step", f"step is {step} bytes, expected at least {row} for {width} pixels of {encoding}")
+    buffer = memoryview(data).cast("B")
+    needed = step * (height - 1) + row  # some drivers leave out the padding of the last row
+    if buffer.nbytes < needed:
+        raise ImageError(
+            "short_data",
+            f"data has {buffer.nbytes} bytes, expected {step * height} ({height} rows of {step} bytes)",
+        )
+    if is_bigendian:
+        dtype = dtype.newbyteorder(">")
+    pixels: NDArray[Any]
+    if layout.channels == 1:
+        pixels = np.ndarray((height, width), dtype, buffer, strides=(step, dtype.itemsize))
+        if step % dtype.itemsize:  # OpenCV takes only rows of whole pixels
+            pixels = pixels.copy()
+        return _frame(pixels, options)
+    pixels = np.ndarray((height, width, layout.channels), dtype, buffer, strides=(step, layout.channels, 1))
+    if layout.channels == 2 and width % 2:
+        raise ImageError("size", f"a {encoding} image is {width} pixels wide, expected an even number")
+    _check_grey(encoding, options)
+    assert layout.luma is not None
+    return _frame(cv2.cvtColor(pixels, layout.luma), options)
+
+
+def decode_array(array: NDArray[Any], options: Decoding = Decoding()) -> ThermalFrame:
+    """Make a frame of an array: (H, W) of any real dtype, or (H, W, 3 or 4) uint8 in OpenCV's order (BGR, BGRA).
+
+    8- and 16-bit unsigned and float32 arrays are not copied; other integers become uint16 where their values fit and float32
+    otherwise. Raises ImageError as `decode` does.
+    """
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ImageError("shape", f"an array of shape {array.shape} is no image, expected (H, W), (H, W, 3) or (H, W, 4)")
+    if array.size == 0:
+        raise ImageError("size", f"the image is {array.shape[1]} x {array.shape[0]} pixels, expected at least 1 x 1")
+    _check_pixels(array.shape[0] * array.shape[1], options)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim == 3:
+        if array.dtype != np.uint8:
+            raise ImageError("shape", f"a colour image has dtype {array.dtype}, expected uint8")
+        _check_grey("colour", options)
+        return _frame(cv2.cvtColor(array, cv2.COLOR_BGR2GRAY if array.shape[2] == 3 else cv2.COLOR_BGRA2GRAY), options)
+    return _frame(_camera_dtype(array), options)
+
+
+def _check_pixels(count: int, options: Decoding) -> None:
+    if count > options.max_pixels:
+        raise ImageError("max_pixels", f"the image has {count} pixels, expected at most {options.max_pixels}")
+
+
+def _check_grey(encoding: str, options: Decoding) -> None:
+    if options.unit.radiometric:
+        raise ImageError(
+            "unit",
+            f'a {encoding} image shows a palette, it holds no temperatures: expected unit "agc" or "counts", '
+            f'not "{options.unit.name}"',
+        )
+
+
+def _camera_dtype(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype in (np.uint8, np.uint16, np.float32):
+        contiguous_rows = array.strides[1] == array.itemsize and array.strides[0] >= array.itemsize
+        return array if contiguous_rows else np.ascontiguousarray(array)
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind in "iu":
+        return array.astype(np.uint16 if array.min() >= 0 and array.max() <= 65535 else np.float32)
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    raise ImageError("shape", f"an image has dtype {array.dtype}, expected integers or floating-point numbers")
+
+
+def _frame(pixels: NDArray[Any], options: Decoding) -> ThermalFrame:
+    """Row crop, and for floating-point pixels byte order and dead pixels."""
+    height, width = pixels.shape
+    top, bottom = options.rows
+    if top + bottom >= height:
+        raise ImageError("rows", f"{top} + {bottom} rows are to be dropped, but the image has only {height}")
+    pixels = pixels[top : height - bottom]
+    dead_share = 0.0
+    if pixels.dtype.kind == "f":
+        pixels, dead_share = _fill_dead(np.asarray(pixels, dtype=np.float32))
+    return ThermalFrame(pixels, options.unit, options.inverted, options.rotation, (width, height), top, dead_share)
+
+
+def _fill_dead(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Fill pixels that are not finite with the mean of the finite ones in 5 x 5, or the median of all; and say how many.
+
+    Cameras mark dead pixels and "out of range" so; more than half of a frame is a fault.
+    """
+    with np.errstate(invalid="ignore"):
+        finite = np.abs(pixels) < LARGEST_VALUE
+    if finite.all():
+        return pixels, 0.0
+    dead_share = 1.0 - float(finite.mean())
+    if dead_share > MAX_DEAD_SHARE:
+        raise ImageError(
+            "not_finite", f"{dead_share:.0%} of the pixels are NaN or infinite, expected at most {MAX_DEAD_SHARE:.0%}"
+        )
+    median = np.median(pixels[finite])
+    centred = np.where(finite, pixels - median, np.float32(0.0)).astype(np.float32)
+    weight = cv2.boxFilter(finite.astype(np.float32), -1, (5, 5), normalize=False)
+    total = cv2.boxFilter(centred, -1, (5, 5), normalize=False)
+    filled = np.where(finite, pixels, median + total / np.maximum(weight, 1.0))
+    return filled.astype(np.float32), dead_share
+
+
+def _region(
+    pixels: NDArray[Any], crop_to_pixels: Affine, size: Size, factor: int
+) -> tuple[NDArray[Any], Affine]:
+    """The part of `pixels` that a crop looks at, in native byte order and area-averaged by an integer factor.
+
+    Returns it with the map from the crop to it.
+    """
+    height, width = pixels.shape
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    corners = crop_to_pixels([(0.0, 0.0), (right, 0.0), (0.0, bottom), (right, bottom)])
+    low, high = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    x, columns = _span(low[0], high[0], width, factor)
+    y, rows = _span(low[1], high[1], height, factor)
+    region = pixels[y : y + rows, x : x + columns]
+    if not region.dtype.isnative:
+        region = region.astype(region.dtype.newbyteorder("="))
+    crop_to_region = Affine.translation(-x, -y) @ crop_to_pixels
+    if factor == 1:
+        return region, crop_to_region
+    small = (max(1, columns // factor), max(1, rows // factor))
+    reduced: NDArray[Any] = cv2.resize(region, small, interpolation=cv2.INTER_AREA)
+    return reduced, Affine.resize((columns, rows), small) @ crop_to_region
+
+
+def _span(low: float, high: float, length: int, factor: int) -> tuple[int, int]:
+    """Start and length of the pixels between `low` and `high` with a margin, inside the image, in multiples of `factor`.
+
+    A remainder at the image's border (less than `factor` pixels) is left out.
+    """
+    margin = factor + 1
+    start = min(max(math.floor(low) - margin, 0), length - 1)
+    stop = min(max(math.ceil(high) + margin + 1, start + 1), length)
+    count = stop - start
+    whole = count - count % factor
+    return (start, whole) if whole else (start, count)
