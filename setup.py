@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part that needs no ROS, for a laptop: `pip install .`, then `python -m thermal_fld_ros`.
+
+colcon builds the ROS package by CMakeLists.txt and does not read this file.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+RUNTIME = [
+    line
+    for line in (ROOT / "scripts/requirements/runtime.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+TRAIN = ["matplotlib>=3.7", "numba>=0.60", "onnx>=1.16", "tensorboard>=2.14", "torch>=2.3", "tqdm>=4.60"]
+# The last MediaPipe whose wheel carries its models; it wants numpy below 2, so an environment of its own may be needed.
+TEACHER = ["mediapipe==0.10.21"]
+DEV = ["hypothesis>=6.80", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]
+
+setup(
+    name="thermal_fld_ros",
+    version=re.search(r"<version>(.+)</version>", (ROOT / "package.xml").read_text(encoding="utf-8"))[1],
+    description="Facial landmarks in thermal images, for ROS 2 and without it",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["thermal_fld_ros", "thermal_fld_ros.*"]), "thermal_fld_ros.models"],
+    package_dir={"thermal_fld_ros.models": "models"},
+    package_data={"thermal_fld_ros": ["py.typed"], "thermal_fld_ros.models": ["*.onnx", "*.md"]},
+    install_requires=RUNTIME,
+    extras_require={"train": TRAIN, "teacher": TEACHER, "dev": [*DEV, *TRAIN]},
+)
