@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ICT-FaceKit morphable face: reading its public OBJ folder, morphing, the 68 iBUG landmarks on its surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+WHERE_TO_GET = (
+    "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and pass its folder FaceXModel, or an .npz cached from it"
+)
+
+# Vertex ranges of the ICT topology that are rendered; gums, lacrimal fluid, occlusion and lash cards are left out.
+PARTS = {"face": (0, 9409), "head": (9409, 11248), "mouth": (11248, 13294), "socket": (13294, 14062),
+         "teeth": (17039, 21451), "eye": (21451, 24591)}  # fmt: skip
+
+# Vertex of each iBUG point (vertex_indices.json of ICT-FaceKit, idx_to_landmark_verts).
+LANDMARKS = (
+    1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,
+    268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509, 978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360,
+    1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732,
+    5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841, 5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966,
+)  # fmt: skip
+
+# The model's brow vertices lie on the upper edge of the brow and its nose-base vertices under the nose, annotators of
+# 300W and SF-TL54 click the middle of the brow and the rim of the nostrils: the points are moved along the surface by
+# these offsets (cm, model's x right, y up) to the nearest vertex of the neutral face.
+ANNOTATOR_OFFSETS = {**{i: (0.0, -0.35) for i in range(17, 27)}, **{i: (0.0, 0.20) for i in range(31, 36)}}
+
+
+class MorphableModelError(ValueError):
+    """The morphable model's folder or cache is not what it should be."""
+
+
+@dataclass(frozen=True)
+class MorphableModel:
+    """A face that can be morphed: ``vertices = neutral + identity . w + expression . e``.
+
+    Units centimetres, y up, face towards +z, origin between the ears.
+
+    Attributes
+    ----------
+    neutral : (V, 3) float32
+    triangles : (T, 3) int32, counter-clockwise seen from outside
+    part : (V,) uint8
+        Index into ``PARTS`` of each vertex.
+    identity : (I, V, 3) float32
+        Modes, weights about N(0, 1).
+    expression : (E, V, 3) float32
+        Modes, weights in [0, 1].
+    expression_names : tuple of str
+    landmarks : (68,) int64
+        Vertex of each iBUG point, in the annotators' convention.
+    """
+
+    neutral: Array
+    triangles: NDArray[np.int32]
+    part: NDArray[np.uint8]
+    identity: Array
+    expression: Array
+    expression_names: tuple[str, ...]
+    landmarks: NDArray[np.int64]
+
+    def morph(self, identity: Array, expression: Array) -> Array:
+        """Vertices (V, 3) float32 of a face with the given weights (I,) and (E,); zero weights cost nothing."""
+        shape = self.neutral.reshape(-1).copy()
+        for weights, modes in ((identity, self.identity), (expression, self.expression)):
+            active = np.flatnonzero(weights)
+            shape += weights[active].astype(np.float32) @ modes.reshape(len(modes), -1)[active]
+        return shape.reshape(-1, 3)
+
+    @cached_property
+    def surfaces(self) -> dict[str, NDArray[np.int32]]:
+        """Triangles of each material: skin, mouth, teeth, eye."""
+        names = list(PARTS)
+        corner_part = self.part[self.triangles].max(1)
+        groups = {"skin": ("face", "head"), "mouth": ("mouth",), "teeth": ("teeth",), "eye": ("eye", "socket")}
+        return {m: self.triangles[np.isin(corner_part, [names.index(p) for p in g])] for m, g in groups.items()}
+
+    @cached_property
+    def jaw_candidates(self) -> list[NDArray[np.int64]]:
+        """For each jaw point the vertices in front of it at its height: the visible contour runs through one of them."""
+        face = np.flatnonzero(self.part == list(PARTS).index("face"))
+        x, y, z = self.neutral[face].T
+        sets = []
+        for i in range(17):
+            px, py, pz = self.neutral[self.landmarks[i]]
+            side = np.sign(px) if i != 8 else 0
+            near = (np.abs(y - py) < 0.25) & (x * side <= abs(px) + 0.2) & (x * side > 0) & (z > pz - 0.3)
+            sets.append(np.union1d(face[near], [self.landmarks[i]]) if side else self.landmarks[i : i + 1])
+        return sets
+
+
+def load_morphable_model(path: str | Path, identity_modes: int = 60) -> MorphableModel:
+    """Read the model from ICT-FaceKit's ``FaceXModel`` folder, or from an .npz cached from it.
+
+    A folder is parsed once (some 150 OBJ files) and cached beside it as ``ict_face.npz`` if that place is writable.
+
+    Parameters
+    ----------
+    path
+        Folder of OBJ files, or npz with neutral, triangles, identity, expression, expression_names.
+    identity_modes
+        How many of the 100 identity modes to keep; the later ones move no vertex by more than a millimetre.
+
+    Raises
+    ------
+    MorphableModelError
+        When the path does not hold the model; the message says where to get it.
+    """
+    path = Path(path)
+    cache = path / "ict_face.npz" if path.is_dir() else path
+    if path.is_dir() and not cache.exists():
+        raw = _read_obj_folder(path)
+        try:
+            np.savez(cache, **raw)  # type: ignore[arg-type]
+        except OSError:
+            pass  # a read-only folder is parsed again next time
+    elif cache.suffix == ".npz" and cache.exists():
+        with np.load(cache) as data:
+            raw = {k: data[k] for k in data.files}
+    else:
+        raise MorphableModelError(f"no morphable face at {path}: {WHERE_TO_GET}")
+    missing = {"neutral", "triangles", "identity", "expression", "expression_names"} - raw.keys()
+    if missing:
+        raise MorphableModelError(f"{cache} lacks {', '.join(sorted(missing))}: {WHERE_TO_GET}")
+    return _compact(raw, identity_modes)
+
+
+def _read_obj_folder(folder: Path) -> dict[str, NDArray[np.generic]]:
+    neutral_file = folder / "generic_neutral_mesh.obj"
+    if not neutral_file.exists():
+        raise MorphableModelError(f"{folder} holds no generic_neutral_mesh.obj: {WHERE_TO_GET}")
+    neutral, triangles = read_obj(neutral_file)
+    others = sorted(p for p in folder.glob("*.obj") if p != neutral_file)
+    identity = [p for p in others if p.stem.startswith("identity")]
+    expression = [p for p in others if p not in identity]
+    if not identity or not expression:
+        raise MorphableModelError(f"{folder} lacks the identityNNN.obj or the expression OBJ files: {WHERE_TO_GET}")
+
+    def modes(files: list[Path]) -> NDArray[np.float16]:
+        return np.stack([(read_obj(p)[0] - neutral).astype(np.float16) for p in files])
+
+    return {"neutral": neutral, "triangles": triangles, "identity": modes(identity), "expression": modes(expression),
+            "expression_names": np.array([p.stem for p in expression])}  # fmt: skip
+
+
+def read_obj(file: Path) -> tuple[Array, NDArray[np.int32]]:
+    """Vertices (V, 3) float32 and triangles (T, 3) int32 of an OBJ file; polygons are split into fans."""
+    vertices, triangles = [], []
+    for line in file.read_text().splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "v":
+            vertices.append([float(t) for t in rest.split()[:3]])
+        elif word == "f":
+            corner = [int(t.split("/")[0]) - 1 for t in rest.split()]
+            triangles += [(corner[0], corner[k], corner[k + 1]) for k in range(1, len(corner) - 1)]
+    if not vertices or not triangles:
+        raise MorphableModelError(f"{file} holds no mesh")
+    return np.array(vertices, np.float32), np.array(triangles, np.int32)
+
+
+def _compact(raw: dict[str, NDArray[np.generic]], identity_modes: int) -> MorphableModel:
+    """Keep the parts that are rendered, renumber, and move the landmarks to the annotators' convention."""
+    count = len(raw["neutral"])
+    if count < PARTS["eye"][1]:
+        raise MorphableModelError(f"the mesh has {count} vertices, ICT-FaceKit's has 26719: {WHERE_TO_GET}")
+    keep = np.concatenate([np.arange(*r) for r in PARTS.values()])
+    part = np.repeat(np.arange(len(PARTS), dtype=np.uint8), [b - a for a, b in PARTS.values()])
+    new_index = np.full(count, -1)
+    new_index[keep] = np.arange(len(keep))
+    triangles = new_index[raw["triangles"]]
+    neutral = raw["neutral"][keep].astype(np.float32)
+    return MorphableModel(
+        neutral=neutral,
+        triangles=triangles[(triangles >= 0).all(1)].astype(np.int32),
+        part=part,
+        identity=np.ascontiguousarray(raw["identity"][:identity_modes, keep], np.float32),
+        expression=np.ascontiguousarray(raw["expression"][:, keep], np.float32),
+        expression_names=tuple(str(n) for n in raw["expression_names"]),
+        landmarks=_annotator_landmarks(neutral, new_index[list(LANDMARKS)]),
+    )
+
+
+def _annotator_landmarks(neutral: Array, landmarks: NDArray[np.int64]) -> NDArray[np.int64]:
+    face = neutral[: PARTS["face"][1]]
+    moved = landmarks.copy()
+    for i, (dx, dy) in ANNOTATOR_OFFSETS.items():
+        target = neutral[landmarks[i]] + np.array([dx, dy, 0.0], np.float32)
+        front = face[:, 2] > target[2] - 1.5  # never jump to the nostril's inside or the back of the head
+        distance = np.hypot(*(face[:, :2] - target[:2]).T) + np.where(front, 0, 1e3)
+        moved[i] = int(distance.argmin())
+    return moved
