@@ -291,7 +291,9 @@ def decode_array(array: NDArray[Any], options: Decoding = Decoding()) -> Thermal
     otherwise. Raises ImageError as `decode` does.
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError("shape", f"an array of shape {array.shape} is no image, expected (H, W), (H, W, 3) or (H, W, 4)")
+        raise ImageError(
+            "shape", f"an array of shape {array.shape} is no image, expected (H, W), (H, W, 3) or (H, W, 4)"
+        )
     if array.size == 0:
         raise ImageError("size", f"the image is {array.shape[1]} x {array.shape[0]} pixels, expected at least 1 x 1")
     _check_pixels(array.shape[0] * array.shape[1], options)
@@ -367,9 +369,7 @@ def _fill_dead(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]
     return filled.astype(np.float32), dead_share
 
 
-def _region(
-    pixels: NDArray[Any], crop_to_pixels: Affine, size: Size, factor: int
-) -> tuple[NDArray[Any], Affine]:
+def _region(pixels: NDArray[Any], crop_to_pixels: Affine, size: Size, factor: int) -> tuple[NDArray[Any], Affine]:
     """The part of `pixels` that a crop looks at, in native byte order and area-averaged by an integer factor.
 
     Returns it with the map from the crop to it.

@@ -59,10 +59,12 @@ class Affine:
 
     @staticmethod
     def identity() -> Affine:
+        """Every point stays where it is."""
         return Affine(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
 
     @staticmethod
     def translation(x: float, y: float) -> Affine:
+        """Shift by x and y."""
         return Affine(np.array([[1.0, 0.0, x], [0.0, 1.0, y]]))
 
     @staticmethod

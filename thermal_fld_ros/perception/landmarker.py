@@ -53,7 +53,9 @@ class Landmarker:
     def __init__(self, model: Model) -> None:
         model.expect(task="landmarks", inputs={"image"}, outputs={"points", "confidence", "score"})
         if model.field("scheme", str) != SCHEME:
-            raise ModelError(f'{model.path}: the metadata field "scheme" is "{model.metadata["scheme"]}", expected "{SCHEME}"')
+            raise ModelError(
+                f'{model.path}: the metadata field "scheme" is "{model.metadata["scheme"]}", expected "{SCHEME}"'
+            )
         self.model = model
         self.threshold = model.field("threshold", float)
         self.size = model.positive("input.size", int)
@@ -64,9 +66,7 @@ class Landmarker:
             shapes = {"points": (count, POINTS, 2), "confidence": (count, POINTS), "score": (count,)}
             model.trial((count, 1, self.size, self.size), shapes)
 
-    def __call__(
-        self, frame: ThermalFrame, crops: Sequence[Affine], timing: Timing | None = None
-    ) -> list[Landmarks]:
+    def __call__(self, frame: ThermalFrame, crops: Sequence[Affine], timing: Timing | None = None) -> list[Landmarks]:
         """Landmarks in each of the crops (maps from crop to upright pixels), all in one batch."""
         if not crops:
             return []

@@ -70,7 +70,7 @@ class Model:
 
     def run(self, **inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Run the network: arrays by input name in, arrays by output name out."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs)))
+        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
 
     def field(self, name: str, kind: type[T]) -> T:
         """A field of the metadata, "input.size" for one inside another; ModelError where it is missing or of another type."""
@@ -124,20 +124,24 @@ class Model:
             raise ModelError(f"{self.path}: a trial run on an input of shape {shape} failed: {error}") from error
         for name, lengths in expected.items():
             found = outputs[name].shape
-            if len(found) != len(lengths) or any(want not in (None, got) for want, got in zip(lengths, found)):
-                raise ModelError(f'{self.path}: output "{name}" has shape {found} for an input {shape}, expected {lengths}')
+            fits = len(found) == len(lengths) and all(
+                want in (None, got) for want, got in zip(lengths, found, strict=True)
+            )
+            if not fits:
+                raise ModelError(
+                    f'{self.path}: output "{name}" has shape {found} for an input {shape}, expected {lengths}'
+                )
 
 
-def load_model(
-    path: str | Path, *, provider: str = "auto", require_provider: bool = False, threads: int = 1
-) -> Model:
+def load_model(path: str | Path, *, provider: str = "auto", require_provider: bool = False, threads: int = 1) -> Model:
     """Load an ONNX file.
 
     Parameters
     ----------
     path : path
     provider : {"auto", "cpu", "cuda", "tensorrt"}
-        "auto" is CUDA where this onnxruntime has it, else the CPU. TensorRT is used on request only: it builds its engine for minutes.
+        "auto" is CUDA where this onnxruntime has it, else the CPU. TensorRT is used on request only: building its engine
+        takes minutes.
     require_provider : bool
         Fail where onnxruntime would silently fall back to the CPU.
     threads : int
@@ -194,7 +198,9 @@ def _not_available(path: Path, wanted: str, found: str) -> str:
 def _read_metadata(path: Path, session: ort.InferenceSession) -> dict[str, Any]:
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
-        raise ModelError(f'{path}: the file has no metadata property "{METADATA_KEY}"; was it exported by this package?')
+        raise ModelError(
+            f'{path}: the file has no metadata property "{METADATA_KEY}"; was it exported by this package?'
+        )
     try:
         metadata = json.loads(text)
     except json.JSONDecodeError as error:

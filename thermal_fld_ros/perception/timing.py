@@ -20,6 +20,7 @@ class Timing:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        """Book the time since the last lap."""
         now = time.perf_counter()
         self.stages[stage] = self.stages.get(stage, 0.0) + now - self._last
         self._last = now

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From frames to faces: the one way that node, command line, evaluation and demo all take.
+
+>>> pipeline = Pipeline()
+>>> frame = decode_array(centikelvin, Decoding(unit=UNITS["centikelvin"]))
+>>> faces = pipeline(frame, stamp)
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.decoding import ThermalFrame
+from thermal_fld_ros.perception.detector import Detector
+from thermal_fld_ros.perception.face import Face
+from thermal_fld_ros.perception.geometry import Affine, Size, box_around
+from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
+from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, default_model_folder, load_model
+from thermal_fld_ros.perception.pose import Camera, estimate_pose
+from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
+from thermal_fld_ros.perception.temperature import region_temperatures
+from thermal_fld_ros.perception.timing import Timing
+from thermal_fld_ros.perception.tracking import Track, Tracker, plausible
+
+__all__ = ["Camera", "Face", "Pipeline", "PipelineOptions", "Statistics"]
+
+NOMINAL_STEP = 1.0 / 30.0
+"""Seconds between frames until stamps tell."""
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """Everything that can be tuned; `Pipeline.update` changes it between frames.
+
+    Attributes
+    ----------
+    detector_model, landmark_model : str
+        ONNX files; empty: the shipped ones.
+    provider : str
+        "auto", "cpu", "cuda" or "tensorrt".
+    require_provider : bool
+        Fail rather than fall back to the CPU.
+    threads : int
+        Threads of each network.
+    detection_threshold : float
+        Least score of a detection; 0: the detector's own working point.
+    score_threshold : float
+        Least score of a face; 0: the landmark model's own threshold.
+    max_faces : int
+        Faces that are tracked at once. While that many are seen there is no detection.
+    min_face_size : float
+        Least longer side of a face in pixels of the image.
+    detect_every : int
+        Frames between detections while every known face is seen; otherwise each frame has one.
+    nms_iou : float
+        Faces that overlap more than this are one.
+    keep_lost : float
+        Seconds for which a lost face keeps its id.
+    smoothing : bool
+    min_cutoff : float
+        Hz, see `smoothing.OneEuro`.
+    beta : float
+        Hz per face size per second.
+    shutter : bool
+        Find no faces in frames of a closed shutter.
+    """
+
+    detector_model: str = ""
+    landmark_model: str = ""
+    provider: str = "auto"
+    require_provider: bool = False
+    threads: int = 1
+    detection_threshold: float = 0.0
+    score_threshold: float = 0.0
+    max_faces: int = 8
+    min_face_size: float = 12.0
+    detect_every: int = 10
+    nms_iou: float = 0.4
+    keep_lost: float = 1.0
+    smoothing: bool = True
+    min_cutoff: float = 1.0
+    beta: float = 20.0
+    shutter: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("threads", 1, 64),
+            ("detection_threshold", 0.0, 1.0),
+            ("score_threshold", 0.0, 1.0),
+            ("max_faces", 1, 100),
+            ("min_face_size", 1.0, 10_000.0),
+            ("detect_every", 1, 10_000),
+            ("nms_iou", 0.0, 1.0),
+            ("keep_lost", 0.0, 3600.0),
+            ("min_cutoff", 0.001, 1000.0),
+            ("beta", 0.0, 10_000.0),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} is {value}, expected {low} to {high}")
+
+    @property
+    def models(self) -> tuple[str, str, str, bool, int]:
+        """What asks for loading the models anew when it changes."""
+        return self.detector_model, self.landmark_model, self.provider, self.require_provider, self.threads
+
+
+@dataclass
+class Statistics:
+    """Counts since the start, for diagnostics."""
+
+    frames: int = 0
+    detections: int = 0
+    shutter_frames: int = 0
+    faces: int = 0
+    tracks_created: int = 0
+    tracks_lost: int = 0
+    tracks_merged: int = 0
+
+
+class Pipeline:
+    """Finds, follows and smooths faces in the frames of one camera. Safe to update from another thread.
+
+    Attributes
+    ----------
+    options : PipelineOptions
+    detector, landmarker
+        With their `.model`: name, sha256, provider in use.
+    last_timing : dict
+        Seconds by stage of the last frame.
+    shutter_state : ShutterState
+        Of the last frame.
+    statistics : Statistics
+    """
+
+    def __init__(self, options: PipelineOptions = PipelineOptions()) -> None:
+        self.options = options
+        self.detector, self.landmarker = _load(options)
+        self.last_timing: dict[str, float] = {}
+        self.shutter_state = ShutterState.LIVE
+        self.statistics = Statistics()
+        self._lock = threading.Lock()
+        self._tracker = Tracker()
+        self._clock = _Clock()
+        self._shutter = ShutterDetector()
+        self._layout: tuple[Size, int] | None = None
+        self._since_detection = 0
+
+    def __call__(self, frame: ThermalFrame, stamp: float, camera: Camera | None = None) -> list[Face]:
+        """Faces of the next frame.
+
+        Parameters
+        ----------
+        frame : ThermalFrame
+        stamp : float
+            Seconds. Where it repeats or goes back, the usual time between frames is assumed to have passed.
+        camera : Camera, optional
+            For head poses.
+
+        Returns
+        -------
+        list of Face, the longest known first, in pixels of the incoming image.
+        """
+        with self._lock:
+            timing = Timing()
+            self.statistics.frames += 1
+            layout = (frame.upright_size, frame.rotation)
+            if layout != self._layout:
+                self._restart()
+                self._layout = layout
+            if self._shutter_closed(frame, stamp, timing):
+                self.last_timing = timing.stages
+                return []
+            step = self._clock.advance(stamp)
+            self._follow(frame, timing)
+            if self._detection_is_due():
+                self._detect(frame, timing)
+            self._tracker.forget(self._clock.now, self.options.keep_lost)
+            faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
+            self._count(faces)
+            self.last_timing = timing.stages
+            return faces
+
+    def update(self, options: PipelineOptions) -> None:
+        """Change options from the next frame on; tracks go on. On ModelError everything stays as it was."""
+        loaded = _load(options) if options.models != self.options.models else (self.detector, self.landmarker)
+        with self._lock:
+            self.options = options
+            self.detector, self.landmarker = loaded
+
+    def reset(self) -> None:
+        """Forget all faces, as for a new camera or recording. Ids are not used again."""
+        with self._lock:
+            self._restart()
+
+    def _restart(self) -> None:
+        self._tracker.tracks.clear()
+        self._clock = _Clock()
+        self._shutter = ShutterDetector()
+        self._since_detection = 0
+
+    def _shutter_closed(self, frame: ThermalFrame, stamp: float, timing: Timing) -> bool:
+        self.shutter_state = self._shutter.update(frame, stamp) if self.options.shutter else ShutterState.LIVE
+        timing.lap("shutter")
+        closed = self.shutter_state is not ShutterState.LIVE
+        self.statistics.shutter_frames += closed
+        return closed
+
+    def _follow(self, frame: ThermalFrame, timing: Timing) -> None:
+        """Look for every seen face where it was."""
+        tracks = self._tracker.seen
+        crops = [self._crop(track.landmarks) for track in tracks]
+        timing.lap("crop")
+        for track, crop, landmarks in zip(tracks, crops, self.landmarker(frame, crops, timing), strict=True):
+            if self._is_face(landmarks, crop, frame):
+                self._tracker.follow(track, landmarks)
+            else:
+                self._tracker.lose(track, self._clock.now)
+        self._tracker.merge(self.options.nms_iou)
+        timing.lap("track")
+
+    def _detection_is_due(self) -> bool:
+        self._since_detection += 1
+        seen = len(self._tracker.seen)
+        if seen >= self.options.max_faces:
+            return False
+        return seen == 0 or len(self._tracker.lost) > 0 or self._since_detection >= self.options.detect_every
+
+    def _detect(self, frame: ThermalFrame, timing: Timing) -> None:
+        """Look for new and lost faces in the whole frame."""
+        options, tracker = self.options, self._tracker
+        self._since_detection = 0
+        self.statistics.detections += 1
+        boxes, _ = self.detector(
+            frame,
+            threshold=options.detection_threshold or self.detector.threshold,
+            nms_iou=options.nms_iou,
+            min_size=options.min_face_size,
+            timing=timing,
+        )
+        room = options.max_faces - len(tracker.seen)
+        fresh = [box for box in boxes if not tracker.covers(box, options.nms_iou)][:room]
+        size, scale = self.landmarker.size, self.landmarker.crop_scale
+        first = [crop_from_box(box, size, scale) for box in fresh]
+        second = [
+            self._crop(landmarks)
+            for crop, landmarks in zip(first, self.landmarker(frame, first, timing), strict=True)
+            if plausible(landmarks, crop, size, frame.upright_size, options.min_face_size)
+        ]
+        for crop, landmarks in zip(second, self.landmarker(frame, second, timing), strict=True):
+            if self._is_face(landmarks, crop, frame):
+                tracker.add(landmarks)
+        tracker.merge(options.nms_iou)
+        timing.lap("track")
+
+    def _crop(self, landmarks: Landmarks) -> Affine:
+        return crop_from_points(landmarks.points, self.landmarker.size, self.landmarker.crop_scale)
+
+    def _is_face(self, landmarks: Landmarks, crop: Affine, frame: ThermalFrame) -> bool:
+        threshold = self.options.score_threshold or self.landmarker.threshold
+        return landmarks.score >= threshold and plausible(
+            landmarks, crop, self.landmarker.size, frame.upright_size, self.options.min_face_size
+        )
+
+    def _face(self, track: Track, frame: ThermalFrame, step: float, camera: Camera | None, timing: Timing) -> Face:
+        points, options = track.landmarks.points, self.options
+        if options.smoothing:
+            points = track.smoother(points, track.size, step, min_cutoff=options.min_cutoff, beta=options.beta)
+        else:
+            track.smoother.reset()
+        timing.lap("smooth")
+        in_image = frame.upright_to_image(points)
+        confidence = track.landmarks.confidence
+        face = Face(
+            id=track.id,
+            score=track.landmarks.score,
+            roi=box_around(in_image).astype(np.float32),
+            points=in_image.astype(np.float32),
+            confidence=confidence.astype(np.float32, copy=True),
+            pose=estimate_pose(in_image, confidence, camera) if camera else None,
+            temperatures=region_temperatures(frame, in_image),
+        )
+        timing.lap("measure")
+        return face
+
+    def _count(self, faces: list[Face]) -> None:
+        self.statistics.faces += len(faces)
+        self.statistics.tracks_created = self._tracker.created
+        self.statistics.tracks_lost = self._tracker.losses
+        self.statistics.tracks_merged = self._tracker.merges
+
+
+class _Clock:
+    """Time that never goes back, from stamps that may."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._stamp: float | None = None
+        self._step = NOMINAL_STEP
+
+    def advance(self, stamp: float) -> float:
+        """Seconds since the last frame, above 0."""
+        step = stamp - self._stamp if self._stamp is not None else self._step
+        self._stamp = stamp
+        if math.isfinite(step) and step > 0.0:
+            self._step = min(step, 1.0)  # a pause says nothing of the usual time between frames
+        else:
+            step = self._step
+        self.now += step
+        return step
+
+
+def _load(options: PipelineOptions) -> tuple[Detector, Landmarker]:
+    def path(given: str, shipped: str) -> Path:
+        return Path(given) if given else default_model_folder() / shipped
+
+    settings = {
+        "provider": options.provider,
+        "require_provider": options.require_provider,
+        "threads": options.threads,
+    }
+    return (
+        Detector(load_model(path(options.detector_model, DETECTOR_FILE), **settings)),
+        Landmarker(load_model(path(options.landmark_model, LANDMARKS_FILE), **settings)),
+    )
+
+
+def with_models(options: PipelineOptions, folder: str | Path) -> PipelineOptions:
+    """The options with both models from another folder, under their usual names."""
+    folder = Path(folder)
+    return replace(options, detector_model=str(folder / DETECTOR_FILE), landmark_model=str(folder / LANDMARKS_FILE))

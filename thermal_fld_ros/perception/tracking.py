@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which face is which: identities over time.
+
+A track is *seen* while the landmark network recognises a face in its crop, *lost* after that, and forgotten when it stays
+lost for too long. A new face near a lost track takes up that track's identity.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
+from thermal_fld_ros.perception.landmarker import Landmarks
+from thermal_fld_ros.perception.smoothing import OneEuro
+
+# A face's points fill two thirds of its crop's side. Far from that the network has lost hold.
+LEAST_CROP_SHARE, MOST_CROP_SHARE = 0.25, 1.5
+LEAST_INSIDE = 0.3
+
+
+@dataclass(eq=False)
+class Track:
+    """One face over time, in upright pixels.
+
+    Attributes
+    ----------
+    number : int
+        Counts up from 1 and is never used again.
+    landmarks : Landmarks
+        The last that were seen, not smoothed.
+    box : (4,) float64
+        Around their points.
+    lost_since : float or None
+        When the face was lost, in the tracker's seconds; None while it is seen.
+    smoother : OneEuro
+    """
+
+    number: int
+    landmarks: Landmarks
+    box: NDArray[np.float64]
+    lost_since: float | None = None
+    smoother: OneEuro = field(default_factory=OneEuro)
+
+    @property
+    def id(self) -> str:
+        """The number as others see it."""
+        return f"f{self.number:04d}"
+
+    @property
+    def size(self) -> float:
+        """Root of the box's area in pixels."""
+        return math.sqrt(float(self.box[2] * self.box[3]))
+
+
+class Tracker:
+    """The tracks of a camera.
+
+    Attributes
+    ----------
+    tracks : list of Track
+        Seen and lost ones, oldest first.
+    created, losses, merges : int
+        Counts since the start.
+    """
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self.created = 0
+        self.losses = 0
+        self.merges = 0
+
+    @property
+    def seen(self) -> list[Track]:
+        """Tracks whose face was recognised in the last frame."""
+        return [track for track in self.tracks if track.lost_since is None]
+
+    @property
+    def lost(self) -> list[Track]:
+        """Tracks whose face is out of sight for the moment."""
+        return [track for track in self.tracks if track.lost_since is not None]
+
+    def follow(self, track: Track, landmarks: Landmarks) -> None:
+        """The face was seen again where it was looked for."""
+        track.landmarks = landmarks
+        track.box = box_around(landmarks.points)
+
+    def lose(self, track: Track, now: float) -> None:
+        """The face was not where it was looked for; `now` in the tracker's seconds."""
+        track.lost_since = now
+        self.losses += 1
+
+    def add(self, landmarks: Landmarks) -> Track:
+        """A face was found by detection: a lost one that is back, or a new one."""
+        box = box_around(landmarks.points)
+        near = [(_distance(track.box, box), track) for track in self.lost]
+        best = min(near, key=lambda pair: pair[0], default=(math.inf, None))
+        if best[1] is not None and best[0] < 1.0:
+            track = best[1]
+            track.lost_since = None
+            track.smoother.reset()
+        else:
+            self.created += 1
+            track = Track(self.created, landmarks, box)
+            self.tracks.append(track)
+        self.follow(track, landmarks)
+        return track
+
+    def merge(self, overlap: float) -> None:
+        """Of tracks that have run into one face the oldest stays."""
+        kept: list[Track] = []
+        for track in self.seen:
+            if kept and iou(track.box, [other.box for other in kept]).max() > overlap:
+                self.tracks.remove(track)
+                self.merges += 1
+            else:
+                kept.append(track)
+
+    def forget(self, now: float, keep_lost: float) -> None:
+        """Drop tracks that have been lost for longer than `keep_lost` seconds."""
+        self.tracks = [
+            track for track in self.tracks if track.lost_since is None or now - track.lost_since <= keep_lost
+        ]
+
+    def covers(self, box: NDArray[np.float64], overlap: float) -> bool:
+        """Whether a detected box (4,) belongs to a face that is seen already."""
+        centre = box[:2] + box[2:] / 2
+        return any(
+            bool(((centre >= track.box[:2]) & (centre <= track.box[:2] + track.box[2:])).all())
+            or iou(box, track.box)[0] > overlap
+            for track in self.seen
+        )
+
+
+def plausible(landmarks: Landmarks, crop: Affine, crop_size: int, upright_size: Size, min_size: float) -> bool:
+    """Whether points are a face's: finite, of a size that fits their crop, and enough of them in the image."""
+    if not np.isfinite(landmarks.points).all():
+        return False
+    x, y, width, height = box_around(landmarks.points).tolist()
+    size, side = max(width, height), crop.scale * crop_size
+    if size < min_size or not LEAST_CROP_SHARE * side <= size <= MOST_CROP_SHARE * side:
+        return False
+    inside = _common(x, width, upright_size[0]) * _common(y, height, upright_size[1])
+    return inside >= LEAST_INSIDE * width * height > 0.0
+
+
+def _common(start: float, length: float, limit: int) -> float:
+    """Length of [start, start + length] inside an image of `limit` pixels."""
+    return max(0.0, min(start + length, limit - 0.5) - max(start, -0.5))
+
+
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Between two boxes, below 1 if they may be the same face: centres within a face's size, sizes within a factor of 2."""
+    size_one, size_other = float(one[2:].max()), float(other[2:].max())
+    if not 0.5 <= size_one / size_other <= 2.0:
+        return math.inf
+    gap = (one[:2] + one[2:] / 2) - (other[:2] + other[2:] / 2)
+    return math.hypot(*gap.tolist()) / max(size_one, size_other)
