@@ -38,7 +38,10 @@ _thermal_fld_env() {
 
     export VIRTUAL_ENV="$venv"
     _thermal_fld_prepend PATH "$venv/bin"
-    export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$root/config/fastdds.xml}"
+    # One name is Fast DDS 2's, the other Fast DDS 3's (Kilted and later).
+    if [[ -z ${FASTRTPS_DEFAULT_PROFILES_FILE:-}${FASTDDS_DEFAULT_PROFILES_FILE:-} ]]; then
+        export FASTRTPS_DEFAULT_PROFILES_FILE="$root/config/fastdds.xml" FASTDDS_DEFAULT_PROFILES_FILE="$root/config/fastdds.xml"
+    fi
 }
 
 _thermal_fld_env

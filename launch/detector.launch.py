@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The landmark detector on the topics of a camera.
+
+    ros2 launch thermal_fld_ros detector.launch.py image:=/camera/image_raw unit:=centikelvin
+
+The node takes itself to active (its parameter `autostart`), so that it does so again after a respawn and nothing hangs on
+an event that the launch system might miss. `autostart:=false` leaves the transitions to a lifecycle manager. Either way the
+launch log tells every transition.
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.conditions import IfCondition
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("thermal_fld_ros")
+
+# Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
+PARAMETERS = {
+    "unit": (str, "what a pixel's value means: centikelvin, counts, ... (docs/parameters.md)"),
+    "rotate": (int, "clockwise turn in degrees that brings the image upright: 0, 90, 180 or 270"),
+    "landmark_model": (str, "ONNX file of the landmark model"),
+    "detector_model": (str, "ONNX file of the face detector"),
+    "provider": (str, "where the models run: auto, cpu, cuda or tensorrt"),
+    "use_sim_time": (bool, "take the time from /clock"),
+}
+# Topics of the node, by the argument that names them.
+TOPICS = {
+    "image": ("image", "image", "thermal images in"),
+    "camera_info": ("camera_info", "camera_info", "calibration in, for head poses"),
+    "face_landmarks": ("face_landmarks", "face_landmarks", "landmarks out"),
+    "overlay": ("~/overlay", "~/overlay", "annotated images out, with /compressed beside them"),
+    "diagnostics": ("/diagnostics", "/diagnostics", "diagnostics out"),
+}
+
+
+def arguments() -> list[LaunchDescriptionEntity]:
+    """Declare what `ros2 launch ... --show-args` tells."""
+    default_parameters = PathJoinSubstitution([SHARE, "config", "detector.yaml"])
+    return [
+        DeclareLaunchArgument("name", default_value="thermal_fld_detector", description="name of the node"),
+        DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
+        DeclareLaunchArgument("params_file", default_value=default_parameters, description="file of node parameters"),
+        DeclareLaunchArgument("autostart", default_value="true", description="take the node to active"),
+        DeclareLaunchArgument("respawn", default_value="false", description="start the node again when it ends"),
+        DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
+        *(
+            DeclareLaunchArgument(name, default_value=topic, description=f"topic: {text}")
+            for name, (_, topic, text) in TOPICS.items()
+        ),
+        *(DeclareLaunchArgument(name, default_value="", description=text) for name, (_, text) in PARAMETERS.items()),
+    ]
+
+
+def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Start the node with the parameter file and, above it, the arguments that were given."""
+    given = {
+        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (kind, _) in PARAMETERS.items()
+        if LaunchConfiguration(name).perform(context)
+    }
+    given["autostart"] = ParameterValue(LaunchConfiguration("autostart"), value_type=bool)
+    remappings = [(inner, LaunchConfiguration(name)) for name, (inner, _, _) in TOPICS.items()]
+    remappings.append(("~/overlay/compressed", [LaunchConfiguration("overlay"), "/compressed"]))
+    node = LifecycleNode(
+        package="thermal_fld_ros",
+        executable="detector",
+        name=LaunchConfiguration("name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), given],
+        remappings=remappings,
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=2.0,
+        output="screen",
+    )
+    told = [
+        OnStateTransition(target_lifecycle_node=node, goal_state=state, entities=[LogInfo(msg=f"detector: {state}")])
+        for state in ("unconfigured", "inactive", "active", "finalized")
+    ]
+    return [*(RegisterEventHandler(handler) for handler in told), node]
+
+
+def shared_memory_profile() -> list[LaunchDescriptionEntity]:
+    """Let large images through (docs/troubleshooting.md). A profile that the user has set wins."""
+    ours = PathJoinSubstitution([SHARE, "config", "fastdds.xml"])
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # before and since Fast DDS 3
+    users = [EnvironmentVariable(name, default_value="") for name in names]
+    unset = IfCondition(PythonExpression(["'", *users, "' == ''"]))
+    return [GroupAction([SetEnvironmentVariable(name, ours) for name in names], scoped=False, condition=unset)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Build the description that `ros2 launch` runs."""
+    return LaunchDescription([*arguments(), *shared_memory_profile(), OpaqueFunction(function=detector)])
