@@ -104,7 +104,7 @@ def face_message(face: Face, header: Header) -> FaceLandmarks:
         message.pose_valid = True
         position, orientation = message.pose.position, message.pose.orientation
         position.x, position.y, position.z = (float(value) for value in face.pose.position)
-        orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.quaternion)
+        orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.orientation)
     message.temperature_names = list(face.temperatures)
     message.temperatures = field_from_array(list(face.temperatures.values()))
     return message

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rclpy.parameter import Parameter as RosParameter
 
 Value = bool | int | float | str
-Values = Mapping[str, Value]
+Values = Mapping[str, Any]
+"""Parameter name to value; of the type that the table declares."""
 Apply = Callable[[Values, frozenset[str]], None]
 
 TYPE_NAMES = {bool: "bool", int: "integer", float: "double", str: "string"}

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `thermal_fld_detector`: thermal images in, facial landmarks out.
+
+Models are loaded in `configure`, subscriptions and the worker thread exist while the node is active, `cleanup` releases the models. The
+executor's thread only hands the newest image to the worker; what happens to an image is in `nodes/processing.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo, Image
+
+from thermal_fld_ros.nodes import qos
+from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
+from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher, Rates
+from thermal_fld_ros.nodes.parameters import Parameters, Values
+from thermal_fld_ros.nodes.processing import Arrival, Processor
+from thermal_fld_ros.nodes.reception import WatchedSubscription
+from thermal_fld_ros.nodes.worker import NewestWorker
+from thermal_fld_ros.perception.models import ModelError
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+REPLACED_SHARE = 0.1
+"""Share of images that may be replaced unseen before the node calls itself too slow."""
+
+
+class DetectorNode(LifecycleNode):
+    """Lifecycle, parameters and diagnostics of the detector."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("thermal_fld_detector", **options)
+        self._processor: Processor | None = None
+        self._worker: NewestWorker[Arrival] | None = None
+        self._images: WatchedSubscription | None = None
+        self._camera_info: Any = None
+        self._failure = ""
+        self._replaced = 0
+        self._settings = Parameters(self, TABLE, self._apply)
+        self._diagnostics = DiagnosticsPublisher(self)
+        self._rates = Rates()
+        self._timer: Any = None
+        self._start_timer(self._values["diagnostics_period"])
+        if self._values["autostart"] and self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    @property
+    def _values(self) -> Values:
+        return self._settings.values
+
+    # --- lifecycle; rclpy hides exceptions in these, so whatever fails is caught and said here
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the models and offer the result topics."""
+        try:
+            self._processor = Processor(self, self._values)
+        except Exception as error:  # a model, a QoS override
+            return self._fail("configure", error)
+        self._failure, self._replaced = "", 0
+        return SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker, then listen."""
+        assert self._processor is not None
+        try:
+            self._processor.reset()
+            self._worker = NewestWorker(self._processor, "thermal_fld_worker")
+            self._listen(self._values)
+            self._camera_info = self.create_subscription(
+                CameraInfo,
+                "camera_info",
+                self._processor.camera.update,
+                qos.camera_info(),
+                qos_overriding_options=qos.overrides(),
+            )
+        except Exception as error:  # a QoS override
+            self._stop()
+            return self._fail("activate", error)
+        self._failure = ""
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening and let the image in work finish."""
+        self._stop()
+        return SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release the models and take the result topics away."""
+        self.close()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave nothing running, from whatever state."""
+        self.close()
+        self._timer.cancel()
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Fall back to unconfigured."""
+        self.get_logger().error(f"a transition from the state {state.label} failed")
+        self.close()
+        return SUCCESS
+
+    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
+        self._failure = f"{transition} failed: {error}"
+        self.get_logger().error(self._failure)
+        return FAILURE
+
+    def close(self) -> None:
+        """End the worker thread and release what `configure` made. It may be called again."""
+        self._stop()
+        if self._processor is not None:
+            self._processor.close()
+            self._processor = None
+
+    # --- input
+
+    def _listen(self, values: Values) -> None:
+        if self._images is not None:
+            self._images.close()
+        self._images = WatchedSubscription(
+            self, Image, "image", self._on_image, qos.images(values["image_reliability"])
+        )
+
+    def _on_image(self, image: Image) -> None:
+        if self._worker is not None:
+            self._replaced += self._worker.put(Arrival(image, time.monotonic()))
+
+    def _stop(self) -> None:
+        if self._images is not None:
+            self._images.close()
+            self._images = None
+        if self._camera_info is not None:
+            self.destroy_subscription(self._camera_info)
+            self._camera_info = None
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    # --- parameters
+
+    def _apply(self, values: Values, changed: frozenset[str]) -> None:
+        """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
+        try:
+            if self._processor is not None:
+                self._processor.update(values)
+            else:
+                decoding(values), pipeline_options(values)
+        except ModelError as error:
+            raise ValueError(str(error)) from error
+        if "image_reliability" in changed and self._images is not None:
+            self._listen(values)
+        if "diagnostics_period" in changed:
+            self._start_timer(values["diagnostics_period"])
+
+    # --- diagnostics
+
+    def _start_timer(self, period: float) -> None:
+        if self._timer is not None:
+            self.destroy_timer(self._timer)
+        # Steady time: the report that no /clock and no image arrives must not wait for them.
+        self._timer = self.create_timer(period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _report(self) -> None:
+        """Publish the node's status, and log what is wrong with the input."""
+        processor, images = self._processor, self._images
+        if processor is None or images is None:
+            state = "unconfigured" if processor is None else "inactive"
+            self._diagnostics.publish(ERROR if self._failure else OK, self._failure or state, {"state": state})
+            return
+        images.check(self._values["no_image_timeout"])
+        counts = {
+            "images received": images.received,
+            "images lost on the way": images.lost,
+            "images replaced unseen": self._replaced,
+            "images refused": processor.refusals.total,
+            "results published": processor.processed,
+        }
+        rates = self._rates.update(counts)
+        values: dict[str, object] = {
+            "state": "active",
+            "image topic": images.topic,
+            "image QoS": images.qos,
+            "input rate (Hz)": rates["images received"],
+            "output rate (Hz)": rates["results published"],
+            "latency median (ms)": processor.latencies.median_ms(),
+            **counts,
+            **{f"images refused: {reason}": count for reason, count in processor.refusals.counts().items()},
+            **processor.status(),
+        }
+        problems = [images.trouble, *processor.oddities]
+        if rates["images refused"] > 0.0:
+            problems.append(f"images are refused: {processor.refusals.latest}")
+        if rates["images replaced unseen"] > REPLACED_SHARE * rates["images received"]:
+            problems.append("slower than the camera: images are replaced unseen")
+        problems = [problem for problem in problems if problem]
+        level = ERROR if rates["images refused"] > 0.0 else WARN if problems else OK
+        message = "; ".join(problems) or f"{processor.faces} face(s) at {rates['results published']:.1f} Hz"
+        self._diagnostics.publish(level, message, values, processor.frame_id)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until it is interrupted."""
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = DetectorNode()
+        rclpy.spin(node)
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        sys.exit(f"thermal_fld_detector: {error}")
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of `thermal_fld_detector`, and what they mean to the perception."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from thermal_fld_ros.nodes.parameters import Parameter, Values
+from thermal_fld_ros.perception.decoding import UNITS, Decoding, Unit
+from thermal_fld_ros.perception.pipeline import PipelineOptions
+
+CUSTOM_UNIT = "custom"
+
+TABLE = (
+    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
+    # the camera
+    Parameter(
+        "unit",
+        "counts",
+        "What a pixel's value means; custom takes unit_scale and unit_offset. counts and agc give no temperatures.",
+        choices=(*UNITS, CUSTOM_UNIT),
+    ),
+    Parameter(
+        "unit_scale", 1.0, "degC per count of the custom unit: degC = value * unit_scale + unit_offset.", -1e6, 1e6
+    ),
+    Parameter("unit_offset", 0.0, "degC at the value 0 of the custom unit.", -1e6, 1e6),
+    Parameter("rotate", 0, "Clockwise turn in degrees that brings the incoming image upright.", 0, 270, step=90),
+    Parameter("rows_top", 0, "Rows to leave out at the top of the image, such as telemetry.", 0, 4096),
+    Parameter("rows_bottom", 0, "Rows to leave out at the bottom of the image.", 0, 4096),
+    Parameter("inverted", False, "Warm is dark in the image (black hot)."),
+    Parameter("max_pixels", 16_000_000, "Images with more pixels are refused.", 1, 100_000_000),
+    Parameter(
+        "image_reliability",
+        "best_effort",
+        "QoS of the image subscription. best_effort hears every camera; reliable asks for lost images again.",
+        choices=("best_effort", "reliable"),
+    ),
+    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log says why.", 0.5, 3600.0),
+    # the models
+    Parameter("detector_model", "", "ONNX file of the face detector; empty: the packaged one."),
+    Parameter("landmark_model", "", "ONNX file of the landmark model; empty: the packaged one."),
+    Parameter(
+        "provider",
+        "auto",
+        "Where the models run. auto is CUDA where onnxruntime has it, else the CPU; TensorRT prepares itself for minutes.",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+    ),
+    Parameter("require_provider", False, "Refuse to run on the CPU when the provider is not available."),
+    Parameter("threads", 1, "CPU threads of each model.", 1, 64),
+    # faces
+    Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),
+    Parameter("score_threshold", 0.0, "Least score of a face; 0: the landmark model's own threshold.", 0.0, 1.0),
+    Parameter("max_faces", 8, "Faces that are followed at once.", 1, 100),
+    Parameter("min_face_size", 12.0, "Least longer side of a face in px of the image.", 1.0, 10_000.0),
+    Parameter("detect_every", 10, "Frames between two detections while every known face is seen.", 1, 10_000),
+    Parameter(
+        "nms_iou", 0.4, "Faces that overlap by more than this share (intersection over union) are one.", 0.0, 1.0
+    ),
+    Parameter("keep_lost", 1.0, "Seconds for which a lost face keeps its id.", 0.0, 3600.0),
+    Parameter("smoothing", True, "Smooth the points over time (One-Euro filter)."),
+    Parameter("min_cutoff", 1.0, "Cut-off of the smoothing for a still face in Hz; lower is calmer.", 0.001, 1000.0),
+    Parameter(
+        "beta", 20.0, "Rise of the cut-off with motion in Hz per face size per second; higher lags less.", 0.0, 10_000.0
+    ),
+    Parameter("shutter", True, "Tell frames of a closed shutter (frozen or flat) and publish nothing from them."),
+    # output
+    Parameter("overlay_scale", 1, "Whole factor by which the overlay is larger than the image.", 1, 8),
+    Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),
+    Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
+)
+
+
+def decoding(values: Values) -> Decoding:
+    """How images are to be read. Raises ValueError where the values do not fit."""
+    name = values["unit"]
+    return Decoding(
+        unit=Unit(name, values["unit_scale"], values["unit_offset"]) if name == CUSTOM_UNIT else UNITS[name],
+        rotation=values["rotate"],
+        rows=(values["rows_top"], values["rows_bottom"]),
+        inverted=values["inverted"],
+        max_pixels=values["max_pixels"],
+    )
+
+
+def pipeline_options(values: Values) -> PipelineOptions:
+    """The pipeline's options, which are parameters of the same names. Raises ValueError where the values do not fit."""
+    return PipelineOptions(**{field.name: values[field.name] for field in fields(PipelineOptions)})

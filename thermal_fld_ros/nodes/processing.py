@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to an image in the detector node's worker thread: decode, find faces, publish, draw."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import NamedTuple
+
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from thermal_fld_ros.msg import FaceLandmarksArray
+from thermal_fld_ros.nodes import qos
+from thermal_fld_ros.nodes.camera import CameraIntrinsics
+from thermal_fld_ros.nodes.detector_parameters import decoding, pipeline_options
+from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
+from thermal_fld_ros.nodes.messages import face_message
+from thermal_fld_ros.nodes.overlay import OverlayPublisher
+from thermal_fld_ros.nodes.parameters import Values
+from thermal_fld_ros.perception.decoding import ImageError, ThermalFrame, decode
+from thermal_fld_ros.perception.pipeline import Face, Pipeline
+from thermal_fld_ros.perception.shutter import ShutterState
+
+GREY_ENCODINGS = ("mono8", "8UC1", "mono16", "16UC1", "32FC1")
+LOOK_EVERY = 150
+"""Frames between two looks at what is odd about them."""
+
+
+class Arrival(NamedTuple):
+    """An image and the monotonic time in seconds at which it arrived."""
+
+    image: Image
+    time: float
+
+
+class Processor:
+    """Everything that exists while the node is configured: models, result topics, counts.
+
+    Called with an `Arrival` in the worker thread, it lets nothing escape. `update` and what the diagnostics read are for the
+    executor's thread.
+
+    Attributes
+    ----------
+    processed, faces : int
+        Published results, and faces in the last one.
+    frame_id : str
+        Of the last image.
+    oddities : list of str
+        What looks wrong with the images, though they can be used.
+    refusals : Refusals
+        Images that could not be used, by reason.
+    latencies : Latencies
+        From arrival to published result.
+    """
+
+    def __init__(self, node: Node, values: Values) -> None:
+        self._node = node
+        self._logger = node.get_logger()
+        self._values = values
+        self._decoding = decoding(values)
+        self.pipeline = Pipeline(pipeline_options(values))
+        self.camera = CameraIntrinsics(self._logger.warning)
+        self.processed = 0
+        self.faces = 0
+        self.frame_id = ""
+        self.refusals = Refusals()
+        self.latencies = Latencies()
+        self.oddities: list[str] = []
+        self._until_look = 0
+        self._last_stamp = 0.0
+        self._overlay = OverlayPublisher(node)
+        self._publisher = node.create_publisher(
+            FaceLandmarksArray, "face_landmarks", qos.results(), qos_overriding_options=qos.overrides()
+        )
+        for part in (self.pipeline.detector, self.pipeline.landmarker):
+            model = part.model
+            self._logger.info(f"model {model.name} ({model.path}, sha256 {model.sha256[:12]}) runs on {model.provider}")
+
+    def update(self, values: Values) -> None:
+        """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
+        changed = decoding(values)
+        self.pipeline.update(pipeline_options(values))
+        self._decoding, self._values = changed, values
+        self._until_look = 0
+
+    def reset(self) -> None:
+        """Forget all faces, as after a pause."""
+        self.pipeline.reset()
+        self._last_stamp = 0.0
+
+    def close(self) -> None:
+        """Take the result topics away."""
+        self._overlay.close()
+        self._node.destroy_publisher(self._publisher)
+
+    def status(self) -> dict[str, object]:
+        """What the diagnostics show of it."""
+        detector, landmarker = self.pipeline.detector.model, self.pipeline.landmarker.model
+        return {
+            "faces": self.faces,
+            "shutter": self.pipeline.shutter_state.value,
+            "shutter frames": self.pipeline.statistics.shutter_frames,
+            "detector model": f"{detector.name} {detector.sha256}",
+            "detector provider": detector.provider,
+            "landmark model": f"{landmarker.name} {landmarker.sha256}",
+            "landmark provider": landmarker.provider,
+            "calibration": self.camera.status,
+        }
+
+    def __call__(self, arrival: Arrival) -> None:
+        """Process one image."""
+        try:
+            self._process(arrival)
+        except ImageError as error:
+            self._refuse(error.reason, str(error))
+        except Exception as error:  # whatever it is, the next image may be fine
+            if self._node.context.ok():
+                self._refuse("internal", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+
+    def _process(self, arrival: Arrival) -> None:
+        image, values = arrival.image, self._values
+        started = time.monotonic()
+        frame = decode(
+            image.data,
+            height=image.height,
+            width=image.width,
+            encoding=image.encoding,
+            step=image.step,
+            is_bigendian=bool(image.is_bigendian),
+            options=self._decoding,
+        )
+        self.frame_id = image.header.frame_id
+        self._look_for_oddities(frame, image.encoding)
+        faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
+        if self.pipeline.shutter_state is not ShutterState.LIVE:
+            return
+        self._publish(image, faces, started)
+        self.latencies.add(time.monotonic() - arrival.time)
+        self.processed, self.faces = self.processed + 1, len(faces)
+        self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
+
+    def _publish(self, image: Image, faces: list[Face], started: float) -> None:
+        model = self.pipeline.landmarker.model
+        result = FaceLandmarksArray(
+            header=image.header,
+            image_width=image.width,
+            image_height=image.height,
+            model_name=model.name,
+            model_hash=model.sha256,
+            faces=[face_message(face, image.header) for face in faces],
+        )
+        result.processing_time = time.monotonic() - started
+        self._publisher.publish(result)
+
+    def _stamp(self, image: Image) -> float:
+        """The image's time in s; where the driver sets none, the node's clock."""
+        header = image.header.stamp
+        stamp = header.sec + 1e-9 * header.nanosec
+        if stamp == 0.0:
+            stamp = 1e-9 * self._node.get_clock().now().nanoseconds
+        if stamp < self._last_stamp:
+            self._logger.info(f"time went back by {self._last_stamp - stamp:.3f} s: all faces are forgotten")
+            self.pipeline.reset()
+        self._last_stamp = stamp
+        return stamp
+
+    def _look_for_oddities(self, frame: ThermalFrame, encoding: str) -> None:
+        """Now and then: what is usable and yet looks wrong."""
+        self._until_look -= 1
+        if self._until_look > 0:
+            return
+        self._until_look = LOOK_EVERY
+        found = frame.warnings()
+        if encoding not in GREY_ENCODINGS:
+            found.append(f"{encoding} images show a palette: they are used as grey, the camera's raw format is better")
+        if found and not self.oddities:
+            self._logger.warning("; ".join(found))
+        self.oddities = found
+
+    def _refuse(self, reason: str, text: str) -> None:
+        line = self.refusals.add(reason, text)
+        if line:
+            self._logger.error(f"image refused: {line}")

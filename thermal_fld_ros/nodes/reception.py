@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A subscription that can say why nothing arrives, or too little."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from thermal_fld_ros.nodes import qos as qos_profiles
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+REPEAT_SECONDS = 30.0
+LOST_SHARE = 0.2
+LOST_COUNT = 5
+
+FAST_DDS_HINT = (
+    "Fast DDS's shared memory is smaller than one large image: start publisher and subscriber with FASTRTPS_DEFAULT_PROFILES_FILE set to "
+    "the package's config/fastdds.xml"
+)
+SOCKET_HINT = "raise the limits of the receiving sockets (sysctl net.core.rmem_max) or set the publisher and this topic to reliable"
+
+
+class WatchedSubscription:
+    """A subscription with a log of what its user would otherwise have to guess.
+
+    Attributes
+    ----------
+    topic, qos : str
+        The resolved name, and the QoS in words after overrides.
+    received, lost : int
+        Messages that arrived, and those of which the middleware says that they were lost on the way.
+    trouble : str
+        Why nothing arrives or what is lost, as of the last `check`; empty when all is well.
+    """
+
+    def __init__(
+        self, node: Node, message_type: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+    ) -> None:
+        self._node = node
+        self._type = message_type
+        self._callback = callback
+        self._qos = qos
+        self._heard = time.monotonic()
+        self._bytes = 0
+        self._at_check = (0, 0)
+        self._said = ("", 0.0)
+        self.received = 0
+        self.lost = 0
+        self.trouble = ""
+        self._subscription = self._subscribe(topic)
+        self.topic: str = self._subscription.topic_name
+        self.qos = qos_profiles.describe(qos)
+        node.get_logger().info(f"listening on {self.topic} ({self.qos})")
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._node.destroy_subscription(self._subscription)
+
+    def check(self, timeout: float) -> None:
+        """Look at what arrived since the last check, and log trouble when it begins, every 30 s while it lasts, and its end.
+
+        Parameters
+        ----------
+        timeout
+            Silence in seconds from which on it is trouble.
+        """
+        received, lost = self.received - self._at_check[0], self.lost - self._at_check[1]
+        self._at_check = (self.received, self.lost)
+        silence = time.monotonic() - self._heard
+        kind = self.trouble = ""
+        if silence > timeout:
+            kind = "silence"
+            self.trouble = f"nothing on {self.topic} ({self.qos}) for {silence:.0f} s: {self._reason()}"
+        elif lost >= LOST_COUNT and lost > LOST_SHARE * (lost + received):
+            kind = "loss"
+            self.trouble = (
+                f"{self.topic}: {lost} of {lost + received} messages were lost on the way. {self._transport_hint()}"
+            )
+        self._say(kind)
+
+    def _say(self, kind: str) -> None:
+        logger, now = self._node.get_logger(), time.monotonic()
+        if kind and (kind != self._said[0] or now - self._said[1] > REPEAT_SECONDS):
+            logger.warning(self.trouble)
+            self._said = (kind, now)
+        elif not kind and self._said[0] == "silence":
+            logger.info(f"{self.topic}: messages arrive")
+            self._said = ("", now)
+
+    def _reason(self) -> str:
+        """Why nothing arrives, as far as the graph tells."""
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        ours = type_name(self._type)
+        if not publishers:
+            same_type = [
+                name for name, types in self._node.get_topic_names_and_types() if ours in types and name != self.topic
+            ]
+            others = f"; topics of this type are {', '.join(sorted(same_type))}" if same_type else ""
+            return f"it has no publisher{others}"
+        reasons = []
+        for publisher in publishers:
+            compatibility, why = qos_check_compatible(publisher.qos_profile, self._qos)
+            if publisher.topic_type != ours:
+                reasons.append(f"{publisher.node_name} publishes {publisher.topic_type}, not {ours}")
+            elif compatibility == QoSCompatibility.ERROR:
+                offered = qos_profiles.describe(publisher.qos_profile)
+                reasons.append(
+                    f"{publisher.node_name} offers an incompatible QoS ({offered}): {why.strip().rstrip(';')}"
+                )
+        if reasons:
+            return "; ".join(reasons)
+        if self.lost:
+            return f"{self.lost} messages were lost on the way. {self._transport_hint()}"
+        return f"{len(publishers)} publisher(s) with a compatible QoS, but none sends"
+
+    def _transport_hint(self) -> str:
+        size = f"The last one that arrived had {self._bytes / 1000:.0f} kB. " if self._bytes else ""
+        if "fastrtps" in get_rmw_implementation_identifier() and "FASTRTPS_DEFAULT_PROFILES_FILE" not in os.environ:
+            return size + FAST_DDS_HINT
+        return size + SOCKET_HINT
+
+    def _subscribe(self, topic: str) -> Any:
+        def create(events: SubscriptionEventCallbacks) -> Any:
+            overriding = qos_profiles.overrides()
+            return self._node.create_subscription(
+                self._type,
+                topic,
+                self._on_message,
+                self._qos,
+                event_callbacks=events,
+                qos_overriding_options=overriding,
+            )
+
+        try:
+            return create(SubscriptionEventCallbacks(message_lost=self._on_lost))
+        except UnsupportedEventTypeError:  # not every middleware counts what it loses
+            return create(SubscriptionEventCallbacks())
+
+    def _on_message(self, message: Any) -> None:
+        self._heard = time.monotonic()
+        self.received += 1
+        self._bytes = len(getattr(message, "data", ""))
+        self._callback(message)
+
+    def _on_lost(self, event: Any) -> None:
+        self.lost += event.total_count_change
+
+
+def type_name(message_type: Any) -> str:
+    """The ROS name of a message class, such as sensor_msgs/msg/Image."""
+    package, folder = message_type.__module__.split(".")[:2]
+    return f"{package}/{folder}/{message_type.__name__}"

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `thermal_fld_replay`: plays a file as a camera would.
+
+It publishes the images of a folder, a video, an array or a bag on `image`, unchanged, at the pace of the recording, each with the
+time of its publication as a camera's driver stamps it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from thermal_fld_ros.nodes import qos
+from thermal_fld_ros.nodes.messages import field_from_array
+from thermal_fld_ros.nodes.parameters import Parameter, Parameters
+from thermal_fld_ros.perception.sources import RawImage, SourceError, open_source
+
+TABLE = (
+    Parameter("input", "", "What to play: image, folder of images, video, .npy, .npz or rosbag2.", read_only=True),
+    Parameter("topic", "", "Image topic of a bag that has several.", read_only=True),
+    Parameter("rate", 0.0, "Images per second; 0: the recording's own rate, or 30.", 0.0, 1000.0, read_only=True),
+    Parameter("loop", False, "Begin again at the end, until interrupted.", read_only=True),
+    Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
+    Parameter(
+        "wait_for_subscribers", 0, "Subscriptions of the image topic to wait for before the start.", 0, 100, read_only=True
+    ),
+)
+DEFAULT_RATE = 30.0
+LINGER = 0.5
+"""Seconds between the last image and the end, in which slow subscribers fetch it."""
+
+
+class ReplayNode(Node):
+    """Publishes one image per tick of a timer, and is `finished` some time after the last one."""
+
+    def __init__(self) -> None:
+        super().__init__("thermal_fld_replay")
+        values = Parameters(self, TABLE, lambda values, changed: None).values
+        self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
+        self._frame_id = str(values["frame_id"])
+        self._source = open_source(str(values["input"]), topic=str(values["topic"]))
+        self._images: Iterator[RawImage] = iter(self._source)
+        self._publisher = self.create_publisher(
+            Image, "image", qos.camera(), qos_overriding_options=qos.overrides()
+        )
+        self.rate = float(values["rate"]) or self._source.rate or DEFAULT_RATE
+        self.published = 0
+        self.finished = False
+        self._timer = self.create_timer(1.0 / self.rate, self._tick)
+
+    def _tick(self) -> None:
+        if self._publisher.get_subscription_count() < self._wait_for:
+            return
+        self._wait_for = 0
+        image = next(self._images, None)
+        if image is None and self._loop and self.published:
+            self._images = iter(self._source)
+            image = next(self._images, None)
+        if image is None:
+            self._timer.cancel()
+            self._timer = self.create_timer(LINGER, self._finish)
+        else:
+            self._publisher.publish(self._message(image))
+            self.published += 1
+
+    def _finish(self) -> None:
+        self.finished = True
+
+    def _message(self, image: RawImage) -> Image:
+        message = Image(
+            header=Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id),
+            height=image.height,
+            width=image.width,
+            encoding=image.encoding,
+            step=image.step,
+            is_bigendian=int(image.is_bigendian),
+        )
+        message.data = field_from_array(np.frombuffer(image.data, np.uint8), "B")
+        return message
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until the recording is played, or it is interrupted."""
+    rclpy.init(args=args)
+    try:
+        node = ReplayNode()
+        while not node.finished:
+            rclpy.spin_once(node)
+        node.get_logger().info(f"published {node.published} images at {node.rate:.3g} Hz")
+    except (InvalidParameterTypeException, InvalidParameterValueException, SourceError, ValueError) as error:
+        sys.exit(f"thermal_fld_replay: {error}")
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()
