@@ -102,6 +102,9 @@ class Decoding:
             raise ValueError(f"rows to drop must not be negative, got {self.rows}")
 
 
+DEFAULTS = Decoding()
+
+
 @dataclass(frozen=True)
 class _Encoding:
     dtype: type[np.generic]
@@ -234,7 +237,7 @@ def decode(
     encoding: str,
     step: int,
     is_bigendian: bool,
-    options: Decoding = Decoding(),
+    options: Decoding = DEFAULTS,
 ) -> ThermalFrame:
     """Decode the fields of a `sensor_msgs/Image`.
 
@@ -284,11 +287,31 @@ def decode(
     return _frame(cv2.cvtColor(pixels, layout.luma), options)
 
 
-def decode_array(array: NDArray[Any], options: Decoding = Decoding()) -> ThermalFrame:
-    """Make a frame of an array: (H, W) of any real dtype, or (H, W, 3 or 4) uint8 in OpenCV's order (BGR, BGRA).
+def decode_array(array: NDArray[Any], options: Decoding = DEFAULTS) -> ThermalFrame:
+    """Make a frame of an array, as `message_array` takes them; raises ImageError as `decode` does."""
+    if array.ndim >= 2:
+        _check_pixels(array.shape[0] * array.shape[1], options)
+    pixels, encoding = message_array(array)
+    layout = _ENCODINGS[encoding]
+    if layout.luma is None:
+        return _frame(pixels, options)
+    _check_grey(encoding, options)
+    return _frame(cv2.cvtColor(pixels, layout.luma), options)
 
-    8- and 16-bit unsigned and float32 arrays are not copied; other integers become uint16 where their values fit and float32
-    otherwise. Raises ImageError as `decode` does.
+
+def message_array(array: NDArray[Any]) -> tuple[NDArray[Any], str]:
+    """The pixels and the encoding by which an array is a ROS image.
+
+    Parameters
+    ----------
+    array : (H, W) or (H, W, 1) of any real dtype, or (H, W, 3 or 4) uint8 in OpenCV's order (BGR, BGRA)
+        8- and 16-bit unsigned and float32 arrays are not copied; other integers become uint16 where their values fit and
+        float32 otherwise.
+
+    Raises
+    ------
+    ImageError
+        The array is no image.
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ImageError(
@@ -296,15 +319,14 @@ def decode_array(array: NDArray[Any], options: Decoding = Decoding()) -> Thermal
         )
     if array.size == 0:
         raise ImageError("size", f"the image is {array.shape[1]} x {array.shape[0]} pixels, expected at least 1 x 1")
-    _check_pixels(array.shape[0] * array.shape[1], options)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim == 3:
         if array.dtype != np.uint8:
             raise ImageError("shape", f"a colour image has dtype {array.dtype}, expected uint8")
-        _check_grey("colour", options)
-        return _frame(cv2.cvtColor(array, cv2.COLOR_BGR2GRAY if array.shape[2] == 3 else cv2.COLOR_BGRA2GRAY), options)
-    return _frame(_camera_dtype(array), options)
+        return array, "bgr8" if array.shape[2] == 3 else "bgra8"
+    pixels = _camera_dtype(array)
+    return pixels, {1: "mono8", 2: "mono16", 4: "32FC1"}[pixels.itemsize]
 
 
 def _check_pixels(count: int, options: Decoding) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,7 +114,7 @@ class Model:
         if not outputs <= set(self._outputs):
             raise ModelError(f"{self.path}: the outputs are {sorted(self._outputs)}, expected {sorted(outputs)}")
 
-    def trial(self, shape: tuple[int, ...], expected: dict[str, tuple[int | None, ...]]) -> None:
+    def trial(self, shape: tuple[int, ...], expected: Mapping[str, tuple[int | None, ...]]) -> None:
         """Run once on zeros and raise ModelError unless the outputs have the `expected` shapes (None: any length).
 
         What does not fit the metadata shows here and not on the first image; the first run is also the slow one.

@@ -38,7 +38,7 @@ TEMPERATURES = {
 
 # Runs of iBUG points that form a line, and whether it closes.
 CONTOURS: tuple[tuple[range, bool], ...] = (
-    (range(0, 17), False),  # jaw
+    (range(17), False),  # jaw
     (range(17, 22), False),  # brows
     (range(22, 27), False),
     (range(27, 31), False),  # nose

@@ -21,7 +21,7 @@ from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
-from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, default_model_folder, load_model
+from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
 from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
 from thermal_fld_ros.perception.temperature import region_temperatures
@@ -317,18 +317,16 @@ class _Clock:
 
 
 def _load(options: PipelineOptions) -> tuple[Detector, Landmarker]:
-    def path(given: str, shipped: str) -> Path:
-        return Path(given) if given else default_model_folder() / shipped
+    def load(given: str, shipped: str) -> Model:
+        return load_model(
+            given or default_model_folder() / shipped,
+            provider=options.provider,
+            require_provider=options.require_provider,
+            threads=options.threads,
+        )
 
-    settings = {
-        "provider": options.provider,
-        "require_provider": options.require_provider,
-        "threads": options.threads,
-    }
-    return (
-        Detector(load_model(path(options.detector_model, DETECTOR_FILE), **settings)),
-        Landmarker(load_model(path(options.landmark_model, LANDMARKS_FILE), **settings)),
-    )
+    detector = Detector(load(options.detector_model, DETECTOR_FILE))
+    return detector, Landmarker(load(options.landmark_model, LANDMARKS_FILE))
 
 
 def with_models(options: PipelineOptions, folder: str | Path) -> PipelineOptions:

@@ -106,7 +106,8 @@ def estimate_pose(points: NDArray[np.floating], confidence: NDArray[np.floating]
         return None
     model, seen = HEAD_POINTS[used], np.asarray(points[used], dtype=np.float64)
     if camera.distortion.any():
-        seen = cv2.undistortPoints(seen[:, None], camera.matrix, camera.distortion, P=camera.matrix)[:, 0]
+        flat = cv2.undistortPoints(seen[:, None], camera.matrix, camera.distortion, P=camera.matrix)
+        seen = np.asarray(flat[:, 0], dtype=np.float64)
     try:
         found, turn, shift = cv2.solvePnP(model, seen, camera.matrix, None, flags=cv2.SOLVEPNP_SQPNP)
         if not found:
@@ -115,11 +116,10 @@ def estimate_pose(points: NDArray[np.floating], confidence: NDArray[np.floating]
     except cv2.error:  # degenerate points
         return None
     residuals = cv2.projectPoints(model, turn, shift, camera.matrix, None)[0][:, 0] - seen
-    size = float(np.ptp(seen, axis=0).max())
     error = math.sqrt(float(np.square(residuals).sum(axis=1).mean()))
-    if not (shift[2, 0] > 0.0 and error <= WORST_RESIDUAL * size):
+    if not (shift[2, 0] > 0.0 and error <= WORST_RESIDUAL * float(np.ptp(seen, axis=0).max())):
         return None
-    return Pose(shift[:, 0].copy(), _quaternion(turn[:, 0]))
+    return Pose(np.asarray(shift[:, 0], dtype=np.float64), _quaternion(np.asarray(turn[:, 0], dtype=np.float64)))
 
 
 def _quaternion(turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ last frame or deliver a flat one; neither shows the scene.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class ShutterDetector:
     """
 
     def __init__(self) -> None:
-        self._last: NDArray[np.generic] | None = None
+        self._last: NDArray[Any] | None = None
         self._repeats = 0
         self._spread = 0.0
         self._closed_since: float | None = None
@@ -63,7 +64,7 @@ class ShutterDetector:
             self._spread = 0.0
         return ShutterState.LIVE
 
-    def _judge(self, samples: NDArray[np.generic]) -> ShutterState:
+    def _judge(self, samples: NDArray[Any]) -> ShutterState:
         same = samples.dtype != np.uint8 and self._last is not None and np.array_equal(samples, self._last)
         self._repeats = self._repeats + 1 if same else 0
         if self._repeats >= REPEATS:
@@ -75,9 +76,9 @@ class ShutterDetector:
         return ShutterState.LIVE
 
 
-def _spread(samples: NDArray[np.generic]) -> float:
+def _spread(samples: NDArray[Any]) -> float:
     """Between the 5th and the 95th percentile."""
     last = samples.size - 1
     low, high = round(0.05 * last), round(0.95 * last)
     ordered = np.partition(samples.ravel(), (low, high))
-    return float(ordered[high]) - float(ordered[low])  # type: ignore[arg-type]
+    return float(ordered[high]) - float(ordered[low])

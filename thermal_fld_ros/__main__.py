@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facial landmarks in thermal images.
+
+`python -m thermal_fld_ros COMMAND --help` tells more of each command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from thermal_fld_ros import cli
+
+# Modules of optional dependencies, and the extra of this package that brings them.
+EXTRAS = {"train": ("torch", "numba", "onnx", "tensorboard", "matplotlib", "tqdm"), "teacher": ("mediapipe",)}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 2 for a wrong call or input, 1 for what failed on the way."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    commands = {
+        module.name: _first_line(module) for module in pkgutil.iter_modules(cli.__path__) if module.name[0] != "_"
+    }
+    parser = argparse.ArgumentParser(prog="python -m thermal_fld_ros", description=_sentence(__doc__ or ""))
+    choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    chosen = arguments[0] if arguments and arguments[0] in commands else None
+    for name, summary in commands.items():
+        if name != chosen:  # what is not asked for is not imported
+            choices.add_parser(name, help=summary)
+    if chosen is None:
+        parser.parse_args(arguments)
+        return 2
+    try:
+        module = importlib.import_module(f"{cli.__name__}.{chosen}")
+        command = choices.add_parser(
+            chosen, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(command)
+        return int(module.run(parser.parse_args(arguments)))
+    except ModuleNotFoundError as error:
+        extra = _extra_of(error.name or "")
+        if extra is None:
+            raise
+        print(f'{chosen} needs {error.name}: pip install "thermal_fld_ros[{extra}]"', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _extra_of(module: str) -> str | None:
+    top = module.partition(".")[0]
+    return next((extra for extra, modules in EXTRAS.items() if top in modules), None)
+
+
+def _first_line(module: pkgutil.ModuleInfo) -> str:
+    """The summary of a command, read without importing it."""
+    for folder in cli.__path__:
+        for file in (Path(folder) / f"{module.name}.py", Path(folder) / module.name / "__init__.py"):
+            if file.is_file():
+                return _sentence(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "")
+    return ""
+
+
+def _sentence(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find faces and their landmarks in images, folders, videos, .npy/.npz arrays and rosbag2 recordings.
+
+Needs no ROS. --json writes one JSON object a frame:
+
+  {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "faces": [{"id", "score",
+   "roi": [x, y, w, h], "points": [[x, y] x 68], "confidence": [68], "temperatures": {region: degC or null}}]}
+
+Without --json and --overlay these lines go to standard output. Coordinates are pixels of the
+incoming image, the origin at the centre of its top-left pixel. A frame that cannot be decoded has "error" instead of "faces".
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.cli._progress import Progress
+from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, Unit
+from thermal_fld_ros.perception.face import Face
+from thermal_fld_ros.perception.geometry import Size
+from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.overlay import Picture, draw, legible_scale
+from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.perception.sources import RawImage, Source, SourceError, open_source
+
+FALLBACK_FPS = 30.0
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+VIDEO_CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "input", type=Path, help="image, folder of images, video, .npy, .npz, rosbag2 folder, .mcap or .db3"
+    )
+    parser.add_argument("--topic", help="image topic of a bag that has several")
+    parser.add_argument(
+        "--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (degC = raw * SCALE + OFFSET)"
+    )
+    parser.add_argument(
+        "--rotate", type=int, default=0, choices=(0, 90, 180, 270), help="clockwise turn that brings the image upright"
+    )
+    parser.add_argument("--inverted", action="store_true", help="warm is dark in these images")
+    parser.add_argument(
+        "--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"), help="rows to drop, e.g. telemetry"
+    )
+    parser.add_argument("--fps", type=float, help="images a second of an input without stamps (default: 30)")
+    parser.add_argument(
+        "--independent", action="store_true", help="the images are unrelated: do not track between them"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help='one JSON object a line; "-" is standard output')
+    parser.add_argument(
+        "--overlay",
+        type=Path,
+        metavar="FILE_OR_FOLDER",
+        help=f"draw the faces: a video ({', '.join(VIDEO_CODES)}), an image file for a single image, or else a folder of PNGs",
+    )
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
+    parser.add_argument("--provider", default="auto", choices=("auto", "cpu", "cuda", "tensorrt"))
+    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    try:
+        decoding = Decoding(parse_unit(args.unit), args.rotate, tuple(args.rows), args.inverted)
+        source = open_source(args.input, topic=args.topic)
+        options = PipelineOptions(provider=args.provider, threads=args.threads)
+        pipeline = Pipeline(with_models(options, args.models) if args.models else options)
+        return _predict(args, source, decoding, pipeline)
+    except (SourceError, ModelError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parse_unit(text: str) -> Unit:
+    """A preset's name or "SCALE,OFFSET"; raises ValueError."""
+    if text in UNITS:
+        return UNITS[text]
+    try:
+        scale, offset = map(float, text.split(","))
+    except ValueError:
+        raise ValueError(f'unit "{text}" is unknown, expected {", ".join(UNITS)}, or SCALE,OFFSET') from None
+    return Unit("custom", scale, offset)
+
+
+def _predict(args: argparse.Namespace, source: Source, decoding: Decoding, pipeline: Pipeline) -> int:
+    fps = args.fps or source.fps or FALLBACK_FPS
+    found = frames = failed = 0
+    with contextlib.ExitStack() as stack:
+        pictures = stack.enter_context(_Pictures(args.overlay, fps, source.length)) if args.overlay else None
+        lines = _open_lines(args, stack)
+        progress = stack.enter_context(Progress(source.length))
+        for index, image in enumerate(source):
+            record: dict[str, Any] = _image_record(image, index)
+            try:
+                frame = image.decode(decoding)
+            except ImageError as error:
+                record["error"] = f"{error.reason}: {error}"
+                progress.say(f"{image.name}: {error}", once=error.reason)
+                failed += 1
+            else:
+                for warning in frame.warnings() if index == 0 else ():
+                    progress.say(f"{image.name}: {warning}")
+                if args.independent:
+                    pipeline.reset()
+                faces = pipeline(frame, index / fps if image.stamp is None else image.stamp)
+                record["faces"] = [_face_record(face) for face in faces]
+                found += bool(faces)
+                if pictures:
+                    pictures.add(draw(frame, faces, legible_scale(frame.image_size)), Path(image.name).stem)
+            if lines:
+                lines.write(json.dumps(record, allow_nan=False) + "\n")
+            frames += 1
+            progress.step()
+    print(f"{frames} frames, faces in {found}, {failed} could not be decoded", file=sys.stderr)
+    return 1 if frames == failed else 0
+
+
+def _open_lines(args: argparse.Namespace, stack: contextlib.ExitStack) -> IO[str] | None:
+    """Where the JSON goes: the file, or standard output if asked for or if there is no other result."""
+    if args.json is None:
+        return None if args.overlay else sys.stdout
+    if str(args.json) == "-":
+        return sys.stdout
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(args.json.open("w", encoding="utf-8"))
+
+
+def _image_record(image: RawImage, index: int) -> dict[str, Any]:
+    return {
+        "frame": index,
+        "stamp": image.stamp,
+        "source": image.name,
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def _face_record(face: Face) -> dict[str, Any]:
+    return {
+        "id": face.id,
+        "score": round(face.score, 4),
+        "roi": _rounded(face.roi, 2),
+        "points": _rounded(face.points, 2),
+        "confidence": _rounded(face.confidence, 4),
+        "temperatures": {
+            region: None if math.isnan(value) else round(value, 2) for region, value in face.temperatures.items()
+        },
+    }
+
+
+def _rounded(array: NDArray[np.float32], digits: int) -> list[Any]:
+    rounded: list[Any] = array.astype(np.float64).round(digits).tolist()
+    return rounded
+
+
+class _Pictures:
+    """Writes overlays to a video, to a single image file or into a folder, by what the path looks like."""
+
+    def __init__(self, path: Path, fps: float, length: int | None) -> None:
+        self._path, self._fps = path, fps
+        self._suffix = path.suffix.lower()
+        self._video: cv2.VideoWriter | None = None
+        self._size: Size | None = None
+        self._count = 0
+        if self._suffix in IMAGE_SUFFIXES and length != 1:
+            raise ValueError(f"{path}: one image file cannot hold {length or 'many'} frames, name a folder or a video")
+        is_file = self._suffix in VIDEO_CODES or self._suffix in IMAGE_SUFFIXES
+        (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> _Pictures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._video:
+            self._video.release()
+
+    def add(self, picture: Picture, name: str) -> None:
+        """Write the next picture; `name` becomes part of a file's name in a folder."""
+        if self._suffix in VIDEO_CODES:
+            self._add_to_video(picture)
+        elif self._suffix in IMAGE_SUFFIXES:
+            self._write(self._path, picture)
+        else:
+            readable = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
+            self._write(self._path / f"{self._count:06d}_{readable.strip('_')}.png", picture)
+        self._count += 1
+
+    def _add_to_video(self, picture: Picture) -> None:
+        if self._video is None or self._size is None:
+            self._size = (picture.shape[1], picture.shape[0])
+            code = cv2.VideoWriter.fourcc(*VIDEO_CODES[self._suffix])
+            self._video = cv2.VideoWriter(str(self._path), code, self._fps, self._size)
+            if not self._video.isOpened():
+                raise OSError(f"{self._path}: OpenCV cannot write this kind of video")
+        self._video.write(_fit(picture, self._size))
+
+    def _write(self, path: Path, picture: Picture) -> None:
+        if not cv2.imwrite(str(path), picture):
+            raise OSError(f"{path}: cannot be written")
+
+
+def _fit(picture: Picture, size: Size) -> Picture:
+    """The picture within `size` (width, height), black around it: all frames of a video have one size."""
+    height, width = picture.shape[:2]
+    if (width, height) == size:
+        return picture
+    shrink = min(size[0] / width, size[1] / height)
+    width, height = round(width * shrink), round(height * shrink)
+    fitted = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    fitted[:height, :width] = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return fitted
