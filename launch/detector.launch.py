@@ -4,8 +4,8 @@
     ros2 launch thermal_fld_ros detector.launch.py image:=/camera/image_raw unit:=centikelvin
 
 The node takes itself to active (its parameter `autostart`), so that it does so again after a respawn and nothing hangs on
-an event that the launch system might miss. `autostart:=false` leaves the transitions to a lifecycle manager. Either way the
-launch log tells every transition.
+an event that the launch system might miss. `autostart:=false` leaves the transitions to a lifecycle manager or to
+`ros2 lifecycle set`; the launch log tells them.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity

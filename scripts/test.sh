@@ -8,7 +8,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # Two runs on one host must not hear each other, and nothing leaves this host.
 export ROS_DOMAIN_ID=$((10 + RANDOM % 90))
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
-[[ ${ROS_DISTRO:-} == humble ]] && export ROS_LOCALHOST_ONLY=1
+[[ ${ROS_DISTRO:-} != humble ]] || export ROS_LOCALHOST_ONLY=1
 
 bash "$root/scripts/setup.sh" --test >/dev/null
 # shellcheck source=scripts/env.sh

@@ -15,6 +15,7 @@ import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -33,6 +34,8 @@ TABLE = (
         "wait_for_subscribers", 0, "Subscriptions of the image topic to wait for before the start.", 0, 100, read_only=True
     ),
 )
+CAMERA = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+"""Reliable, so that reliable and best-effort subscriptions both hear it."""
 DEFAULT_RATE = 30.0
 LINGER = 0.5
 """Seconds between the last image and the end, in which slow subscribers fetch it."""
@@ -46,12 +49,10 @@ class ReplayNode(Node):
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
-        self._source = open_source(str(values["input"]), topic=str(values["topic"]))
+        self._source = open_source(str(values["input"]), topic=str(values["topic"]) or None)
         self._images: Iterator[RawImage] = iter(self._source)
-        self._publisher = self.create_publisher(
-            Image, "image", qos.camera(), qos_overriding_options=qos.overrides()
-        )
-        self.rate = float(values["rate"]) or self._source.rate or DEFAULT_RATE
+        self._publisher = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=qos.overrides())
+        self.rate = float(values["rate"]) or self._source.fps or DEFAULT_RATE
         self.published = 0
         self.finished = False
         self._timer = self.create_timer(1.0 / self.rate, self._tick)
