@@ -37,7 +37,7 @@ TABLE = (
     Parameter("rotate", 0, "Clockwise turn in degrees of the pictures.", 0, 270, step=90, read_only=True),
     Parameter("total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True),
 )
-TILES, COLUMNS, TILE_WIDTH = 12, 4, 480
+TILES, COLUMNS, TILE_WIDTH, GAP = 12, 4, 480, 2
 QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 Picture = NDArray[Any]
@@ -132,7 +132,8 @@ class Film:
         if self.frames % self._stride:
             return
         height = round(picture.shape[0] * TILE_WIDTH / picture.shape[1])
-        self._tiles.append(cv2.resize(picture, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA))
+        tile = cv2.resize(picture, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
+        self._tiles.append(cv2.copyMakeBorder(tile, *(GAP,) * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
         if len(self._tiles) == 2 * TILES:
             self._tiles = self._tiles[::2]
             self._stride *= 2
