@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from thermal_fld_ros.perception.decoding import ThermalFrame, decode_array
+from thermal_fld_ros.perception.shutter import LONGEST_CLOSURE, ShutterDetector, ShutterState
+
+LIVE, FROZEN, FLAT = ShutterState.LIVE, ShutterState.FROZEN, ShutterState.FLAT
+
+
+def frame(seed: int, dtype: type = np.uint16, spread: float = 500.0) -> ThermalFrame:
+    rng = np.random.default_rng(seed)
+    values = 30000 + spread * rng.standard_normal((120, 160))
+    return decode_array((values / 256 if dtype == np.uint8 else values).astype(dtype))
+
+
+def states(frames: list[ThermalFrame], fps: float = 9.0) -> list[ShutterState]:
+    detector = ShutterDetector()
+    return [detector.update(image, index / fps) for index, image in enumerate(frames)]
+
+
+def test_a_live_camera_is_live() -> None:
+    assert set(states([frame(seed) for seed in range(20)])) == {LIVE}
+
+
+def test_repeated_frames_are_frozen_until_they_change() -> None:
+    found = states([frame(0), frame(1), *[frame(2)] * 9, frame(3)])
+    assert found == [LIVE] * 4 + [FROZEN] * 7 + [LIVE]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_still_scene_is_not_frozen_for_ever(dtype: type) -> None:
+    found = states([frame(0, dtype)] * 60, fps=10.0)
+    assert found[2] is FROZEN
+    assert set(found[3 + int(10 * LONGEST_CLOSURE) :]) == {LIVE}
+
+
+def test_8_bit_frames_are_never_frozen() -> None:
+    assert set(states([frame(0, np.uint8)] * 30)) == {LIVE}
+
+
+def test_a_flat_frame_is_told() -> None:
+    found = states([*map(frame, range(5)), frame(5, spread=5.0), frame(6, spread=5.0), frame(7)])
+    assert found == [LIVE] * 5 + [FLAT] * 2 + [LIVE]
+
+
+def test_a_scene_that_has_lost_its_contrast_becomes_live_again() -> None:
+    found = states([*map(frame, range(5)), *[frame(seed, spread=5.0) for seed in range(5, 60)]])
+    assert found[5] is FLAT
+    assert set(found[7 + int(9 * LONGEST_CLOSURE) :]) == {LIVE}
+
+
+def test_stamps_may_stand_still_or_go_back() -> None:
+    detector = ShutterDetector()
+    for stamp in (5.0, 5.0, 4.0, 3.0, 0.0):
+        detector.update(frame(0), stamp)
+    assert detector.update(frame(1), 0.0) is LIVE
