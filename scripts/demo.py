@@ -17,6 +17,7 @@ from typing import Any
 from ament_index_python.packages import get_package_prefix
 
 from thermal_fld_ros.perception.decoding import UNITS
+from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, default_model_folder, load_model
 from thermal_fld_ros.perception.sources import Source, SourceError, open_source
 
 PREFIX = Path(get_package_prefix("thermal_fld_ros"))
@@ -81,16 +82,19 @@ class Nodes:
                     process.wait()
 
 
+def usable_models(folder: Path) -> dict[str, str]:
+    """The model parameters; raises ModelError here, because the detector node would live on and wait for better ones."""
+    models = {"detector_model": str(folder / DETECTOR_FILE), "landmark_model": str(folder / LANDMARKS_FILE)}
+    for path in models.values():
+        load_model(path)
+    return models
+
+
 def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> int:
     """Play the clip through the nodes."""
     first = next(iter(source))
     rate = options.rate or source.fps or 30.0
-    models = {}
-    if options.models:
-        models = {
-            "detector_model": str(options.models / "face_detector.onnx"),
-            "landmark_model": str(options.models / "face_landmarks.onnx"),
-        }
+    models = usable_models(options.models or default_model_folder())
     nodes = Nodes()
     try:
         nodes.start(

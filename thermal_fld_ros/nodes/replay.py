@@ -31,7 +31,12 @@ TABLE = (
     Parameter("loop", False, "Begin again at the end, until interrupted.", read_only=True),
     Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
     Parameter(
-        "wait_for_subscribers", 0, "Subscriptions of the image topic to wait for before the start.", 0, 100, read_only=True
+        "wait_for_subscribers",
+        0,
+        "Subscriptions of the image topic to wait for before the start.",
+        0,
+        100,
+        read_only=True,
     ),
 )
 CAMERA = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
@@ -59,6 +64,8 @@ class ReplayNode(Node):
 
     def _tick(self) -> None:
         if self._publisher.get_subscription_count() < self._wait_for:
+            waiting = f"waiting for {self._wait_for} subscription(s) of {self._publisher.topic_name}"
+            self.get_logger().info(waiting, throttle_duration_sec=5.0, skip_first=True)
             return
         self._wait_for = 0
         image = next(self._images, None)

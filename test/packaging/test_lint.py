@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lint, types and shell scripts, by the settings in pyproject.toml."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHELL_SCRIPTS = [*sorted((ROOT / "scripts").glob("*.sh")), ROOT / ".ci/run"]
+
+
+def check(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def module(name: str) -> tuple[str, str, str]:
+    if importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    return sys.executable, "-m", name
+
+
+def test_ruff() -> None:
+    check(*module("ruff"), "check", "--no-cache", ".")
+
+
+def test_mypy() -> None:
+    check(*module("mypy"))
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+@pytest.mark.parametrize("script", SHELL_SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck(script: Path) -> None:
+    check("shellcheck", "-x", str(script.relative_to(ROOT)))
