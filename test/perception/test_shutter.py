@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+from dummy_models import face_scene
 
 from thermal_fld_ros.perception.decoding import ThermalFrame, decode_array
 from thermal_fld_ros.perception.shutter import LONGEST_CLOSURE, ShutterDetector, ShutterState
@@ -42,6 +43,11 @@ def test_8_bit_frames_are_never_frozen() -> None:
 def test_a_flat_frame_is_told() -> None:
     found = states([*map(frame, range(5)), frame(5, spread=5.0), frame(6, spread=5.0), frame(7)])
     assert found == [LIVE] * 5 + [FLAT] * 2 + [LIVE]
+
+
+def test_a_small_face_before_an_even_wall_is_live() -> None:
+    large, small = (face_scene((320, 240), [(160, 120, width)]) for width in (200, 16))
+    assert set(states([decode_array(large + np.uint16(i)) for i in range(9)] + [decode_array(small)])) == {LIVE}
 
 
 def test_a_scene_that_has_lost_its_contrast_becomes_live_again() -> None:

@@ -20,7 +20,7 @@ LONGEST_CLOSURE = 3.0
 
 REPEATS = 2
 FLAT_SHARE = 0.05
-_GRID = 32
+_GRID = 64
 
 
 class ShutterState(Enum):
@@ -36,7 +36,7 @@ class ShutterDetector:
 
     - *frozen*: 16-bit or floating-point pixels equal to the last frame's, bit by bit, for the second time running. The noise of a
       live sensor makes that impossible; 8-bit gain control does not, so 8-bit frames are never called frozen.
-    - *flat*: the spread of values falls below 5 % of that of the live frames before.
+    - *flat*: the range of values falls below 5 % of that of the live frames before.
 
     Either lasts at most `LONGEST_CLOSURE` seconds; after that frames are live until they have changed.
     """
@@ -69,16 +69,9 @@ class ShutterDetector:
         self._repeats = self._repeats + 1 if same else 0
         if self._repeats >= REPEATS:
             return ShutterState.FROZEN
-        spread = _spread(samples)
+        # The whole range, not percentiles of it: a small face before an even wall is a live scene.
+        spread = float(samples.max()) - float(samples.min())
         if spread < FLAT_SHARE * self._spread:
             return ShutterState.FLAT
         self._spread = spread if self._spread == 0.0 else 0.9 * self._spread + 0.1 * spread
         return ShutterState.LIVE
-
-
-def _spread(samples: NDArray[Any]) -> float:
-    """Between the 5th and the 95th percentile."""
-    last = samples.size - 1
-    low, high = round(0.05 * last), round(0.95 * last)
-    ordered = np.partition(samples.ravel(), (low, high))
-    return float(ordered[high]) - float(ordered[low])
