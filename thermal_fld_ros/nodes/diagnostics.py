@@ -85,7 +85,12 @@ class DiagnosticsPublisher:
 
     def publish(self, level: bytes, message: str, values: Mapping[str, object], hardware_id: str = "") -> None:
         """Send the status; values are shown as text, floating-point numbers with three digits."""
-        status = DiagnosticStatus(level=level, name=self._node.get_fully_qualified_name().lstrip("/"), message=message, hardware_id=hardware_id)
+        status = DiagnosticStatus(
+            level=level,
+            name=self._node.get_fully_qualified_name().lstrip("/"),
+            message=message,
+            hardware_id=hardware_id,
+        )
         status.values = [
             KeyValue(key=key, value=f"{value:.3g}" if isinstance(value, float) else str(value))
             for key, value in values.items()

@@ -84,14 +84,16 @@ def array_from_image(image: Image) -> NDArray[Any]:
         raise ValueError(f'encoding "{image.encoding}" is not one of {", ".join(_LAYOUTS)}')
     kind, channels = _LAYOUTS[image.encoding]
     dtype = np.dtype((">" if image.is_bigendian else "<") + kind)
-    shape = (image.height, image.width) + ((channels,) if channels > 1 else ())
-    strides = (image.step, channels * dtype.itemsize) + ((dtype.itemsize,) if channels > 1 else ())
-    try:
-        return np.ndarray(shape, dtype, memoryview(image.data), strides=strides)
-    except (TypeError, ValueError) as error:
+    row = image.width * channels * dtype.itemsize
+    if image.step < row or len(image.data) < image.step * (image.height - 1) + row:
         raise ValueError(
-            f"{len(image.data)} bytes are too few for {image.height} rows of {image.step} bytes: {error}"
-        ) from error
+            f"{len(image.data)} bytes in rows of {image.step} are too few for {image.width} x {image.height} {image.encoding}"
+        )
+    shape: tuple[int, ...] = (image.height, image.width)
+    strides: tuple[int, ...] = (image.step, channels * dtype.itemsize)
+    if channels > 1:
+        shape, strides = (*shape, channels), (*strides, dtype.itemsize)
+    return np.ndarray(shape, dtype, memoryview(image.data), strides=strides)
 
 
 def face_message(face: Face, header: Header) -> FaceLandmarks:

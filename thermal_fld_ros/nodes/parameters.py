@@ -95,17 +95,26 @@ class Parameters:
     apply
         Called with all values and the names of those that change, before the change is final. It makes the change take effect, or
         raises ValueError with the reason for which it is refused and leaves everything as it was.
+
+    Raises
+    ------
+    InvalidParameterValueException, InvalidParameterTypeException
+        A value given at the start is not permitted.
     """
 
     def __init__(self, node: Node, table: Sequence[Parameter], apply: Apply) -> None:
+        from rclpy.exceptions import InvalidParameterValueException
+
         self._table = {parameter.name: parameter for parameter in table}
         self._apply = apply
         values = {}
         for parameter in table:
-            values[parameter.name] = node.declare_parameter(
-                parameter.name, parameter.default, parameter.descriptor()
-            ).value
-            parameter.check(values[parameter.name])
+            declared = node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+            try:
+                parameter.check(declared.value)
+            except ValueError as error:
+                raise InvalidParameterValueException(parameter.name, declared.value, str(error)) from error
+            values[parameter.name] = declared.value
         self.values: Values = values
         node.add_on_set_parameters_callback(self._on_set)
 

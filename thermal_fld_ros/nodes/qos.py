@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality of service of the package's topics, each in one place.
 
-A publisher or subscription that is made with `overrides()` lets the user replace history, depth and reliability by the
-parameters `qos_overrides.<topic>.<publisher|subscription>.<policy>`.
+A publisher or subscription that is made with `overrides()` lets the user replace its history, depth and reliability by the
+parameters `qos_overrides.<topic>.<publisher|subscription>.<policy>`; these are read once.
 """
 
 from __future__ import annotations
 
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 RELIABILITIES = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
@@ -36,6 +36,11 @@ def debug_images() -> QoSProfile:
 def overrides() -> QoSOverridingOptions:
     """Let parameters override history, depth and reliability."""
     return QoSOverridingOptions.with_default_policies()
+
+
+def image_overrides() -> QoSOverridingOptions:
+    """As `overrides`, without the reliability: that of images is a parameter of the node, which an override would freeze."""
+    return QoSOverridingOptions([QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH])
 
 
 def describe(profile: QoSProfile) -> str:

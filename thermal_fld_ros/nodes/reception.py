@@ -23,9 +23,10 @@ REPEAT_SECONDS = 30.0
 LOST_SHARE = 0.2
 LOST_COUNT = 5
 
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, from Kilted on
 FAST_DDS_HINT = (
-    "Fast DDS's shared memory is smaller than one large image: start publisher and subscriber with FASTRTPS_DEFAULT_PROFILES_FILE set to "
-    "the package's config/fastdds.xml"
+    "Fast DDS's shared memory is smaller than a large image: start publisher and subscriber with "
+    f"{' or, from Kilted on, '.join(PROFILE_VARIABLES)} set to config/fastdds.xml of this package"
 )
 SOCKET_HINT = "raise the limits of the receiving sockets (sysctl net.core.rmem_max) or set the publisher and this topic to reliable"
 
@@ -53,6 +54,7 @@ class WatchedSubscription:
         self._heard = time.monotonic()
         self._bytes = 0
         self._at_check = (0, 0)
+        self._silent = False
         self._said = ("", 0.0)
         self.received = 0
         self.lost = 0
@@ -77,25 +79,28 @@ class WatchedSubscription:
         received, lost = self.received - self._at_check[0], self.lost - self._at_check[1]
         self._at_check = (self.received, self.lost)
         silence = time.monotonic() - self._heard
-        kind = self.trouble = ""
+        self._note_silence(silence > timeout)
         if silence > timeout:
-            kind = "silence"
-            self.trouble = f"nothing on {self.topic} ({self.qos}) for {silence:.0f} s: {self._reason()}"
+            reason = self._reason()
+            self._complain(f"nothing on {self.topic} ({self.qos}) for {silence:.0f} s: {reason}", reason)
         elif lost >= LOST_COUNT and lost > LOST_SHARE * (lost + received):
-            kind = "loss"
-            self.trouble = (
-                f"{self.topic}: {lost} of {lost + received} messages were lost on the way. {self._transport_hint()}"
-            )
-        self._say(kind)
+            hint = self._transport_hint()
+            self._complain(f"{self.topic}: {lost} of {lost + received} messages were lost on the way. {hint}", hint)
+        else:
+            self.trouble = ""
 
-    def _say(self, kind: str) -> None:
-        logger, now = self._node.get_logger(), time.monotonic()
-        if kind and (kind != self._said[0] or now - self._said[1] > REPEAT_SECONDS):
-            logger.warning(self.trouble)
-            self._said = (kind, now)
-        elif not kind and self._said[0] == "silence":
-            logger.info(f"{self.topic}: messages arrive")
-            self._said = ("", now)
+    def _note_silence(self, silent: bool) -> None:
+        if self._silent and not silent:
+            self._node.get_logger().info(f"{self.topic}: messages arrive")
+        self._silent = silent
+
+    def _complain(self, trouble: str, reason: str) -> None:
+        """Log a new reason at once, and the same again after a while."""
+        self.trouble = trouble
+        said, when = self._said
+        if reason != said or time.monotonic() - when > REPEAT_SECONDS:
+            self._node.get_logger().warning(trouble)
+            self._said = (reason, time.monotonic())
 
     def _reason(self) -> str:
         """Why nothing arrives, as far as the graph tells."""
@@ -120,18 +125,19 @@ class WatchedSubscription:
         if reasons:
             return "; ".join(reasons)
         if self.lost:
-            return f"{self.lost} messages were lost on the way. {self._transport_hint()}"
+            return f"messages were lost on the way. {self._transport_hint()}"
         return f"{len(publishers)} publisher(s) with a compatible QoS, but none sends"
 
     def _transport_hint(self) -> str:
         size = f"The last one that arrived had {self._bytes / 1000:.0f} kB. " if self._bytes else ""
-        if "fastrtps" in get_rmw_implementation_identifier() and "FASTRTPS_DEFAULT_PROFILES_FILE" not in os.environ:
+        has_profile = any(name in os.environ for name in PROFILE_VARIABLES)
+        if "fastrtps" in get_rmw_implementation_identifier() and not has_profile:
             return size + FAST_DDS_HINT
         return size + SOCKET_HINT
 
     def _subscribe(self, topic: str) -> Any:
         def create(events: SubscriptionEventCallbacks) -> Any:
-            overriding = qos_profiles.overrides()
+            overriding = qos_profiles.image_overrides()
             return self._node.create_subscription(
                 self._type,
                 topic,

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an image message to a result message, over DDS."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_rig import FACE, Rig, centre_of
+from sensor_msgs.msg import CompressedImage, Image
+
+from thermal_fld_ros.nodes.messages import array_from_image, field_from_array, image_from_array, points_from_field
+from thermal_fld_ros.perception.geometry import Affine
+
+
+def padded(image: Image, padding: int) -> Image:
+    rows = np.frombuffer(image.data, np.uint8).reshape(image.height, image.step)
+    image.data = field_from_array(np.pad(rows, ((0, 0), (0, padding)), constant_values=0xAB), "B")
+    image.step += padding
+    return image
+
+
+def as_grey(scene: np.ndarray) -> np.ndarray:
+    return np.interp(scene, (29000, 31500), (0, 255)).astype(np.uint8)
+
+
+ENCODINGS = {
+    "mono8": lambda scene, header: image_from_array(as_grey(scene), header),
+    "mono16": lambda scene, header: image_from_array(scene, header),
+    "16UC1": lambda scene, header: image_from_array(scene, header, "16UC1"),
+    "mono16, padded step": lambda scene, header: padded(image_from_array(scene, header), 14),
+    "mono16, big endian": lambda scene, header: image_from_array(scene.astype(">u2"), header),
+    "mono16, big endian, padded step": lambda scene, header: padded(image_from_array(scene.astype(">u2"), header), 6),
+    "32FC1": lambda scene, header: image_from_array(scene.astype(np.float32), header),
+    "bgr8": lambda scene, header: image_from_array(np.repeat(as_grey(scene)[..., None], 3, axis=2), header),
+}
+
+
+def test_every_encoding_is_answered_with_its_own_header_and_the_face_where_it_is(rig: Rig) -> None:
+    rig.start_connected(unit="counts")
+    for name, make in ENCODINGS.items():
+        image = make(rig.scene(), rig.header())
+        image.header.frame_id = f"camera of {name}"
+        result = rig.detect(image)
+        assert result.header == image.header, name
+        assert (result.image_width, result.image_height) == (image.width, image.height), name
+        assert centre_of(result) == pytest.approx(FACE[:2], abs=2.0), name
+        face = result.faces[0]
+        assert face.header == image.header
+        assert face.id[0].isalpha() and face.scheme == "ibug68" and not face.pose_valid
+        assert len(face.points) == 136 and len(face.confidence) == 68
+        assert face.roi[2] == pytest.approx(FACE[2], rel=0.1)
+        assert all(np.isnan(face.temperatures)), "counts are no temperatures"
+    assert result.model_name == "dummy landmarks" and len(result.model_hash) == 64 and result.processing_time > 0.0
+
+
+def test_an_image_without_a_face_is_answered_by_an_empty_array(rig: Rig) -> None:
+    rig.start_connected()
+    assert rig.detect(rig.scene(face=None)).faces == []
+
+
+def test_a_best_effort_camera_is_heard_and_so_is_the_temperature(rig: Rig) -> None:
+    rig.start_connected(image_reliability="best_effort")
+    face = rig.detect(rig.scene()).faces[0]
+    temperatures = dict(zip(face.temperature_names, face.temperatures, strict=True))
+    assert temperatures["nose"] == pytest.approx(308.0 - 273.15, abs=0.3)
+
+
+def test_a_face_keeps_its_id(rig: Rig) -> None:
+    rig.start_connected()
+    ids = {rig.detect(rig.scene((180.0 - 2 * i, 110.0, 60.0))).faces[0].id for i in range(5)}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_points_and_overlay_lie_in_the_incoming_image_whatever_the_rotation(rig: Rig, rotation: int) -> None:
+    overlays: list[Image] = []
+    rig.node.create_subscription(Image, "thermal_fld_detector/overlay", overlays.append, 1)
+    rig.start_connected(rotate=rotation)
+    upright = rig.scene()
+    lying = np.ascontiguousarray(np.rot90(upright, rotation // 90))  # counter-clockwise, which `rotate` undoes
+    height, width = lying.shape
+    expected = Affine.quarter_turns(rotation, (width, height)).inverse()(FACE[:2])
+    result = rig.detect(lying)
+    assert centre_of(result) == pytest.approx(expected, abs=2.0)
+    points = points_from_field(result.faces[0].points)
+    down = Affine.quarter_turns(rotation, (width, height))(points[[27, 8]])
+    assert down[1, 1] > down[0, 1] + 20.0, "the chin is below the nose in the upright frame"
+    overlay = rig.wait_for(
+        lambda: next((image for image in overlays if image.header == result.header), None), "the overlay"
+    )
+    assert array_from_image(overlay).shape == (height, width, 3)
+
+
+def test_row_crop_and_inversion_take_effect(rig: Rig) -> None:
+    rig.start_connected(rows_top=30, rows_bottom=10, inverted=True)
+    scene = 60000 - rig.scene()
+    scene[:30] = 0
+    scene[-10:] = 65535
+    assert centre_of(rig.detect(scene)) == pytest.approx(FACE[:2], abs=2.0)
+
+
+def test_overlays_are_drawn_only_for_subscribers(rig: Rig) -> None:
+    rig.start_connected(overlay_scale=2)
+    pictures: list[Image] = []
+    topic = "thermal_fld_detector/overlay"
+    subscription = rig.node.create_subscription(Image, topic, pictures.append, 1)
+    rig.wait_for(lambda: rig.detect(rig.scene()) and pictures, "an overlay")
+    assert array_from_image(pictures[-1]).shape == (480, 640, 3) and pictures[-1].encoding == "bgr8"
+    rig.node.destroy_subscription(subscription)
+    jpegs: list[CompressedImage] = []
+    rig.node.create_subscription(CompressedImage, topic + "/compressed", jpegs.append, 1)
+    rig.wait_for(lambda: rig.detect(rig.scene()) and jpegs, "a compressed overlay")
+    assert bytes(jpegs[-1].data[:2]) == b"\xff\xd8" and jpegs[-1].format.startswith("bgr8; jpeg")
+    assert jpegs[-1].header.frame_id == "thermal_optical"
+
+
+def test_frames_of_a_closed_shutter_are_reported_and_give_no_result(rig: Rig) -> None:
+    rig.start_connected()
+    frozen = rig.scene()
+    first = rig.detect(frozen)
+    rig.send_until(
+        lambda: frozen,
+        lambda: rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK)["shutter"] == "frozen",
+        "the shutter in the diagnostics",
+    )
+    later = rig.results[rig.results.index(first) + 1 :]
+    assert len(later) <= 2, "the first repetitions may be chance, the others are the shutter"
+    assert rig.detect(rig.scene()).faces
+
+
+def test_time_may_go_back(rig: Rig) -> None:
+    rig.start_connected()
+    first = rig.detect(rig.scene()).faces[0].id
+    image = image_from_array(rig.scene(), rig.header())
+    image.header.stamp.sec = 5
+    assert rig.detect(image).faces[0].id != first
+    assert "all faces are forgotten" in rig.wait_for_log("time went back")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_rig import Rig
+from sensor_msgs.msg import CameraInfo
+
+from thermal_fld_ros.nodes.diagnostics import Latencies, Rates, Refusals
+from thermal_fld_ros.nodes.messages import image_from_array
+
+
+def test_the_status_tells_what_a_person_asks(rig: Rig) -> None:
+    rig.start_connected()
+    result = rig.detect(rig.scene())
+    rig.send_until(
+        rig.scene,
+        lambda: rig.wait_for_status(lambda status, values: float(values["output rate (Hz)"]) > 1.0),
+        "a rate",
+    )
+    status = rig.statuses[-1]
+    values = rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK and values["faces"] == "1")
+    assert status.name == f"{rig.namespace[1:]}/thermal_fld_detector" and status.hardware_id == "thermal_optical"
+    assert values["state"] == "active" and values["image topic"] == f"{rig.namespace}/image"
+    assert float(values["latency median (ms)"]) > 0.0
+    assert values["landmark model"] == f"dummy landmarks {result.model_hash}"
+    assert values["detector model"].startswith("dummy detector ")
+    assert values["detector provider"] == values["landmark provider"] == "cpu"
+    assert values["shutter"] == "live" and values["calibration"] == "no camera_info"
+    received, published = int(values["images received"]), int(values["results published"])
+    assert received >= published + int(values["images replaced unseen"]) > 0
+    assert (values["images refused"], values["images lost on the way"]) == ("0", "0")
+
+
+def test_implausible_temperatures_and_palettes_are_warned_of(rig: Rig) -> None:
+    rig.start_connected(unit="celsius")
+    assert 'is the unit really "celsius"' in rig.wait_for_log("the median temperature would be")
+    assert rig.set_parameters(unit="agc").successful
+    rig.detect(image_from_array(np.zeros((40, 40, 3), np.uint8), rig.header()))
+    rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.WARN and "palette" in status.message)
+
+
+def calibration(width: int, height: int, focal: float) -> CameraInfo:
+    k = [focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, float(focal > 0)]
+    return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
+
+
+def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
+    rig.start_connected()
+    publisher = rig.node.create_publisher(CameraInfo, "camera_info", 1)
+
+    def calibrate(info: CameraInfo, status: str) -> None:
+        def sent() -> bool:
+            publisher.publish(info)
+            rig.detect(rig.scene())
+            return status in rig.wait_for_status(lambda status, values: True)["calibration"]
+
+        rig.wait_for(sent, status)
+
+    calibrate(calibration(320, 240, 0.0), "camera_info is refused, faces have no pose: a camera matrix is 3 x 3")
+    assert not rig.detect(rig.scene()).faces[0].pose_valid
+    calibrate(calibration(320, 240, 400.0), "calibrated")
+    face = rig.detect(rig.scene()).faces[0]
+    assert face.pose_valid and math.hypot(face.pose.position.x, face.pose.position.y, face.pose.position.z) > 0.1
+    calibrate(calibration(640, 480, 400.0), "it is for 640 x 480 px, the image has 320 x 240")
+    assert not rig.detect(rig.scene()).faces[0].pose_valid
+    assert len([line for line in rig.logs if "camera_info is refused" in line]) == 2, "once each"
+
+
+def test_refusals_are_logged_at_once_and_then_counted_up() -> None:
+    refusals = Refusals()
+    assert refusals.add("step", "step is 3") == "step is 3"
+    assert refusals.add("step", "step is 3") == ""
+    assert refusals.add("size", "no size") == "no size"
+    refusals.REPEAT_SECONDS = 0.0
+    assert refusals.add("step", "step is 4") == "step is 4 (1 more since the last report)"
+    assert refusals.counts() == {"step": 3, "size": 1} and refusals.total == 4 and refusals.latest == "step is 4"
+
+
+def test_rates_and_latencies_of_nothing() -> None:
+    rates = Rates()
+    assert rates.update({"a": 0}) == {"a": 0.0}
+    assert rates.update({"a": 5})["a"] > 0.0
+    assert rates.update({"a": 2})["a"] == 0.0, "a count that began anew"
+    latencies = Latencies()
+    assert math.isnan(latencies.median_ms())
+    latencies.add(0.004)
+    assert latencies.median_ms() == pytest.approx(4.0)

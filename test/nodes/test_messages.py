@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from thermal_fld_ros.msg import FaceLandmarks
+
+from thermal_fld_ros.nodes.messages import (
+    array_from_image,
+    face_message,
+    field_from_array,
+    image_from_array,
+    points_from_field,
+)
+from thermal_fld_ros.perception.face import Face
+from thermal_fld_ros.perception.pose import Pose
+
+PIXELS = {
+    "mono8": np.arange(12, dtype=np.uint8).reshape(3, 4),
+    "mono16": (np.arange(12, dtype=np.uint16) * 5000).reshape(3, 4),
+    "32FC1": np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4),
+    "bgr8": np.arange(36, dtype=np.uint8).reshape(3, 4, 3),
+    "bgra8": np.arange(48, dtype=np.uint8).reshape(3, 4, 4),
+}
+
+
+def over_the_wire(message):
+    return deserialize_message(serialize_message(message), type(message))
+
+
+@pytest.mark.parametrize("encoding", PIXELS)
+def test_pixels_survive_the_way_into_a_message_and_out_of_it(encoding: str) -> None:
+    pixels = PIXELS[encoding]
+    image = over_the_wire(image_from_array(pixels, Header(frame_id="camera")))
+    assert image.encoding == encoding and image.header.frame_id == "camera"
+    assert (image.height, image.width, image.step) == (3, 4, pixels.strides[0])
+    np.testing.assert_array_equal(array_from_image(image), pixels)
+
+
+def test_slices_and_foreign_byte_order_survive_too() -> None:
+    wide = np.arange(40, dtype=np.uint16).reshape(4, 10)
+    for pixels in (wide[:, 2:7], wide.astype(">u2"), wide[::2, ::3], wide.T):
+        image = image_from_array(pixels, Header())
+        assert image.is_bigendian == (pixels.dtype.byteorder == ">")
+        np.testing.assert_array_equal(array_from_image(image), pixels)
+
+
+def test_a_padded_step_is_skipped() -> None:
+    image = image_from_array(np.full((2, 5), 9, np.uint8), Header())
+    image.width = 3
+    assert array_from_image(image).shape == (2, 3)
+
+
+def test_what_is_no_image_is_named() -> None:
+    with pytest.raises(ValueError, match="no image encoding holds 1 channels of float64"):
+        image_from_array(np.zeros((2, 2)), Header())
+    with pytest.raises(ValueError, match='encoding "h264"'):
+        array_from_image(Image(encoding="h264"))
+    with pytest.raises(ValueError, match="0 bytes in rows of 8 are too few for 4 x 4 mono16"):
+        array_from_image(Image(encoding="mono16", height=4, width=4, step=8))
+
+
+@pytest.mark.parametrize("count", [0, 1, 68])
+def test_points_survive_both_ways(count: int) -> None:
+    points = np.random.default_rng(0).uniform(-10, 700, (count, 2)).astype(np.float32)
+    message = over_the_wire(FaceLandmarks(points=field_from_array(points)))
+    assert isinstance(message.points, array) and len(message.points) == 2 * count
+    np.testing.assert_array_equal(points_from_field(message.points), points)
+
+
+def test_fields_take_slices_lists_and_other_types() -> None:
+    assert list(field_from_array(np.arange(6.0).reshape(2, 3)[:, ::2])) == [0.0, 2.0, 3.0, 5.0]
+    assert list(field_from_array([1, 2], "d")) == [1.0, 2.0]
+    assert list(field_from_array([])) == []
+
+
+def test_a_face_is_carried_completely() -> None:
+    rng = np.random.default_rng(1)
+    face = Face(
+        id="f0007",
+        score=0.75,
+        roi=np.array([1.5, 2.5, 30.0, 40.0], np.float32),
+        points=rng.uniform(0, 100, (68, 2)).astype(np.float32),
+        confidence=rng.uniform(0, 1, 68).astype(np.float32),
+        pose=Pose(np.array([0.1, 0.2, 0.9]), np.array([0.5, -0.5, 0.5, -0.5])),
+        temperatures={"nose": 31.5, "chin": float("nan")},
+    )
+    message = over_the_wire(face_message(face, Header(frame_id="camera")))
+    assert (message.header.frame_id, message.id, message.score, message.scheme) == ("camera", "f0007", 0.75, "ibug68")
+    np.testing.assert_array_equal(message.roi, face.roi)
+    np.testing.assert_array_equal(points_from_field(message.points), face.points)
+    np.testing.assert_array_equal(message.confidence, face.confidence)
+    assert message.pose_valid
+    position, orientation = message.pose.position, message.pose.orientation
+    assert [position.x, position.y, position.z] == [0.1, 0.2, 0.9]
+    assert [orientation.x, orientation.y, orientation.z, orientation.w] == [0.5, -0.5, 0.5, -0.5]
+    assert message.temperature_names == ["nose", "chin"]
+    assert message.temperatures[0] == 31.5 and np.isnan(message.temperatures[1])
