@@ -165,11 +165,17 @@ def _of_array(array: NDArray[Any], name: str, stamp: float | None = None) -> Raw
         raise SourceError(f"{name}: {error}") from error
 
 
-def _load(path: Path) -> Any:
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        return np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
+        yield
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
+
+
+def _load(path: Path) -> Any:
+    with _reading(path):
+        return np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
 
 
 def _open_arrays(path: Path) -> Source:
@@ -202,7 +208,8 @@ def _frames_of(path: Path, archive: Any) -> NDArray[Any]:
     name = "frames" if "frames" in archive.files else archive.files[0] if len(archive.files) == 1 else None
     if name is None:
         raise SourceError(f'{path}: expected an array named "frames", found {", ".join(archive.files) or "nothing"}')
-    frames: NDArray[Any] = archive[name]
+    with _reading(path):
+        frames: NDArray[Any] = archive[name]
     return frames
 
 
