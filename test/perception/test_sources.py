@@ -111,9 +111,9 @@ def test_an_archive_with_stamps(tmp_path: Path) -> None:
 
 
 def test_an_archive_with_a_rate(tmp_path: Path) -> None:
-    np.savez(tmp_path / "clip.npz", frames=frames(), fps=10.0)
+    np.savez(tmp_path / "clip.npz", frames=frames(), fps=10.0, unit="centikelvin")
     source = open_source(tmp_path / "clip.npz")
-    assert source.fps == 10.0
+    assert (source.fps, source.unit) == (10.0, "centikelvin")
     assert [image.stamp for image in source] == pytest.approx([0.0, 0.1, 0.2])
 
 
@@ -169,7 +169,7 @@ def test_a_bag(tmp_path: Path, storage: StoragePlugin, big: bool) -> None:
     for path in (bag, file):
         source = open_source(path)
         images = list(source)
-        assert source.length == 3
+        assert (source.length, source.fps) == (3, pytest.approx(1.0))
         assert [image.stamp for image in images] == pytest.approx(STAMPS)
         np.testing.assert_array_equal(pixels(images), expected)
 
@@ -238,6 +238,7 @@ def test_absent_and_empty_inputs_are_named(tmp_path: Path) -> None:
         ({"frames": np.zeros(7)}, "holds no images"),
         ({"frames": frames(), "stamps": [1.0]}, r"expected \(3,\)"),
         ({"frames": np.array([[None]])}, "cannot be read"),
+        ({"frames": frames(), "unit": "furlong"}, 'unit "furlong" is unknown'),
     ],
 )
 def test_archives_without_images_are_named(tmp_path: Path, arrays: dict[str, Any], text: str) -> None:

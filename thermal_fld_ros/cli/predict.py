@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--topic", help="image topic of a bag that has several")
     parser.add_argument(
-        "--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (degC = raw * SCALE + OFFSET)"
+        "--unit",
+        help=f"{', '.join(UNITS)}, or SCALE,OFFSET (degC = raw * SCALE + OFFSET); default: what the input says, else counts",
     )
     parser.add_argument(
         "--rotate", type=int, default=0, choices=(0, 90, 180, 270), help="clockwise turn that brings the image upright"
@@ -73,8 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     try:
-        decoding = Decoding(parse_unit(args.unit), args.rotate, tuple(args.rows), args.inverted)
         source = open_source(args.input, topic=args.topic)
+        unit = parse_unit(args.unit or source.unit or "counts")
+        decoding = Decoding(unit, args.rotate, tuple(args.rows), args.inverted)
         options = PipelineOptions(provider=args.provider, threads=args.threads)
         pipeline = Pipeline(with_models(options, args.models) if args.models else options)
         return _predict(args, source, decoding, pipeline)

@@ -17,6 +17,7 @@ from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Corners = tuple[float, float, float, float]  # left, top, right, bottom
 
 CONTRAST = Normalisation(low=0.5, high=99.7)
 DIMMED = 215.0  # the brightest grey: lines and points stand out against it
@@ -71,8 +72,13 @@ def draw(frame: ThermalFrame, faces: Sequence[Face], scale: int = 1) -> Picture:
     for face in faces:
         _draw_face(picture, face, to_picture)
     texts = _Texts(picture)
-    for face in faces:  # above all lines
-        _write(texts, face, to_picture)
+    boxes = [_corners(to_picture(face.points)) for face in faces]
+    for box in boxes:
+        texts.keep_free(box)
+    for face, box in zip(faces, boxes, strict=True):  # above all lines
+        _write_title(texts, face, box)
+    for face, box in zip(faces, boxes, strict=True):
+        _write_temperatures(texts, face, box)
     return picture
 
 
@@ -120,13 +126,20 @@ def _draw_corners(picture: Picture, points: NDArray[np.float64], size: float) ->
             cv2.polylines(picture, [np.rint(corner).astype(np.int32)], False, FRAME, 1, cv2.LINE_AA, SHIFT)
 
 
-def _write(texts: _Texts, face: Face, to_picture: Affine) -> None:
-    """Id and score above the face; temperatures to its right or left, wherever they hide no other text."""
-    points = to_picture(face.points)
-    left, top = points.min(axis=0).tolist()
-    right, bottom = points.max(axis=0).tolist()
+def _corners(points: NDArray[np.float64]) -> Corners:
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _write_title(texts: _Texts, face: Face, box: Corners) -> None:
+    """Id and score above the face."""
     title = [f"{face.id}  {face.score:.2f}"]
-    texts.put(title, left, top - 6.0 - texts.size(title)[1], anyhow=True)
+    texts.put(title, box[0], box[1] - 6.0 - texts.size(title)[1], anyhow=True)
+
+
+def _write_temperatures(texts: _Texts, face: Face, box: Corners) -> None:
+    """To the right or left of the face, where they hide no face and no other text."""
+    left, top, right, bottom = box
     lines = _temperature_lines(face)
     width, height = texts.size(lines)
     if lines and height <= 1.5 * (bottom - top) + 20.0:
@@ -150,7 +163,11 @@ class _Texts:
 
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._taken: list[tuple[int, int, int, int]] = []
+        self._taken: list[Corners] = []
+
+    def keep_free(self, place: Corners) -> None:
+        """Put no text here, unless `anyhow`."""
+        self._taken.append(place)
 
     def size(self, lines: Sequence[str]) -> Size:
         """Width and height of a block."""
@@ -174,5 +191,5 @@ class _Texts:
         return True
 
 
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+def _overlap(one: Corners, other: Corners) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -20,7 +20,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.decoding import DEFAULTS, Decoding, ImageError, ThermalFrame, decode, message_array
+from thermal_fld_ros.perception.decoding import (
+    DEFAULTS,
+    UNITS,
+    Decoding,
+    ImageError,
+    ThermalFrame,
+    decode,
+    message_array,
+)
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp", ".npy"})
 ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
@@ -91,12 +99,15 @@ class Source:
         Number of images, None where only reading tells.
     fps : float or None
         Images a second, where the input says so.
+    unit : str or None
+        Name of one of `decoding.UNITS`, where the input says so.
     """
 
     path: Path
     length: int | None
     images: Callable[[], Iterator[RawImage]]
     fps: float | None = None
+    unit: str | None = None
 
     def __iter__(self) -> Iterator[RawImage]:
         return self.images()
@@ -111,7 +122,7 @@ def open_source(path: str | Path, *, topic: str | None = None) -> Source:
         - an image (8 or 16 bit, or floating-point TIFF), or a folder of images (in natural order: 2 before 10);
         - a video;
         - .npy, (H, W) or (T, H, W), colour (.., 3) as BGR; .npz with such an array named `frames` (or a single array), and
-          optionally `stamps` (T,) in seconds or `fps`;
+          optionally `stamps` (T,) in seconds, `fps` and `unit` (the name of one of `decoding.UNITS`);
         - a rosbag2: its folder, or an .mcap or .db3 file, with sensor_msgs/Image or CompressedImage.
     topic : str, optional
         Of a bag with images on several topics.
@@ -182,6 +193,7 @@ def _open_arrays(path: Path) -> Source:
     loaded = _load(path)
     stamps: NDArray[Any] | None = None
     fps: float | None = None
+    unit: str | None = None
     if isinstance(loaded, np.ndarray):
         frames = loaded
     else:
@@ -189,19 +201,22 @@ def _open_arrays(path: Path) -> Source:
             frames = _frames_of(path, loaded)
             stamps = loaded["stamps"] if "stamps" in loaded.files else None
             fps = float(loaded["fps"]) if "fps" in loaded.files else None
+            unit = str(loaded["unit"]) if "unit" in loaded.files else None
     is_one = frames.ndim == 2 or (frames.ndim == 3 and frames.dtype == np.uint8 and frames.shape[2] in (3, 4))
     frames = frames[None] if is_one else frames
     if frames.ndim not in (3, 4) or len(frames) == 0:
         raise SourceError(f"{path}: an array of shape {frames.shape} holds no images, expected (T, H, W) or (H, W)")
     if stamps is not None and stamps.shape != (len(frames),):
         raise SourceError(f"{path}: stamps have shape {stamps.shape}, expected ({len(frames)},)")
+    if unit is not None and unit not in UNITS:
+        raise SourceError(f'{path}: unit "{unit}" is unknown, expected one of {", ".join(UNITS)}')
 
     def images() -> Iterator[RawImage]:
         for index, frame in enumerate(frames):
             stamp = float(stamps[index]) if stamps is not None else index / fps if fps else None
             yield _of_array(frame, path.name if is_one else f"{path.name}[{index}]", stamp)
 
-    return Source(path, len(frames), images, fps)
+    return Source(path, len(frames), images, fps, unit)
 
 
 def _frames_of(path: Path, archive: Any) -> NDArray[Any]:
@@ -243,6 +258,7 @@ def _open_bag(path: Path, topic: str | None) -> Source:
             for connection in reader.connections
             if connection.msgtype in IMAGE_TYPES
         }
+        seconds = 1e-9 * reader.duration
     if topic is None:
         if len(counts) != 1:
             found = f"images on {', '.join(sorted(counts))}: choose one topic" if counts else "no images in this bag"
@@ -258,7 +274,8 @@ def _open_bag(path: Path, topic: str | None) -> Source:
                 message = reader.deserialize(data, connection.msgtype)
                 yield _of_message(message, f"{topic}[{index}]", time)
 
-    return Source(path, counts[topic], images)
+    fps = (counts[topic] - 1) / seconds if counts[topic] > 1 and seconds > 0 else None
+    return Source(path, counts[topic], images, fps)
 
 
 @contextmanager
