@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,7 @@ LANDMARKS = (
 # The model's brow vertices lie on the upper edge of the brow and its nose-base vertices under the nose, annotators of
 # 300W and SF-TL54 click the middle of the brow and the rim of the nostrils: the points are moved along the surface by
 # these offsets (cm, model's x right, y up) to the nearest vertex of the neutral face.
-ANNOTATOR_OFFSETS = {**{i: (0.0, -0.35) for i in range(17, 27)}, **{i: (0.0, 0.20) for i in range(31, 36)}}
+ANNOTATOR_OFFSETS = {**dict.fromkeys(range(17, 27), (0.0, -0.35)), **dict.fromkeys(range(31, 36), (0.0, 0.20))}
 
 
 class MorphableModelError(ValueError):
@@ -118,10 +119,8 @@ def load_morphable_model(path: str | Path, identity_modes: int = 60) -> Morphabl
     cache = path / "ict_face.npz" if path.is_dir() else path
     if path.is_dir() and not cache.exists():
         raw = _read_obj_folder(path)
-        try:
+        with contextlib.suppress(OSError):  # a read-only folder is parsed again next time
             np.savez(cache, **raw)  # type: ignore[arg-type]
-        except OSError:
-            pass  # a read-only folder is parsed again next time
     elif cache.suffix == ".npz" and cache.exists():
         with np.load(cache) as data:
             raw = {k: data[k] for k in data.files}

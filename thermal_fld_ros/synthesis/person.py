@@ -99,7 +99,7 @@ def _sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
         yaw, pitch, roll = rng.uniform(-60, 60), rng.normal(0, 15), rng.normal(0, 10)
     else:
         yaw, pitch, roll = rng.uniform(-90, 90), rng.uniform(-40, 40), rng.normal(0, 15)
-    return tuple(np.deg2rad([yaw, np.clip(pitch, -60, 60), roll]))  # type: ignore[return-value]
+    return np.deg2rad(yaw), np.deg2rad(np.clip(pitch, -60, 60)), np.deg2rad(roll)
 
 
 def sample_expression(model: MorphableModel, rng: np.random.Generator) -> Array:
@@ -143,9 +143,11 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     """
     rng = np.random.default_rng(person.seed)
     head = model.morph(person.identity, person.expression)
-    above = model.neutral[:, 1] > person.collar - 1.5 - person.neckline * (model.neutral[:, 2] > 2)  # the model's bare chest is under the clothes
-    meshes = [Mesh(name, head, t[above[t[:, 0]] & above[t[:, 1]] & above[t[:, 2]]] if name == "skin" else t, model.neutral)
-              for name, t in model.surfaces.items()]  # fmt: skip
+    # the model's bare chest is under the clothes
+    above = model.neutral[:, 1] > person.collar + 0.2 - person.neckline * (model.neutral[:, 2] > 2)
+    skin = model.surfaces["skin"]
+    surfaces = {**model.surfaces, "skin": skin[above[skin[:, 0]] & above[skin[:, 1]] & above[skin[:, 2]]]}
+    meshes = [Mesh(name, head, triangles, model.neutral) for name, triangles in surfaces.items()]
     if person.hair > 0:
         meshes.append(_hair_cap(model, head, person, rng))
     if person.long_hair > 0:
@@ -162,7 +164,8 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     shape = _turn(head, rotation)
     turned = [Mesh(m.material, shape if m.vertices is head else _turn(m.vertices, rotation), m.triangles, m.canonical)
               for m in meshes]  # fmt: skip
-    turned.append(_trunk(person))
+    near = np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8
+    turned.append(_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2))
     turned += [_ellipsoid(centre, radii) for centre, radii in person.objects]
     return turned, shape
 
@@ -284,7 +287,7 @@ def _glasses(model: MorphableModel, head: Array, g: dict[str, float]) -> Mesh:
 
 
 def _hat(model: MorphableModel, head: Array, hat: dict[str, float], rng: np.random.Generator) -> list[Mesh]:
-    x, y, z = model.neutral.T
+    _, y, z = model.neutral.T
     level = hat["height"] - hat["tilt"] * (11 - z)
     meshes = [_shell(model, head, y > level, "hat", hat["thick"] + 0.8, rng)]
     if hat["hood"]:
@@ -293,16 +296,16 @@ def _hat(model: MorphableModel, head: Array, hat: dict[str, float], rng: np.rand
         a, r = np.meshgrid(np.linspace(-1.1, 1.1, 16), np.linspace(0, 1, 5), indexing="ij")
         reach = 9.0 + r * hat["brim"]
         v = np.stack([8.5 / 9 * reach * np.sin(a), hat["height"] - 0.1 * reach * r, 3.5 + reach * np.cos(a)], -1)
-        v = v.reshape(-1, 3).astype(np.float32)
-        meshes.append(Mesh("hat", v, _grid(16, 5), v))
+        brim = v.reshape(-1, 3).astype(np.float32)
+        meshes.append(Mesh("hat", brim, _grid(16, 5), brim))
     return meshes
 
 
-def _trunk(person: Person) -> Mesh:
-    """Shoulders and chest below the neckline, turned by the trunk's own yaw."""
+def _trunk(person: Person, neck: float) -> Mesh:
+    """Shoulders and chest below the neckline, turned by the trunk's own yaw; ``neck`` is half its width at the collar."""
     y = np.array([0.5, -0.4, -1.5, -3.5, -6, -9, -14, -24, -150], np.float32) + person.collar
     slope = np.array([0.0, 0.06, 0.2, 0.55, 0.85, 1.0, 1.03, 1.0, 0.5])  # from the neck to the shoulders
-    grow = 7.4 + slope * (person.shoulders - 7.4)
+    grow = neck + slope * (person.shoulders - neck)
     deep = np.array([8, 8.2, 8.6, 9, 9.8, 10.5, 11.5, 12, 9])
     a = np.linspace(0, 2 * np.pi, 41)
     ring_x = np.sign(np.sin(a)) * np.abs(np.sin(a)) ** 0.8

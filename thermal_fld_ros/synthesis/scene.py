@@ -37,6 +37,7 @@ class Scene:
     sensor: Sensor
     seed: int
     clutter: int = 4
+    frame: int = 0  # of a clip: the background and the fixed pattern stay, the noise changes
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,11 @@ class Renderer:
         for place in sorted(scene.people, key=lambda p: p.scale):  # the nearest person is drawn last
             faces.append(self._draw(place, celsius, material, ss))
         if ss > 1:
-            celsius = cv2.resize(celsius, scene.size, interpolation=cv2.INTER_AREA)
+            celsius = np.asarray(cv2.resize(celsius, scene.size, interpolation=cv2.INTER_AREA), np.float32)
             material = material[ss // 2 :: ss, ss // 2 :: ss]
         self._hide(faces)
-        return Rendering(expose(celsius, scene.sensor, rng), np.ascontiguousarray(material), faces)
+        noise = np.random.default_rng([scene.seed, scene.frame])
+        return Rendering(expose(celsius, scene.sensor, rng, noise), np.ascontiguousarray(material), faces)
 
     def _draw(self, place: Placement, celsius: Array, material: NDArray[np.uint8], ss: int) -> FaceLabel:
         """Draw one person over the image; returns the label."""

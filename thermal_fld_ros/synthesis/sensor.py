@@ -47,8 +47,11 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
-def expose(celsius: Array, sensor: Sensor, rng: np.random.Generator) -> Array:
-    """Image in degC, (H, W) float32, as the sensor sees the scene ``celsius`` of the same size."""
+def expose(celsius: Array, sensor: Sensor, pattern: np.random.Generator, noise: np.random.Generator) -> Array:
+    """Image in degC, (H, W) float32, as the sensor sees the scene ``celsius`` of the same size.
+
+    ``pattern`` draws what stays from frame to frame (stripes, drift), ``noise`` what does not.
+    """
     height, width = celsius.shape
     image = cv2.GaussianBlur(celsius, (0, 0), sensor.blur)
     length = float(np.hypot(*sensor.motion))
@@ -56,18 +59,18 @@ def expose(celsius: Array, sensor: Sensor, rng: np.random.Generator) -> Array:
         image = cv2.filter2D(image, -1, _motion_kernel(sensor.motion), borderType=cv2.BORDER_REPLICATE)
     if sensor.sharpen > 0:
         image = image + sensor.sharpen * (image - cv2.GaussianBlur(image, (0, 0), 1.5))
-    noise = rng.standard_normal((height, width), np.float32) * sensor.netd
-    noise += rng.standard_normal(width).astype(np.float32) * sensor.stripes
-    noise += rng.standard_normal((height, 1)).astype(np.float32) * sensor.stripes * 0.5
-    corner = rng.normal(0, sensor.drift, (2, 2)).astype(np.float32)
-    return image + noise + cv2.resize(corner, (width, height), interpolation=cv2.INTER_LINEAR)
+    columns, rows = pattern.standard_normal(width, np.float32), pattern.standard_normal((height, 1), np.float32)
+    fixed = sensor.stripes * (columns + 0.5 * rows)
+    corner = pattern.normal(0, sensor.drift, (2, 2)).astype(np.float32)
+    fixed = fixed + cv2.resize(corner, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(image + fixed, np.float32) + np.float32(sensor.netd) * noise.standard_normal((height, width), np.float32)
 
 
 def _motion_kernel(motion: tuple[float, float]) -> Array:
     radius = int(np.ceil(max(abs(motion[0]), abs(motion[1])) / 2)) + 1
     kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
     for s in np.linspace(-0.5, 0.5, 21):
-        kernel[int(round(radius + s * motion[1])), int(round(radius + s * motion[0]))] += 1
+        kernel[round(radius + s * motion[1]), round(radius + s * motion[0])] += 1
     return kernel / kernel.sum()
 
 

@@ -17,7 +17,7 @@ from thermal_fld_ros.synthesis.scene import Renderer, Rendering
 def draw(rendering: Rendering) -> NDArray[np.uint8]:
     """BGR picture (H, W, 3) of a rendering; landmarks green where visible, red where hidden."""
     grey = normalise(rendering.celsius, Normalisation("percentile", 1.0, 99.0))
-    picture = cv2.cvtColor((grey * 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    picture = np.repeat((grey * 255).astype(np.uint8)[:, :, None], 3, axis=2)
     for face in rendering.faces:
         for (x, y), visible in zip(face.points, face.visible, strict=True):
             colour = (0, 255, 0) if visible else (0, 0, 255)

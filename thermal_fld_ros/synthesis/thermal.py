@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,7 +38,8 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
         "canthus": rng.uniform(0.3, 1.8), "orbit": rng.normal(0.6, 0.6), "chin": rng.normal(-0.7, 0.8),
         "lips": rng.normal(0.2, 0.9), "upper_lip": rng.normal(0, 0.6), "ear_l": ear + lateral[1], "ear_r": ear - lateral[1],
         "neck": rng.normal(0.5, 0.6), "temple": rng.normal(0.3, 0.5), "brow": rng.uniform(-2.5, 0.3),
-        "lashes": rng.uniform(-1.6, 0.1), "bridge": rng.normal(-0.2, 0.7), "beard": -rng.uniform(1.0, 6.0), "upper_half": rng.normal(0.3, 0.6),
+        "lashes": rng.uniform(-1.6, 0.1), "bridge": rng.normal(-0.2, 0.7), "beard": -rng.uniform(1.0, 6.0),
+        "upper_half": rng.normal(0.3, 0.6),
     }  # fmt: skip
     hair = rng.uniform(0.15, 0.75)
     materials = {
@@ -72,7 +74,7 @@ class SkinRegions:
 
         def ridge(indices: list[int], sigma: float, closed: bool = False) -> Array:
             ends = indices + indices[:1] if closed else indices
-            samples = np.concatenate([np.linspace(lm[i], lm[j], 5) for i, j in zip(ends, ends[1:], strict=False)])
+            samples = np.concatenate([np.linspace(lm[i], lm[j], 5) for i, j in itertools.pairwise(ends)])
             distance = np.min([((v - s) ** 2).sum(1) for s in samples], axis=0)
             return np.exp(-0.5 * distance / sigma**2).astype(np.float32)
 

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+from face_model import write_face_model
+
+from thermal_fld_ros.synthesis.shards import Recipe, render_shards
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a few rendered ``faces`` and ``frames``."""
+    folder = tmp_path_factory.mktemp("rendered")
+    model = write_face_model(folder / "FaceXModel")
+    list(render_shards(model, folder / "faces", Recipe("face", 32, 0, (160, 160))))
+    list(render_shards(model, folder / "frames", Recipe("frame", 16, 0, (320, 256))))
+    return folder

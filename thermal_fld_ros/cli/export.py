@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write the ONNX file of a trained checkpoint, with its metadata."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m thermal_fld_ros export``."""
+    parser.add_argument("checkpoint", type=Path, help="for instance runs/face_landmarks/checkpoint.pt")
+    parser.add_argument("--out", type=Path, required=True, help="for instance models/face_landmarks.onnx")
+    parser.add_argument("--config", default="", help="path of the configuration, named in the metadata's training command")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export."""
+    from thermal_fld_ros.distillation.export import export
+
+    name = args.config or f"config/training/{args.out.stem}.yaml"
+    metadata = export(args.checkpoint, args.out, f"python -m thermal_fld_ros train {name}")
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,", ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()))
+    return 0

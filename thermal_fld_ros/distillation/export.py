@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a checkpoint to the ONNX file that the node runs, with the metadata that the runtime reads (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
+from thermal_fld_ros.distillation.tasks import pick_peaks
+from thermal_fld_ros.distillation.trainer import load_trained
+
+OPSET = 17
+
+
+class RuntimeLandmarks(nn.Module):
+    """image (N, 1, S, S) -> points (N, 68, 2) crop pixels, confidence (N, 68), score (N,)."""
+
+    def __init__(self, network: LandmarkNet):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See the class."""
+        points, log_spread, logit = self.network(image)
+        size = self.network.size
+        return points * size + (size - 1) / 2, confidence(log_spread), torch.sigmoid(logit)
+
+
+class RuntimeDetector(nn.Module):
+    """image (1, 1, H, W) -> boxes (K, 4) x0, y0, x1, y1 input pixels, scores (K,), best first."""
+
+    def __init__(self, network: FaceDetectorNet):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        return pick_peaks(*self.network(image))
+
+
+def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
+    """Write the ONNX file of a checkpoint; returns its metadata.
+
+    The file is run by onnxruntime and compared with torch before it is left there.
+
+    Raises
+    ------
+    ValueError
+        When onnxruntime's outputs differ from torch's.
+    """
+    network, state = load_trained(checkpoint)
+    config = state["config"]
+    if config["task"] == "landmarks":
+        runtime: nn.Module = RuntimeLandmarks(network).eval()  # type: ignore[arg-type]
+        example = torch.rand(2, 1, config["size"], config["size"])
+        other = example[:1]
+        outputs, dynamic = ["points", "confidence", "score"], {0: "N"}
+        shape: dict[str, Any] = {"size": config["size"], "crop_scale": config["crop_scale"]}
+    else:
+        runtime = RuntimeDetector(network).eval()  # type: ignore[arg-type]
+        example, other = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
+        outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
+        shape = {"max_side": max(config["size"]), "multiple": 32}
+    axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if config["task"] == "landmarks" else {})}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
+                      opset_version=OPSET, dynamo=False)  # fmt: skip
+    metadata = {
+        "name": config["name"], "version": str(config["version"]), "task": config["task"], "licence": "Apache-2.0",
+        "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
+        "training": {"command": command, "git": state["git"], "config": config,
+                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs",
+                     "date": datetime.date.today().isoformat()},
+        "metrics": state["figures"],
+    }  # fmt: skip
+    model = onnx.load(str(out))
+    onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
+    onnx.save(model, str(out))
+    for image in (example, other):
+        _compare(out, runtime, image, outputs)
+    return metadata
+
+
+def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = runtime(example)
+    for name, ours, theirs in zip(outputs, session.run(outputs, {"image": example.numpy()}), expected, strict=True):
+        reference = theirs.numpy()
+        if name == "boxes":  # peaks of nearly equal score may change places: compare each with the nearest
+            reference = reference[np.abs(reference[None] - ours[:, None]).max(-1).argmin(1)]
+        if not np.allclose(ours, reference, atol=0.02):
+            raise ValueError(f"{file}: output {name} differs from torch by {np.abs(ours - reference).max():.3g}")

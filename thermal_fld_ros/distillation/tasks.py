@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is learned: samples, losses and validation of the landmark student and of the face detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import Dataset
+
+from thermal_fld_ros.distillation.augmentation import (
+    MIRROR68,
+    cut_borders,
+    gain_control,
+    lower_resolution,
+    occlude,
+    warp,
+)
+from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, decode_boxes
+from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.detector import suppress
+from thermal_fld_ros.perception.geometry import Affine, iou
+from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.synthesis.shards import load_shards
+
+Array = NDArray[np.float32]
+
+
+class Task(Protocol):
+    """What the trainer needs to know of a task."""
+
+    network: nn.Module
+    training_set: Dataset[Any]
+
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Named loss terms; the trainer minimises their sum."""
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Named figures; the first is the one to minimise."""
+
+
+NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "landmarks": lambda config: LandmarkNet(size=config["size"], **config.get("network", {})),
+    "detection": lambda config: FaceDetectorNet(**config.get("network", {})),
+}
+
+
+class LandmarkTask:
+    """Rendered faces -> points, spread, face score.
+
+    Configuration: ``faces``, ``frames``, ``validation`` (folders of rendered data), ``size``, ``crop_scale``,
+    ``normalisation``, ``network`` (arguments of LandmarkNet), ``negatives`` (share of crops without a face).
+    """
+
+    def __init__(self, config: dict[str, Any]):
+        self.config = config
+        self.network = NETWORKS["landmarks"](config)
+        self.training_set: Dataset[Any] = _LandmarkSamples(config, Path(config["faces"]), Path(config["frames"]))
+        self.validation_set = _LandmarkSamples(config, Path(config["validation"]), None)
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Point error in units of the box, its predicted spread, and face or not; masked where there is no face."""
+        points, log_spread, logit = network(batch["image"])
+        face = batch["face"]
+        error = (points.float() - batch["points"]).norm(dim=-1) / batch["box"][:, None]
+        # the spread learns the error's size but does not excuse hard points
+        spread = 2 * log_spread.float() + error.detach() * torch.exp(-log_spread.float())
+        count = face.sum().clamp(min=1)
+        return {
+            "points": (error * face[:, None]).sum() / count / 68 * 10,
+            "spread": (spread * face[:, None]).sum() / count / 68 * 0.1,
+            "score": functional.binary_cross_entropy_with_logits(logit.float(), face) * 0.2,
+        }
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """NME in % of sqrt(w h) of the box, on the un-augmented validation faces at their true crops."""
+        errors = []
+        for start in range(0, len(self.validation_set), 250):
+            samples = [self.validation_set.plain(k) for k in range(start, min(start + 250, len(self.validation_set)))]
+            image = torch.from_numpy(np.stack([s["image"] for s in samples]))
+            points = network(image)[0].float().numpy()
+            truth = np.stack([s["points"] for s in samples])
+            box = np.array([s["box"] for s in samples])
+            errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
+        error = np.concatenate(errors)
+        return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
+
+
+class _LandmarkSamples(Dataset[dict[str, Any]]):
+    def __init__(self, config: dict[str, Any], faces: Path, frames: Path | None):
+        self.images, labels = load_shards(faces)
+        nearest = np.flatnonzero(np.append(np.diff(labels["frame"]) > 0, True))  # the last face of each image is in front
+        self.points = labels["points"][nearest]
+        self.size, self.scale = config["size"], config["crop_scale"]
+        self.normalisation = Normalisation(**config["normalisation"])
+        self.negatives = config["negatives"] if frames else 0.0
+        if frames:
+            self.frames, self.frame_labels = load_shards(frames)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        if rng.random() < self.negatives:
+            return self._negative(rng)
+        points = self.points[k].astype(np.float64)
+        crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
+        image = self.images[k].astype(np.float32)
+        if rng.random() < 0.5:
+            image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
+            points[:, 1] = self.points[k][MIRROR68, 1]
+            crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
+        return self._sample(self._appearance(warp(image, crop, (self.size, self.size)), rng), crop.inverse()(points))
+
+    def plain(self, k: int) -> dict[str, Any]:
+        """Sample k without augmentation."""
+        crop = crop_from_points(self.points[k], self.size, self.scale)
+        image = warp(self.images[k].astype(np.float32), crop, (self.size, self.size))
+        return self._sample(image, crop.inverse()(self.points[k]))
+
+    def _jittered(self, crop: Affine, rng: np.random.Generator) -> Affine:
+        """As crops come from a detector or from last frame's points."""
+        middle = (self.size - 1) / 2
+        coarse = rng.random() < 0.35  # straight from the detector
+        angle = np.deg2rad(rng.normal(0, 20 if coarse else 5))
+        zoom = np.exp(rng.normal(0, 0.12 if coarse else 0.05))
+        shift = rng.normal(0, 0.07 if coarse else 0.025, 2) * self.size
+        return crop @ Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
+
+    def _appearance(self, image: Array, rng: np.random.Generator) -> Array:
+        if rng.random() < 0.55:  # a face of 12 to 75 pixels
+            image = lower_resolution(image, float(np.exp(rng.uniform(np.log(0.16), 0))), rng)
+        if rng.random() < 0.15:
+            image = occlude(image, rng)
+        if rng.random() < 0.2:
+            image = cut_borders(image, rng)
+        return gain_control(image, rng)
+
+    def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
+        """A crop that shows no face, or a face far off its middle."""
+        k = int(rng.integers(len(self.frames)))
+        frame = self.frames[k].astype(np.float32)
+        mine = (self.frame_labels["frame"] == k) & self.frame_labels["facing"]
+        points = self.frame_labels["points"][mine]
+        for _ in range(10):
+            side = np.exp(rng.uniform(np.log(20), np.log(200)))
+            centre = rng.uniform(0, 1, 2) * frame.shape[::-1]
+            away = np.abs(points.mean(1) - centre).max(1) > 0.75 * np.maximum(side, np.ptp(points, axis=1).max(1)) / self.scale
+            if away.all():
+                break
+        crop = crop_from_box([*(centre - side / 2), side, side], self.size, 1.0, rng.normal(0, 0.3))
+        image = self._appearance(warp(frame, crop, (self.size, self.size)), rng)
+        return self._sample(image, None)
+
+    def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
+        face = points is not None
+        if points is None:
+            points = np.zeros((68, 2))
+        unit = (points - (self.size - 1) / 2) / self.size
+        box = np.sqrt(np.prod(np.ptp(unit, axis=0))) if face else 1.0
+        return {"image": normalise(image, self.normalisation)[None], "points": unit.astype(np.float32),
+                "box": np.float32(box), "face": np.float32(face)}  # fmt: skip
+
+
+class DetectionTask:
+    """Rendered frames -> heat map of face centres and boxes.
+
+    Configuration: ``frames``, ``validation``, ``size`` (width, height), ``normalisation``, ``network``.
+    """
+
+    def __init__(self, config: dict[str, Any]):
+        self.config = config
+        self.network = NETWORKS["detection"](config)
+        self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config["frames"]))
+        self.validation_set = _DetectionSamples(config, Path(config["validation"]))
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Focal loss of the centres' heat map (CenterNet, Zhou et al., 2019) and generalised IoU of the boxes."""
+        logit, edges = network(batch["image"])
+        logit, edges = logit.float(), edges.float()
+        target, box = batch["heat"], batch["boxes"]
+        p = torch.sigmoid(logit).clamp(1e-4, 1 - 1e-4)
+        peak = (target >= 0.999).float()
+        near = (1 - target).clamp(min=0) ** 4
+        count = peak.sum().clamp(min=1)
+        heat = -(peak * (1 - p) ** 2 * p.log() + (1 - peak) * near * p**2 * (1 - p).log()) * batch["care"]
+        inside = (target > 0.5).float() * (box[:, 2] > box[:, 0]).float()
+        overlap = giou(decode_boxes(edges), box)
+        return {"heat": heat.sum() / count, "box": (inside * (1 - overlap)).sum() / inside.sum().clamp(min=1)}
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Share of faces of 10 px and more that are missed at IoU 0.5, and false boxes an image, both at score 0.5."""
+        found, faces, false = 0, 0, 0
+        for k in range(len(self.validation_set)):
+            sample = self.validation_set.plain(k)
+            logit, edges = network(torch.from_numpy(sample["image"])[None])
+            peaks, score = pick_peaks(logit.float(), edges.float())
+            boxes, scores = peaks[score > 0.5].double().numpy(), score[score > 0.5].double().numpy()
+            boxes = boxes[suppress(_extents(boxes), scores, 0.4)]
+            truth = sample["truth"]
+            overlap = pairwise_iou(truth, boxes)
+            wanted = (np.ptp(truth.reshape(-1, 2, 2), axis=1).max(1) >= 10) & (sample["visible"] > 0.12)
+            found += int((overlap.max(1, initial=0)[wanted] > 0.5).sum())
+            faces += int(wanted.sum())
+            false += int((overlap.max(0, initial=0) < 0.3).sum())
+        recall = found / max(faces, 1)
+        false_per_image = false / len(self.validation_set)
+        return {"cost": 1 - recall + false_per_image, "recall": recall, "false_per_image": false_per_image}
+
+
+class _DetectionSamples(Dataset[dict[str, Any]]):
+    def __init__(self, config: dict[str, Any], frames: Path):
+        self.images, labels = load_shards(frames)
+        facing = labels["facing"]
+        self.frame = labels["frame"][facing]
+        points = labels["points"][facing]
+        self.boxes = np.concatenate([points.min(1), points.max(1)], 1)
+        self.visible = labels["visible"][facing].mean(1)
+        self.size = tuple(config["size"])
+        self.normalisation = Normalisation(**config["normalisation"])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        image, boxes = self.images[k].astype(np.float32), self.boxes[self.frame == k].astype(np.float64)
+        visible = self.visible[self.frame == k]
+        width, height = self.size
+        zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
+        middle = np.array([(width - 1) / 2, (height - 1) / 2])
+        shift = rng.uniform(-0.5, 0.5, 2) * self.size * abs(1 - 1 / zoom) + rng.normal(0, 8, 2)
+        crop = Affine.similarity(1 / zoom, np.deg2rad(rng.normal(0, 3)), middle, middle + shift)
+        image = warp(image, crop, self.size)
+        corners = crop.inverse()(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        if rng.random() < 0.5:
+            image = image[:, ::-1].copy()
+            corners[:, [0, 2]] = width - 1 - corners[:, [2, 0]]
+        if rng.random() < 0.5:
+            image = lower_resolution(image, float(np.exp(rng.uniform(np.log(0.25), 0))), rng)
+        image = gain_control(image, rng)
+        return {"image": self._normalised(image), **self._targets(corners, visible)}
+
+    def plain(self, k: int) -> dict[str, Any]:
+        """Frame k without augmentation, its boxes and how much of each face is visible."""
+        mine = self.frame == k
+        return {"image": self._normalised(self.images[k]), "truth": self.boxes[mine], "visible": self.visible[mine]}
+
+    def _normalised(self, image: NDArray[Any]) -> Array:
+        return normalise(image, self.normalisation)[None]
+
+    def _targets(self, boxes: NDArray[np.float64], visible: Array) -> dict[str, Array]:
+        """Heat (h, w), care (h, w): 0 where neither yes nor no is right, boxes (4, h, w) of the nearest face."""
+        stride = FaceDetectorNet.stride
+        width, height = self.size[0] // stride, self.size[1] // stride
+        heat, care = np.zeros((height, width), np.float32), np.ones((height, width), np.float32)
+        target = np.zeros((4, height, width), np.float32)
+        x = np.arange(width) * stride + (stride - 1) / 2
+        y = (np.arange(height) * stride + (stride - 1) / 2)[:, None]
+        for box, seen in zip(boxes, visible, strict=True):
+            (x0, y0), (x1, y1) = box[:2], box[2:]
+            cx, cy, extent = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0)
+            outside = not (0 <= cx < self.size[0] and 0 <= cy < self.size[1])
+            if outside or extent < 6 or seen < 0.12:
+                margin = 0.0 if seen < 0.12 else stride / 2
+                care[((x > x0 - margin) & (x < x1 + margin)) & ((y > y0 - margin) & (y < y1 + margin))] = 0
+                continue
+            sigma = max(extent / 9, 0.55 * stride)
+            bump = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * sigma**2)).astype(np.float32)
+            row, col = min(int((cy + 0.5) // stride), height - 1), min(int((cx + 0.5) // stride), width - 1)
+            bump[row, col] = 1
+            nearer = bump > heat
+            target[:, nearer] = np.array(box, np.float32)[:, None]
+            heat = np.maximum(heat, bump)
+            care[row, col] = 1
+        return {"heat": heat, "care": care, "boxes": target}
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Generalised IoU of boxes (N, 4, ...) given as x0, y0, x1, y1 (Rezatofighi et al., 2019)."""
+    area_a = (a[:, 2] - a[:, 0]).clamp(min=0) * (a[:, 3] - a[:, 1]).clamp(min=0)
+    area_b = (b[:, 2] - b[:, 0]).clamp(min=0) * (b[:, 3] - b[:, 1]).clamp(min=0)
+    common = (torch.minimum(a[:, 2], b[:, 2]) - torch.maximum(a[:, 0], b[:, 0])).clamp(min=0) * (
+        torch.minimum(a[:, 3], b[:, 3]) - torch.maximum(a[:, 1], b[:, 1])
+    ).clamp(min=0)
+    hull = (torch.maximum(a[:, 2], b[:, 2]) - torch.minimum(a[:, 0], b[:, 0])) * (
+        torch.maximum(a[:, 3], b[:, 3]) - torch.minimum(a[:, 1], b[:, 1])
+    )
+    union = area_a + area_b - common
+    return common / (union + 1e-6) - (hull - union) / (hull + 1e-6)
+
+
+def pick_peaks(logit: Tensor, edges: Tensor, count: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` best local maxima of one heat map (1, h, w): boxes (count, 4) input pixels and scores (count,)."""
+    score = torch.sigmoid(logit)
+    score = score * (functional.max_pool2d(score[:, None], 3, 1, 1)[:, 0] == score)
+    best, index = score.flatten().topk(count)
+    return decode_boxes(edges)[0].flatten(1)[:, index].T, best
+
+
+def pairwise_iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """IoU (A, B) of boxes given as x0, y0, x1, y1."""
+    if not len(a) or not len(b):
+        return np.zeros((len(a), len(b)))
+    return np.stack([iou(box, _extents(b)) for box in _extents(a)])
+
+
+def _extents(corners: NDArray[Any]) -> NDArray[Any]:
+    """Corners x0, y0, x1, y1 (N, 4) -> x, y, width, height."""
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
+TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {"landmarks": LandmarkTask, "detection": DetectionTask}
