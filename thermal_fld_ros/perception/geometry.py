@@ -8,6 +8,7 @@ width W spans [-0.5, W - 0.5]. A box is x, y, width, height, x and y its left an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,10 +74,10 @@ class Affine:
         return Affine(np.array([[x, 0.0, 0.0], [0.0, x if y is None else y, 0.0]]))
 
     @staticmethod
-    def similarity(scale: float, angle: float, source: ArrayLike, target: ArrayLike) -> Affine:
+    def similarity(scale: float, angle: float, source: Iterable[float], target: Iterable[float]) -> Affine:
         """Scale and turn by `angle` (radians, clockwise on the screen), taking point `source` to point `target`."""
         c, s = scale * math.cos(angle), scale * math.sin(angle)
-        (sx, sy), (tx, ty) = np.asarray(source, float).tolist(), np.asarray(target, float).tolist()
+        (sx, sy), (tx, ty) = source, target
         return Affine(np.array([[c, -s, tx - c * sx + s * sy], [s, c, ty - s * sx - c * sy]]))
 
     @staticmethod
