@@ -8,6 +8,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_rig import FACE, Rig, centre_of
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from thermal_fld_ros.nodes.messages import array_from_image, field_from_array, image_from_array, points_from_field
 from thermal_fld_ros.perception.geometry import Affine
@@ -20,6 +21,12 @@ def padded(image: Image, padding: int) -> Image:
     return image
 
 
+def big_endian(scene: np.ndarray, header: Header) -> Image:
+    image = image_from_array(scene.byteswap(), header)
+    image.is_bigendian = 1
+    return image
+
+
 def as_grey(scene: np.ndarray) -> np.ndarray:
     return np.interp(scene, (29000, 31500), (0, 255)).astype(np.uint8)
 
@@ -29,8 +36,8 @@ ENCODINGS = {
     "mono16": lambda scene, header: image_from_array(scene, header),
     "16UC1": lambda scene, header: image_from_array(scene, header, "16UC1"),
     "mono16, padded step": lambda scene, header: padded(image_from_array(scene, header), 14),
-    "mono16, big endian": lambda scene, header: image_from_array(scene.astype(">u2"), header),
-    "mono16, big endian, padded step": lambda scene, header: padded(image_from_array(scene.astype(">u2"), header), 6),
+    "mono16, big endian": big_endian,
+    "mono16, big endian, padded step": lambda scene, header: padded(big_endian(scene, header), 6),
     "32FC1": lambda scene, header: image_from_array(scene.astype(np.float32), header),
     "bgr8": lambda scene, header: image_from_array(np.repeat(as_grey(scene)[..., None], 3, axis=2), header),
 }

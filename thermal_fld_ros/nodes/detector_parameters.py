@@ -46,7 +46,7 @@ TABLE = (
         choices=("auto", "cpu", "cuda", "tensorrt"),
     ),
     Parameter("require_provider", False, "Refuse to run on the CPU when the provider is not available."),
-    Parameter("threads", 1, "CPU threads of each model.", 1, 64),
+    Parameter("threads", 1, "CPU threads of each model and of OpenCV.", 1, 64),
     # faces
     Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),
     Parameter("score_threshold", 0.0, "Least score of a face; 0: the landmark model's own threshold.", 0.0, 1.0),

@@ -16,6 +16,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarks
+from thermal_fld_ros.perception.decoding import message_array
 
 if TYPE_CHECKING:
     from thermal_fld_ros.perception.pipeline import Face
@@ -35,7 +36,7 @@ _LAYOUTS = {
     "rgba8": ("u1", 4),
     "8UC4": ("u1", 4),
 }
-"""Encoding -> element type and channels; an array is sent by the first encoding that fits."""
+"""Encoding -> element type and channels."""
 
 
 def field_from_array(values: ArrayLike, typecode: str = "f") -> array[Any]:
@@ -47,7 +48,7 @@ def field_from_array(values: ArrayLike, typecode: str = "f") -> array[Any]:
         The field's element type as in `array.array`: "f" float32, "d" float64, "B" uint8.
     """
     field: array[Any] = array(typecode)
-    field.frombytes(np.ascontiguousarray(values, dtype=typecode).tobytes())
+    field.frombytes(np.ascontiguousarray(values, dtype=typecode).reshape(-1).view(np.uint8).data)
     return field
 
 
@@ -57,21 +58,15 @@ def points_from_field(field: Any) -> NDArray[np.float32]:
 
 
 def image_from_array(pixels: NDArray[Any], header: Header, encoding: str = "") -> Image:
-    """An image message of (H, W), (H, W, 3) or (H, W, 4) pixels; colour is BGR unless `encoding` says otherwise."""
+    """An image message of an array, as `message_array` takes them; `encoding` where another than its fits (rgb8, 16UC1).
+
+    Raises ImageError where the array is no image.
+    """
+    pixels, fitting = message_array(pixels)
     pixels = np.ascontiguousarray(pixels)
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if not encoding:
-        key = (pixels.dtype.str[1:], channels)
-        fitting = [name for name, layout in _LAYOUTS.items() if layout == key]
-        if not fitting:
-            raise ValueError(f"no image encoding holds {channels} channels of {pixels.dtype}")
-        encoding = fitting[0]
     height, width = pixels.shape[:2]
-    image = Image(header=header, height=height, width=width, encoding=encoding, step=pixels.strides[0])
-    image.is_bigendian = int(pixels.dtype.byteorder == ">")
-    data = array("B")
-    data.frombytes(pixels.view(np.uint8).data if pixels.size else b"")
-    image.data = data
+    image = Image(header=header, height=height, width=width, encoding=encoding or fitting, step=pixels.strides[0])
+    image.data = field_from_array(pixels.reshape(-1).view(np.uint8), "B")
     return image
 
 

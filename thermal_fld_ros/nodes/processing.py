@@ -7,6 +7,7 @@ import time
 import traceback
 from typing import NamedTuple
 
+import cv2
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -60,6 +61,7 @@ class Processor:
         self._values = values
         self._decoding = decoding(values)
         self.pipeline = Pipeline(pipeline_options(values))
+        cv2.setNumThreads(values["threads"])
         self.camera = CameraIntrinsics(self._logger.warning)
         self.processed = 0
         self.faces = 0
@@ -81,6 +83,7 @@ class Processor:
         """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
         changed = decoding(values)
         self.pipeline.update(pipeline_options(values))
+        cv2.setNumThreads(values["threads"])
         self._decoding, self._values = changed, values
         self._until_look = 0
 
