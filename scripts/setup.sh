@@ -62,14 +62,14 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
     exit 1
 }
 
-# --- steps, each with its output in the log ------------------------------------------------------------------------
+# --- steps; the log holds the last one's output ----------------------------------------------------------------------
 
 # step TITLE COMMAND...
 step() {
     local title=$1 start=$SECONDS
     shift
     printf 'thermal_fld_ros: %s ... ' "$title" >&2
-    if "$@" >>"$log" 2>&1 </dev/null; then
+    if "$@" >"$log" 2>&1 </dev/null; then
         printf 'done (%d s)\n' "$((SECONDS - start))" >&2
     else
         printf 'FAILED\n' >&2
