@@ -3,6 +3,11 @@ from pathlib import Path
 
 import pytest
 from dummy_models import write_dummy_models
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

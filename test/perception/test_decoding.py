@@ -200,27 +200,28 @@ def test_dead_pixels_are_filled_from_their_neighbours(dead: float) -> None:
 # Units
 
 
-@pytest.mark.parametrize(
-    ("unit", "raw", "celsius"),
-    [
-        ("centikelvin", 30815, 35.0),
-        ("decikelvin", 3082, 35.05),
-        ("tlinear_0.04", 7704, 35.01),
-        ("tlinear_0.4", 770, 34.85),
-        ("kelvin_64", 19722, 35.01),
-        ("kelvin", 308.15, 35.0),
-        ("celsius", 35.0, 35.0),
-        ("optris", 1350, 35.0),
-        ("gazebo_8bit", 103, 35.85),
-    ],
-)
+RADIOMETRIC = {
+    "centikelvin": (30815, 35.0),
+    "decikelvin": (3082, 35.05),
+    "tlinear_0.04": (7704, 35.01),
+    "tlinear_0.4": (770, 34.85),
+    "kelvin_64": (19722, 35.01),
+    "kelvin": (308.15, 35.0),
+    "celsius": (35.0, 35.0),
+    "optris": (1350, 35.0),
+    "gazebo_8bit": (103, 35.85),
+}
+COUNTS = ("counts", "agc")
+
+
+@pytest.mark.parametrize(("unit", "raw", "celsius"), [(unit, *values) for unit, values in RADIOMETRIC.items()])
 def test_units(unit: str, raw: float, celsius: float) -> None:
     frame = decode_array(np.full((4, 4), raw, np.float32), Decoding(UNITS[unit]))
     assert float(frame.celsius(raw)) == pytest.approx(celsius, abs=0.01)
     assert frame.warnings() == []
 
 
-@pytest.mark.parametrize("unit", ["counts", "agc"])
+@pytest.mark.parametrize("unit", COUNTS)
 def test_counts_are_no_temperatures(unit: str) -> None:
     frame = decode_array(noise((4, 4), np.uint16), Decoding(UNITS[unit]))
     assert np.isnan(frame.celsius(frame.pixels)).all()
@@ -228,8 +229,7 @@ def test_counts_are_no_temperatures(unit: str) -> None:
 
 
 def test_every_unit_is_tested() -> None:
-    marks = test_units.pytestmark[0].args[1]  # type: ignore[attr-defined]
-    assert {mark[0] for mark in marks} | {"counts", "agc"} == set(UNITS)
+    assert {*RADIOMETRIC, *COUNTS} == set(UNITS)
 
 
 def test_an_implausible_temperature_only_warns() -> None:

@@ -57,7 +57,7 @@ def test_a_face_in_three_lines(make: Make) -> None:
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.tuples(st.floats(50, 270), st.floats(60, 180)), st.tuples(st.integers(0, 8), st.integers(0, 8)))
 def test_faces_come_back_in_the_incoming_image(dummy_models: Path, rotation: int, place: Any, rows: Any) -> None:
     pipeline = Pipeline(with_models(PipelineOptions(), dummy_models))

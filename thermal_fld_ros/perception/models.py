@@ -182,7 +182,9 @@ def _providers(provider: str, path: Path) -> list[str]:
         return [PROVIDERS["cuda"], PROVIDERS["cpu"]]
     if provider not in PROVIDERS:
         raise ModelError(f'{path}: execution provider "{provider}" is unknown, expected auto, {", ".join(PROVIDERS)}')
-    return list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cpu"]]))
+    if provider == "cpu":
+        return [PROVIDERS["cpu"]]
+    return list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cuda"], PROVIDERS["cpu"]]))
 
 
 def _short_name(provider: str) -> str:
