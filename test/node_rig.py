@@ -58,6 +58,7 @@ class Rig:
         self._seed = 0
         self._stamps = 0
         self._acted = 0
+        self.diagnostics_time: Any = None
         self._name = f"{self.namespace}/thermal_fld_detector"
         self._images = self.node.create_publisher(Image, "image", QoSProfile(depth=10))
         self.node.create_subscription(FaceLandmarksArray, "face_landmarks", self.results.append, 100)
@@ -205,6 +206,8 @@ class Rig:
             self.logs.append(log.msg)
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        if any(status.name == self._name.lstrip("/") for status in array.status):
+            self.diagnostics_time = array.header.stamp
         self.statuses += [status for status in array.status if status.name == self._name.lstrip("/")]
 
 

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_rig import FACE, Rig, centre_of
+from rclpy.duration import Duration
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.nodes.messages import array_from_image, field_from_array, image_from_array, points_from_field
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.models import LANDMARKS_FILE
 
 
 def padded(image: Image, padding: int) -> Image:
@@ -136,10 +143,62 @@ def test_frames_of_a_closed_shutter_are_reported_and_give_no_result(rig: Rig) ->
     assert rig.detect(rig.scene()).faces
 
 
-def test_time_may_go_back(rig: Rig) -> None:
+def test_a_recording_that_starts_again_has_new_faces_and_jitter_has_not(rig: Rig) -> None:
     rig.start_connected()
     first = rig.detect(rig.scene()).faces[0].id
+    image = image_from_array(rig.scene(), rig.header())
+    image.header.stamp = (Time.from_msg(image.header.stamp) - Duration(seconds=0.2)).to_msg()
+    assert rig.detect(image).faces[0].id == first
     image = image_from_array(rig.scene(), rig.header())
     image.header.stamp.sec = 5
     assert rig.detect(image).faces[0].id != first
     assert "all faces are forgotten" in rig.wait_for_log("time went back")
+
+
+def test_an_image_without_a_stamp_is_answered_without_one(rig: Rig) -> None:
+    rig.start_connected()
+    image = image_from_array(rig.scene(), Header(frame_id="no clock"))
+    result = rig.detect(image)
+    assert result.header == image.header and result.faces
+
+
+def test_simulated_time_is_used_and_not_waited_for(rig: Rig) -> None:
+    rig.start_connected(use_sim_time=True, no_image_timeout=0.5)
+    assert rig.detect(rig.scene()).faces
+    rig.wait_for_log("nothing on")
+    clock = rig.node.create_publisher(Clock, "/clock", 1)
+
+    def told() -> bool:
+        clock.publish(Clock(clock=Time(seconds=4321).to_msg()))
+        return rig.diagnostics_time == Time(seconds=4321).to_msg()
+
+    rig.wait_for(told, "diagnostics with the simulated time")
+
+
+def test_an_error_that_nobody_thought_of_does_not_stop_the_node(rig: Rig, dummy_models: Path, tmp_path: Path) -> None:
+    treacherous = tmp_path / "treacherous.onnx"
+    onnx.save(failing_on_faces(onnx.load(dummy_models / LANDMARKS_FILE)), treacherous)
+    rig.start_connected(landmark_model=str(treacherous))
+    rig.publish(rig.scene())
+    assert "Traceback" in rig.wait_for_log("image refused: ")
+    assert rig.wait_for_status(lambda status, values: "images refused: internal" in values)
+    assert rig.set_parameters(landmark_model=str(dummy_models / LANDMARKS_FILE)).successful
+    assert rig.detect(rig.scene()).faces
+
+
+def failing_on_faces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The landmark model, which now reads beyond an array's end unless the crop is empty."""
+    graph = model.graph
+    (score,) = (node for node in graph.node if "score" in node.output)
+    score.output[0] = "honest_score"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(1, np.float32), "one_element"))
+    graph.node.extend(
+        [
+            onnx.helper.make_node("ReduceMax", ["image"], ["brightest"], keepdims=0),
+            onnx.helper.make_node("Ceil", ["brightest"], ["index_or_nothing"]),
+            onnx.helper.make_node("Cast", ["index_or_nothing"], ["index"], to=onnx.TensorProto.INT64),
+            onnx.helper.make_node("Gather", ["one_element", "index"], ["nothing"]),
+            onnx.helper.make_node("Add", ["honest_score", "nothing"], ["score"]),
+        ]
+    )
+    return model

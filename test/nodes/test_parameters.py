@@ -33,6 +33,15 @@ def test_the_parameter_file_is_yaml_that_sets_every_parameter() -> None:
     assert content == {"/**": {"ros__parameters": DEFAULTS}}
 
 
+def test_the_node_starts_from_the_parameter_file(rig: Rig, tmp_path: Path) -> None:
+    content = yaml.safe_load((ROOT / "config/detector.yaml").read_text())
+    content["/**"]["ros__parameters"].update(rig.parameters, rotate=90)
+    (tmp_path / "detector.yaml").write_text(yaml.safe_dump(content))
+    rig.parameters.clear()
+    detector = rig.start(arguments=("--params-file", str(tmp_path / "detector.yaml")))
+    assert rig.state() == "active" and detector.get_parameter("rotate").value == 90
+
+
 def test_the_defaults_are_those_of_the_perception() -> None:
     assert decoding(DEFAULTS) == Decoding()
     assert pipeline_options(DEFAULTS) == PipelineOptions()

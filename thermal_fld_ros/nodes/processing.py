@@ -28,6 +28,10 @@ LOOK_EVERY = 150
 """Frames between two looks at what is odd about them."""
 
 
+TIME_JUMP = 0.5
+"""Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
+
+
 class Arrival(NamedTuple):
     """An image and the monotonic time in seconds at which it arrived."""
 
@@ -162,7 +166,7 @@ class Processor:
         stamp = header.sec + 1e-9 * header.nanosec
         if stamp == 0.0:
             stamp = 1e-9 * self._node.get_clock().now().nanoseconds
-        if stamp < self._last_stamp:
+        if stamp < self._last_stamp - TIME_JUMP:
             self._logger.info(f"time went back by {self._last_stamp - stamp:.3f} s: all faces are forgotten")
             self.pipeline.reset()
         self._last_stamp = stamp
