@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -288,7 +289,7 @@ def _bag_reader(path: Path) -> Iterator[Any]:
     try:  # bags in sqlite3 did not carry their message definitions before Iron
         with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
             yield reader
-    except (AnyReaderError, ReaderError) as error:
+    except (AnyReaderError, ReaderError, sqlite3.DatabaseError) as error:
         raise SourceError(f"{path}: not a rosbag2 that can be read: {error}") from error
 
 
