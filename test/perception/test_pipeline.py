@@ -202,6 +202,13 @@ def test_options_change_without_losing_tracks(make: Make) -> None:
     assert pipeline(frame((102, 100, 60)), 2 * STEP) == []
 
 
+def test_fewer_faces_are_followed_from_the_next_frame_on(make: Make) -> None:
+    pipeline = make()
+    assert len(pipeline(frame((80, 80, 50), (230, 150, 60)), 0.0)) == 2
+    pipeline.update(replace(pipeline.options, max_faces=1))
+    assert ids(pipeline(frame((80, 80, 50), (230, 150, 60)), STEP)) == ["f0001"]
+
+
 def test_models_change_without_losing_tracks(make: Make, dummy_models: Path, tmp_path: Path) -> None:
     pipeline = make()
     pipeline(frame((100, 100, 60)), 0.0)

@@ -214,6 +214,7 @@ class Pipeline:
 
     def _follow(self, frame: ThermalFrame, timing: Timing) -> None:
         """Look for every seen face where it was."""
+        self._tracker.limit(self.options.max_faces)
         tracks = self._tracker.seen
         crops = [self._crop(track.landmarks) for track in tracks]
         timing.lap("crop")

@@ -119,6 +119,11 @@ class Tracker:
             else:
                 kept.append(track)
 
+    def limit(self, most: int) -> None:
+        """Drop the youngest seen tracks, should there be more than `most`."""
+        for track in self.seen[most:]:
+            self.tracks.remove(track)
+
     def forget(self, now: float, keep_lost: float) -> None:
         """Drop tracks that have been lost for longer than `keep_lost` seconds."""
         self.tracks = [
