@@ -18,6 +18,7 @@ from ament_index_python.packages import get_package_prefix
 
 from thermal_fld_ros.perception.decoding import UNITS
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, default_model_folder, load_model
+from thermal_fld_ros.perception.overlay import legible_scale
 from thermal_fld_ros.perception.sources import Source, SourceError, open_source
 
 PREFIX = Path(get_package_prefix("thermal_fld_ros"))
@@ -25,8 +26,8 @@ CLIP = PREFIX / "share/thermal_fld_ros/resource/demo_clip.npz"
 CLIP_UNIT = "centikelvin"
 GRACE = 10.0
 """Seconds that a node has to end after SIGINT."""
-OVERLAY_WIDTH = 640
-"""Smaller images are enlarged to about this for the eye."""
+LARGEST_SCALE = 8
+"""The detector's overlay cannot be enlarged further."""
 
 
 def parse() -> argparse.Namespace:
@@ -34,11 +35,19 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/demo.sh", description="Landmarks on a thermal clip: replayed camera, detector node, recorder."
     )
-    parser.add_argument("--input", type=Path, help="folder of images, video, .npy, .npz or rosbag2 (default: a rendered clip)")
+    parser.add_argument(
+        "--input", type=Path, help="folder of images, video, .npy, .npz or rosbag2 (default: a rendered clip)"
+    )
     parser.add_argument("--topic", help="image topic of a bag that has several")
-    parser.add_argument("--unit", choices=sorted(UNITS), help="what a pixel's value means (default: counts)")
-    parser.add_argument("--rotate", type=int, default=0, choices=(0, 90, 180, 270), help="clockwise turn that brings faces upright")
-    parser.add_argument("--rate", type=float, default=0.0, help="images per second (default: the recording's own, or 30)")
+    parser.add_argument(
+        "--unit", choices=sorted(UNITS), help="what a pixel's value means (default: what the input says, or counts)"
+    )
+    parser.add_argument(
+        "--rotate", type=int, default=0, choices=(0, 90, 180, 270), help="clockwise turn that brings faces upright"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="images per second (default: the recording's own, or 30)"
+    )
     parser.add_argument("--models", type=Path, help="folder with another face_detector.onnx and face_landmarks.onnx")
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for the results")
     return parser.parse_args()
@@ -50,7 +59,9 @@ class Nodes:
     def __init__(self) -> None:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, executable: str, remappings: dict[str, str] | None = None, **parameters: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, executable: str, remappings: dict[str, str] | None = None, **parameters: Any
+    ) -> subprocess.Popen[bytes]:
         """Start a node of the package."""
         command = [sys.executable, str(PREFIX / "lib/thermal_fld_ros" / executable), "--ros-args"]
         for name, value in parameters.items():
@@ -98,7 +109,11 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
     nodes = Nodes()
     try:
         nodes.start(
-            "detector", unit=unit, rotate=options.rotate, overlay_scale=max(1, round(OVERLAY_WIDTH / first.width)), **models
+            "detector",
+            unit=unit,
+            rotate=options.rotate,
+            overlay_scale=min(LARGEST_SCALE, legible_scale((first.width, first.height))),
+            **models,
         )
         nodes.start(
             "demo_recorder",
@@ -125,9 +140,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     clip = options.input or CLIP
-    unit = options.unit or (CLIP_UNIT if options.input is None else "counts")
     try:
         source = open_source(clip, topic=options.topic)
+        unit = options.unit or source.unit or ("counts" if options.input else CLIP_UNIT)
         print(f"{clip}: {source.length or '?'} images, unit {unit}, results in {options.output}", flush=True)
         sys.exit(run(options, source, clip, unit))
     except (SourceError, RuntimeError) as error:

@@ -168,7 +168,10 @@ def test_node_comes_up_active_on_the_given_topics_and_ends_with_the_launch(start
 def test_without_autostart_the_transitions_are_the_managers(start: Callable[..., Launched]) -> None:
     launched = start(autostart="false")
     assert launched.state() == "unconfigured"
-    for transition, state in ((Transition.TRANSITION_CONFIGURE, "inactive"), (Transition.TRANSITION_ACTIVATE, "active")):
+    for transition, state in (
+        (Transition.TRANSITION_CONFIGURE, "inactive"),
+        (Transition.TRANSITION_ACTIVATE, "active"),
+    ):
         request = ChangeState.Request()
         request.transition.id = transition
         assert launched.call(ChangeState, "change_state", request).success

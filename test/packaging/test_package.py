@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NODES = ("demo_recorder", "detector", "replay")
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
+)
 
 needs_ros = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="there is no ROS 2")
 
@@ -127,7 +129,18 @@ def test_ros2_sees_a_package_of_messages(checkout: Path) -> None:
 
 
 def test_wheel_is_the_part_without_ros(checkout: Path, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), ".", cwd=checkout)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        ".",
+        cwd=checkout,
+    )
     (wheel,) = tmp_path.glob("thermal_fld_ros-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

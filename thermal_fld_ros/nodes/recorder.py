@@ -35,7 +35,9 @@ TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
     Parameter("rate", 30.0, "Frames per second of the video.", 0.1, 1000.0, read_only=True),
     Parameter("rotate", 0, "Clockwise turn in degrees of the pictures.", 0, 270, step=90, read_only=True),
-    Parameter("total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True),
+    Parameter(
+        "total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True
+    ),
 )
 TILES, COLUMNS, TILE_WIDTH, GAP = 12, 4, 480, 2
 QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
