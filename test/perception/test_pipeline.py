@@ -173,6 +173,14 @@ def test_a_closed_shutter_shows_no_face_and_costs_no_identity(make: Make) -> Non
     assert all(run(unwatched, [last] * 5))
 
 
+@pytest.mark.parametrize("stamp", [0.0, math.nan])
+def test_a_still_picture_without_stamps_is_not_a_closed_shutter_for_ever(make: Make, stamp: float) -> None:
+    pipeline, still = make(), frame((100, 100, 60))
+    results = [pipeline(still, stamp) for _ in range(120)]
+    assert results[5] == []
+    assert ids(results[-1]) == ["f0001"]
+
+
 def test_a_camera_gives_poses(make: Make) -> None:
     camera = Camera(np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]), np.zeros(5))
     (face,) = make()(frame((160, 120, 60)), 0.0, camera)

@@ -147,10 +147,8 @@ class Pipeline:
         self.statistics = Statistics()
         self._lock = threading.Lock()
         self._tracker = Tracker()
-        self._clock = _Clock()
-        self._shutter = ShutterDetector()
         self._layout: tuple[Size, int] | None = None
-        self._since_detection = 0
+        self._restart()
 
     def __call__(self, frame: ThermalFrame, stamp: float, camera: Camera | None = None) -> list[Face]:
         """Faces of the next frame.
@@ -174,14 +172,15 @@ class Pipeline:
             if layout != self._layout:
                 self._restart()
                 self._layout = layout
-            if self._shutter_closed(frame, stamp, timing):
+            now = self._clock.advance(stamp)
+            if self._shutter_closed(frame, now, timing):
                 self.last_timing = timing.stages
                 return []
-            step = self._clock.advance(stamp)
+            step, self._last_live = now - self._last_live, now
             self._follow(frame, timing)
             if self._detection_is_due():
                 self._detect(frame, timing)
-            self._tracker.forget(self._clock.now, self.options.keep_lost)
+            self._tracker.forget(now, self.options.keep_lost)
             faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
             self._count(faces)
             self.last_timing = timing.stages
@@ -204,9 +203,10 @@ class Pipeline:
         self._clock = _Clock()
         self._shutter = ShutterDetector()
         self._since_detection = 0
+        self._last_live = 0.0
 
-    def _shutter_closed(self, frame: ThermalFrame, stamp: float, timing: Timing) -> bool:
-        self.shutter_state = self._shutter.update(frame, stamp) if self.options.shutter else ShutterState.LIVE
+    def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:
+        self.shutter_state = self._shutter.update(frame, now) if self.options.shutter else ShutterState.LIVE
         timing.lap("shutter")
         closed = self.shutter_state is not ShutterState.LIVE
         self.statistics.shutter_frames += closed
@@ -306,7 +306,7 @@ class _Clock:
         self._step = NOMINAL_STEP
 
     def advance(self, stamp: float) -> float:
-        """Seconds since the last frame, above 0."""
+        """The time of the next frame in seconds since the start."""
         step = stamp - self._stamp if self._stamp is not None else self._step
         self._stamp = stamp
         if math.isfinite(step) and step > 0.0:
@@ -314,7 +314,7 @@ class _Clock:
         else:
             step = self._step
         self.now += step
-        return step
+        return self.now
 
 
 def _load(options: PipelineOptions) -> tuple[Detector, Landmarker]:
