@@ -176,7 +176,8 @@ class Pipeline:
             if self._shutter_closed(frame, now, timing):
                 self.last_timing = timing.stages
                 return []
-            step, self._last_live = now - self._last_live, now
+            step = now - self._last_live
+            self._last_live = now
             self._follow(frame, timing)
             if self._detection_is_due():
                 self._detect(frame, timing)
