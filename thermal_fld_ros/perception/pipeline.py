@@ -176,8 +176,7 @@ class Pipeline:
             if self._shutter_closed(frame, now, timing):
                 self.last_timing = timing.stages
                 return []
-            step = now - self._last_live
-            self._last_live = now
+            step = self._clock.lap()
             self._follow(frame, timing)
             if self._detection_is_due():
                 self._detect(frame, timing)
@@ -204,7 +203,6 @@ class Pipeline:
         self._clock = _Clock()
         self._shutter = ShutterDetector()
         self._since_detection = 0
-        self._last_live = 0.0
 
     def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:
         self.shutter_state = self._shutter.update(frame, now) if self.options.shutter else ShutterState.LIVE
@@ -303,6 +301,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self._lap_began = 0.0
         self._stamp: float | None = None
         self._step = NOMINAL_STEP
 
@@ -316,6 +315,11 @@ class _Clock:
             step = self._step
         self.now += step
         return self.now
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        seconds, self._lap_began = self.now - self._lap_began, self.now
+        return seconds
 
 
 def _load(options: PipelineOptions) -> tuple[Detector, Landmarker]:
