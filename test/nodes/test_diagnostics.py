@@ -61,13 +61,20 @@ def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
         rig.wait_for(sent, status)
 
     calibrate(calibration(320, 240, 0.0), "camera_info is refused, faces have no pose: a camera matrix is 3 x 3")
+    fisheye = calibration(320, 240, 400.0)
+    fisheye.distortion_model, fisheye.d = "equidistant", [0.1] * 4
+    calibrate(fisheye, 'distortion model "equidistant" is not one of plumb_bob, rational_polynomial')
+    short = calibration(320, 240, 400.0)
+    short.d = [0.1] * 3
+    calibrate(short, "D has 3 coefficients")
+    calibrate(calibration(320, 240, math.nan), "K or D is not finite")
     assert not rig.detect(rig.scene()).faces[0].pose_valid
     calibrate(calibration(320, 240, 400.0), "calibrated")
     face = rig.detect(rig.scene()).faces[0]
     assert face.pose_valid and math.hypot(face.pose.position.x, face.pose.position.y, face.pose.position.z) > 0.1
     calibrate(calibration(640, 480, 400.0), "it is for 640 x 480 px, the image has 320 x 240")
     assert not rig.detect(rig.scene()).faces[0].pose_valid
-    assert len([line for line in rig.logs if "camera_info is refused" in line]) == 2, "once each"
+    assert len([line for line in rig.logs if "camera_info is refused" in line]) == 5, "once each"
 
 
 def test_refusals_are_logged_at_once_and_then_counted_up() -> None:

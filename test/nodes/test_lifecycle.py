@@ -29,6 +29,8 @@ def test_a_manager_takes_it_through_all_states_again_and_again(rig: Rig) -> None
             assert rig.change_state(Transition.TRANSITION_ACTIVATE) and rig.state() == "active"
             rig.connect()
             assert rig.detect(rig.scene()).faces
+            values = rig.wait_for_status(lambda status, values: int(values.get("results published", 0)) > 0)
+            assert int(values["images received"]) >= int(values["results published"]), "both since the activation"
             assert rig.change_state(Transition.TRANSITION_DEACTIVATE) and rig.state() == "inactive"
             assert not worker_threads()
             rig.wait_for(lambda: rig.node.count_subscribers("image") == 0, "the end of the subscription")

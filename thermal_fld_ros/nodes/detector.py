@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import rclpy
@@ -63,7 +64,7 @@ class DetectorNode(LifecycleNode):
             self._processor = Processor(self, self._values)
         except Exception as error:  # a model, a QoS override
             return self._fail("configure", error)
-        self._failure, self._replaced = "", 0
+        self._failure = ""
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -71,6 +72,7 @@ class DetectorNode(LifecycleNode):
         assert self._processor is not None
         try:
             self._processor.reset()
+            self._replaced = 0
             self._worker = NewestWorker(self._processor, "thermal_fld_worker")
             self._listen(self._values)
             self._camera_info = self.create_subscription(
@@ -123,11 +125,13 @@ class DetectorNode(LifecycleNode):
     # --- input
 
     def _listen(self, values: Values) -> None:
-        if self._images is not None:
-            self._images.close()
-        self._images = WatchedSubscription(
-            self, Image, "image", self._on_image, qos.images(values["image_reliability"])
-        )
+        before = self._images
+        if before is not None:
+            before.close()
+        profile = qos.images(values["image_reliability"])
+        self._images = WatchedSubscription(self, Image, "image", self._on_image, profile)
+        if before is not None:
+            self._images.received, self._images.lost = before.received, before.lost
 
     def _on_image(self, image: Image) -> None:
         if self._worker is not None:
@@ -152,7 +156,8 @@ class DetectorNode(LifecycleNode):
             if self._processor is not None:
                 self._processor.update(values)
             else:
-                decoding(values), pipeline_options(values)
+                decoding(values)
+                pipeline_options(values)
         except ModelError as error:
             raise ValueError(str(error)) from error
         if "image_reliability" in changed and self._images is not None:
@@ -181,7 +186,8 @@ class DetectorNode(LifecycleNode):
             "images lost on the way": images.lost,
             "images replaced unseen": self._replaced,
             "images refused": processor.refusals.total,
-            "results published": processor.processed,
+            "shutter frames": processor.shutter_frames,
+            "results published": processor.published,
         }
         rates = self._rates.update(counts)
         values: dict[str, object] = {
@@ -195,15 +201,27 @@ class DetectorNode(LifecycleNode):
             **{f"images refused: {reason}": count for reason, count in processor.refusals.counts().items()},
             **processor.status(),
         }
-        problems = [images.trouble, *processor.oddities]
-        if rates["images refused"] > 0.0:
-            problems.append(f"images are refused: {processor.refusals.latest}")
-        if rates["images replaced unseen"] > REPLACED_SHARE * rates["images received"]:
-            problems.append("slower than the camera: images are replaced unseen")
-        problems = [problem for problem in problems if problem]
-        level = ERROR if rates["images refused"] > 0.0 else WARN if problems else OK
-        message = "; ".join(problems) or f"{processor.faces} face(s) at {rates['results published']:.1f} Hz"
+        level, message = self._judge(processor, images, rates)
         self._diagnostics.publish(level, message, values, processor.frame_id)
+
+    @staticmethod
+    def _judge(processor: Processor, images: WatchedSubscription, rates: Mapping[str, float]) -> tuple[bytes, str]:
+        """Level and message of the status."""
+        refused = rates["images refused"] > 0.0
+        too_slow = rates["images replaced unseen"] > REPLACED_SHARE * rates["images received"]
+        problems = [
+            f"images are refused: {processor.refusals.latest}" if refused else "",
+            images.trouble,
+            processor.fallback,
+            "slower than the camera: images are replaced unseen" if too_slow else "",
+            *processor.oddities,
+        ]
+        problems = [problem for problem in problems if problem]
+        if problems:
+            return ERROR if refused else WARN, "; ".join(problems)
+        if rates["shutter frames"] > 0.0:
+            return OK, "the shutter is closed"
+        return OK, f"{processor.faces} face(s) at {rates['results published']:.1f} Hz"
 
 
 def main(args: list[str] | None = None) -> None:

@@ -27,7 +27,6 @@ GREY_ENCODINGS = ("mono8", "8UC1", "mono16", "16UC1", "32FC1")
 LOOK_EVERY = 150
 """Frames between two looks at what is odd about them."""
 
-
 TIME_JUMP = 0.5
 """Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
 
@@ -40,23 +39,26 @@ class Arrival(NamedTuple):
 
 
 class Processor:
-    """Everything that exists while the node is configured: models, result topics, counts.
+    """Everything that exists while the node is configured: models, result topics, counts since the activation.
 
-    Called with an `Arrival` in the worker thread, it lets nothing escape. `update` and what the diagnostics read are for the
-    executor's thread.
+    Called with an `Arrival` in the worker thread, it lets nothing escape. The rest is for the executor's thread.
 
     Attributes
     ----------
-    processed, faces : int
-        Published results, and faces in the last one.
-    frame_id : str
-        Of the last image.
-    oddities : list of str
-        What looks wrong with the images, though they can be used.
+    published, shutter_frames : int
+        Results, and images of a closed shutter, from which there are none.
     refusals : Refusals
         Images that could not be used, by reason.
     latencies : Latencies
         From arrival to published result.
+    faces : int
+        In the last result.
+    frame_id : str
+        Of the last image.
+    oddities : list of str
+        What looks wrong with the images, though they can be used.
+    fallback : str
+        What runs elsewhere than on the provider that was asked for.
     """
 
     def __init__(self, node: Node, values: Values) -> None:
@@ -67,34 +69,42 @@ class Processor:
         self.pipeline = Pipeline(pipeline_options(values))
         cv2.setNumThreads(values["threads"])
         self.camera = CameraIntrinsics(self._logger.warning)
-        self.processed = 0
-        self.faces = 0
-        self.frame_id = ""
-        self.refusals = Refusals()
-        self.latencies = Latencies()
-        self.oddities: list[str] = []
-        self._until_look = 0
-        self._last_stamp = 0.0
         self._overlay = OverlayPublisher(node)
         self._publisher = node.create_publisher(
             FaceLandmarksArray, "face_landmarks", qos.results(), qos_overriding_options=qos.overrides()
         )
-        for part in (self.pipeline.detector, self.pipeline.landmarker):
-            model = part.model
-            self._logger.info(f"model {model.name} ({model.path}, sha256 {model.sha256[:12]}) runs on {model.provider}")
+        self._announce_models()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: no faces, no counts."""
+        self.pipeline.reset()
+        self.published = self.shutter_frames = self.faces = 0
+        self.refusals, self.latencies = Refusals(), Latencies()
+        self.frame_id = ""
+        self.oddities: list[str] = []
+        self._until_look = 0
+        self._last_stamp = 0.0
 
     def update(self, values: Values) -> None:
         """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
-        changed = decoding(values)
+        changed, models_before = decoding(values), self.pipeline.options.models
         self.pipeline.update(pipeline_options(values))
         cv2.setNumThreads(values["threads"])
         self._decoding, self._values = changed, values
         self._until_look = 0
+        if self.pipeline.options.models != models_before:
+            self._announce_models()
 
-    def reset(self) -> None:
-        """Forget all faces, as after a pause."""
-        self.pipeline.reset()
-        self._last_stamp = 0.0
+    def _announce_models(self) -> None:
+        wanted, elsewhere = self._values["provider"], []
+        for model in (self.pipeline.detector.model, self.pipeline.landmarker.model):
+            self._logger.info(f"model {model.name} ({model.path}, sha256 {model.sha256[:12]}) runs on {model.provider}")
+            if wanted not in ("auto", model.provider):
+                elsewhere.append(f"{model.name} runs on {model.provider}, {wanted} is not available")
+        self.fallback = "; ".join(elsewhere)
+        if elsewhere:
+            self._logger.warning(self.fallback)
 
     def close(self) -> None:
         """Take the result topics away."""
@@ -107,7 +117,6 @@ class Processor:
         return {
             "faces": self.faces,
             "shutter": self.pipeline.shutter_state.value,
-            "shutter frames": self.pipeline.statistics.shutter_frames,
             "detector model": f"{detector.name} {detector.sha256}",
             "detector provider": detector.provider,
             "landmark model": f"{landmarker.name} {landmarker.sha256}",
@@ -141,10 +150,11 @@ class Processor:
         self._look_for_oddities(frame, image.encoding)
         faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
         if self.pipeline.shutter_state is not ShutterState.LIVE:
+            self.shutter_frames += 1
             return
         self._publish(image, faces, started)
         self.latencies.add(time.monotonic() - arrival.time)
-        self.processed, self.faces = self.processed + 1, len(faces)
+        self.published, self.faces = self.published + 1, len(faces)
         self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
 
     def _publish(self, image: Image, faces: list[Face], started: float) -> None:

@@ -25,10 +25,10 @@ LOST_COUNT = 5
 
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, from Kilted on
 FAST_DDS_HINT = (
-    "Fast DDS's shared memory is smaller than a large image: start publisher and subscriber with "
-    f"{' or, from Kilted on, '.join(PROFILE_VARIABLES)} set to config/fastdds.xml of this package"
+    "Fast DDS's default shared memory is smaller than a large image: publisher and subscriber both need the environment variable "
+    f"{' (from Kilted on '.join(PROFILE_VARIABLES)}) set to config/fastdds.xml of this package; here it is"
 )
-SOCKET_HINT = "raise the limits of the receiving sockets (sysctl net.core.rmem_max) or set the publisher and this topic to reliable"
+SOCKET_HINT = "Between hosts, raise net.core.rmem_max or make publisher and subscription reliable."
 
 
 class WatchedSubscription:
@@ -81,7 +81,7 @@ class WatchedSubscription:
         silence = time.monotonic() - self._heard
         self._note_silence(silence > timeout)
         if silence > timeout:
-            reason = self._reason()
+            reason = self._reason(lost)
             self._complain(f"nothing on {self.topic} ({self.qos}) for {silence:.0f} s: {reason}", reason)
         elif lost >= LOST_COUNT and lost > LOST_SHARE * (lost + received):
             hint = self._transport_hint()
@@ -102,7 +102,7 @@ class WatchedSubscription:
             self._node.get_logger().warning(trouble)
             self._said = (reason, time.monotonic())
 
-    def _reason(self) -> str:
+    def _reason(self, lost: int) -> str:
         """Why nothing arrives, as far as the graph tells."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         ours = type_name(self._type)
@@ -124,16 +124,16 @@ class WatchedSubscription:
                 )
         if reasons:
             return "; ".join(reasons)
-        if self.lost:
+        if lost:
             return f"messages were lost on the way. {self._transport_hint()}"
         return f"{len(publishers)} publisher(s) with a compatible QoS, but none sends"
 
     def _transport_hint(self) -> str:
         size = f"The last one that arrived had {self._bytes / 1000:.0f} kB. " if self._bytes else ""
-        has_profile = any(name in os.environ for name in PROFILE_VARIABLES)
-        if "fastrtps" in get_rmw_implementation_identifier() and not has_profile:
-            return size + FAST_DDS_HINT
-        return size + SOCKET_HINT
+        if "fastrtps" not in get_rmw_implementation_identifier():
+            return size + SOCKET_HINT
+        is_set = any(os.environ.get(name) for name in PROFILE_VARIABLES)
+        return f"{size}{FAST_DDS_HINT} {'set' if is_set else 'not set'}. {SOCKET_HINT}"
 
     def _subscribe(self, topic: str) -> Any:
         def create(events: SubscriptionEventCallbacks) -> Any:
