@@ -24,8 +24,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from thermal_fld_ros.msg import FaceLandmarksArray
 
+from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.detector import DetectorNode
 from thermal_fld_ros.nodes.messages import image_from_array, points_from_field
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE

@@ -28,8 +28,8 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
-from thermal_fld_ros.msg import FaceLandmarksArray
 
+from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import image_from_array
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE
 

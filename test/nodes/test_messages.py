@@ -8,8 +8,8 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-from thermal_fld_ros.msg import FaceLandmarks
 
+from thermal_fld_ros.msg import FaceLandmarks
 from thermal_fld_ros.nodes.messages import (
     array_from_image,
     face_message,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -49,8 +50,8 @@ LINGER = 0.5
 class ReplayNode(Node):
     """Publishes one image per tick of a timer, and is `finished` some time after the last one."""
 
-    def __init__(self) -> None:
-        super().__init__("thermal_fld_replay")
+    def __init__(self, **options: Any) -> None:
+        super().__init__("thermal_fld_replay", **options)
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
