@@ -36,8 +36,8 @@ from pipeline import FPS, SIZE, back_and_forth, machine, to_size  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
-from thermal_fld_ros.msg import FaceLandmarksArray  # noqa: E402
 
+from thermal_fld_ros.msg import FaceLandmarksArray  # noqa: E402
 from thermal_fld_ros.nodes import qos  # noqa: E402
 from thermal_fld_ros.nodes.messages import image_from_array  # noqa: E402
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE  # noqa: E402
