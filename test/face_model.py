@@ -36,7 +36,8 @@ def write_face_model(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     vertices = np.zeros((COUNT, 3))
     u, v = np.meshgrid(np.linspace(-1, 1, 97), np.linspace(-1, 1, 97), indexing="ij")
-    vertices[:9409] = on_egg(np.column_stack([8.9 * u.ravel() * np.sqrt(1 - v.ravel() ** 2 / 2), 1 + 12.9 * v.ravel() * np.sqrt(1 - u.ravel() ** 2 / 2)]))
+    x, y = 8.9 * u * np.sqrt(1 - v**2 / 2), 1 + 12.9 * v * np.sqrt(1 - u**2 / 2)
+    vertices[:9409] = on_egg(np.column_stack([x.ravel(), y.ravel()]))
     a = np.linspace(0, 2 * np.pi, 1839)
     vertices[9409:11248] = np.column_stack([6 * np.cos(7 * a), -20 + 12 * a / a.max(), 6 * np.sin(7 * a) - 1])
     vertices[11248:] = [0, -3.5, 5]  # mouth, sockets, teeth, eyes: hidden inside
