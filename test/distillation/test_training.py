@@ -82,6 +82,8 @@ def test_what_was_trained_is_exported_and_run_by_the_pipeline(rendered: Path, tm
     for name in ("face_landmarks", "face_detector"):
         train(small(name, rendered, epochs=1), tmp_path / name)
         assert main(["export", str(tmp_path / name / "checkpoint.pt"), "--out", str(tmp_path / f"{name}.onnx")]) == 0
+        card = (tmp_path / f"{name}.md").read_text()
+        assert f"config/training/{name}.yaml" in card
     options = PipelineOptions(
         detector_model=str(tmp_path / "face_detector.onnx"), landmark_model=str(tmp_path / "face_landmarks.onnx")
     )

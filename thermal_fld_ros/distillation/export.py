@@ -48,7 +48,7 @@ class RuntimeDetector(nn.Module):
 
 
 def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
-    """Write the ONNX file of a checkpoint; returns its metadata.
+    """Write the ONNX file of a checkpoint, and its model card beside it (.md); returns the metadata.
 
     The file is run by onnxruntime and compared with torch before it is left there.
 
@@ -69,7 +69,7 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
         runtime = RuntimeDetector(network).eval()  # type: ignore[arg-type]
         example, other = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
         outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
-        shape = {"max_side": max(config["size"]), "multiple": 32}
+        shape = {"max_side": config["max_side"], "multiple": 32}
     axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if config["task"] == "landmarks" else {})}
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
@@ -87,7 +87,49 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
     onnx.save(model, str(out))
     for image in (example, other):
         _compare(out, runtime, image, outputs)
+    parameters = sum(p.numel() for p in network.parameters())
+    out.with_suffix(".md").write_text(model_card(metadata, out, parameters), encoding="utf-8")
     return metadata
+
+
+PURPOSE = {
+    "landmarks": "Finds the 68 iBUG points of one face in a square crop of a thermal image, with a confidence for each point and "
+    "a score that tells whether there is a face at all. For human-robot interaction and ergonomics; not for "
+    "identification, and no medical device.",
+    "detection": "Finds faces in a thermal image, as boxes around their 68 landmarks (brows to chin). For human-robot interaction "
+    "and ergonomics; not for surveillance or identification.",
+}
+METRICS = {
+    "nme": "mean point error over 68 points on rendered test faces, % of sqrt(w h) of the box",
+    "nme51": "the same over the 51 inner points", "median": "median of the faces' mean errors, same unit",
+    "recall": "share of rendered test faces of 10 px and more found at IoU 0.5, score 0.5",
+    "false_per_image": "boxes that overlap no face by IoU 0.3, an image",
+}  # fmt: skip
+
+
+def model_card(metadata: dict[str, Any], file: Path, parameters: int) -> str:
+    """Describe a model for people, from its metadata alone."""
+    training = metadata["training"]
+    rows = [
+        ("file", f"`{file.name}`, {file.stat().st_size / 1e6:.2f} MB, {parameters / 1e6:.2f} M parameters"),
+        ("version", metadata["version"]), ("licence", metadata["licence"]),
+        ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
+        ("working point", f"score {metadata['threshold']}"), ("trained on", training["data"]),
+        ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
+        *((METRICS[k], f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
+    ]  # fmt: skip
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"""# {metadata["name"]}
+
+{PURPOSE[metadata["task"]]}
+
+| | |
+|---|---|
+{table}
+
+The figures above are of rendered people. They say little of real cameras; what was measured there is in `docs/results/`.
+Written by `python -m thermal_fld_ros export` from the file's own metadata.
+"""
 
 
 def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:

@@ -174,7 +174,8 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
 class DetectionTask:
     """Rendered frames -> heat map of face centres and boxes.
 
-    Configuration: ``frames``, ``validation``, ``size`` (width, height), ``normalisation``, ``network``.
+    Configuration: ``frames``, ``validation``, ``size`` (width, height of the
+    windows that are learnt from), ``max_side`` (longer side of a frame at run time), ``normalisation``, ``network``.
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -238,9 +239,10 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         visible = self.visible[self.frame == k]
         width, height = self.size
         zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
-        middle = np.array([(width - 1) / 2, (height - 1) / 2])
-        shift = rng.uniform(-0.5, 0.5, 2) * self.size * abs(1 - 1 / zoom) + rng.normal(0, 8, 2)
-        crop = Affine.similarity(1 / zoom, np.deg2rad(rng.normal(0, 3)), middle, middle + shift)
+        whole = np.array(image.shape[::-1])
+        shift = rng.uniform(-0.5, 0.5, 2) * np.abs(whole - np.divide(self.size, zoom)) + rng.normal(0, 8, 2)
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        crop = Affine.similarity(1 / zoom, np.deg2rad(rng.normal(0, 3)), middle, (whole - 1) / 2 + shift)
         image = warp(image, crop, self.size)
         corners = crop.inverse()(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         if rng.random() < 0.5:
