@@ -119,6 +119,30 @@ def test_interrupted_demo_leaves_nothing_running(demo: Demo, number: signal.Sign
     assert (demo.output / "summary.json").exists()
 
 
+def test_node_that_dies_ends_the_demo(demo: Demo) -> None:
+    process = demo.start("--rate", "2")
+    assert process.stdout is not None
+    assert any(" frames " in line for line in process.stdout)
+    (detector,) = (pid for pid in demo.processes() if b"/detector\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(detector, signal.SIGKILL)
+    rest, _ = process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    assert "detector has ended" in rest
+    assert not demo.processes()
+
+
+@pytest.mark.skipif(not (ROOT / "resource/demo_clip.npz").exists(), reason="the packaged clip is not there")
+def test_packaged_clip_and_models_show_faces(tmp_path: Path) -> None:
+    """What a newcomer sees: the command without options."""
+    output = tmp_path / "output"
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts/demo.sh"), "--output", str(output)], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["results_with_a_face"] > 0.8 * summary["results"] > 0
+
+
 def test_input_that_is_not_there_is_named(demo: Demo, tmp_path: Path) -> None:
     done = demo.run("--input", str(tmp_path / "nothing.npz"))
     assert done.returncode != 0
