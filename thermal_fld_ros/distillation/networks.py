@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks. Plain 3x3 residual blocks: on a CPU they are several times faster than depthwise ones of equal cost."""
+"""The networks, of plain 3x3 residual blocks: vectorised CPU kernels run these best, in training and at run time."""
 
 from __future__ import annotations
 
