@@ -123,7 +123,7 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
             rotate=options.rotate,
             total=source.length or 0,
         )
-        nodes.start("replay", input=str(clip), topic=options.topic or "", rate=rate, wait_for_subscribers=1)
+        nodes.start("replay", input=str(clip), topic=options.topic or "", rate=rate, wait_for_subscribers=2)
         return nodes.wait_for("replay")
     finally:
         nodes.stop()

@@ -32,7 +32,7 @@ def test_statistics_of_a_run() -> None:
 
 
 def test_no_result_is_a_summary_too() -> None:
-    assert Statistics().summary() == {"results": 0}
+    assert Statistics().summary() == {"images": 0, "results": 0}
 
 
 def test_one_result_has_no_rate() -> None:

@@ -82,6 +82,7 @@ def test_demo_tells_what_it_saw_and_leaves_a_film(demo: Demo) -> None:
 
     summary = json.loads((demo.output / "summary.json").read_text())
     assert summary["results"] == summary["results_with_a_face"] > 0
+    assert summary["images"] >= summary["results"]
     assert summary["most_faces"] == 1
     assert summary["rate_hz"] > 0
     assert summary["latency_ms"]["median"] >= summary["processing_ms"]["median"] > 0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node `thermal_fld_recorder`: a film of what the detector sees, and how fast it was.
 
-It listens to `face_landmarks` and to the detector's `overlay`, and leaves an annotated video, a contact sheet and a summary in a
-folder. The demo runs it; on a robot it documents a run.
+It listens to `face_landmarks`, to the detector's `overlay` and to `image`, and leaves an annotated video, a contact sheet and a
+summary in a folder. The demo runs it; on a robot it documents a run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -47,8 +47,9 @@ Picture = NDArray[Any]
 
 @dataclass
 class Statistics:
-    """What the results say: one entry a result."""
+    """What came: images, and one entry a result."""
 
+    images: int = 0
     faces: list[int] = field(default_factory=list)
     latency: list[float] = field(default_factory=list)
     processing: list[float] = field(default_factory=list)
@@ -73,8 +74,9 @@ class Statistics:
     def summary(self) -> dict[str, Any]:
         """The run in numbers, for JSON."""
         if not self.faces:
-            return {"results": 0}
+            return {"images": self.images, "results": 0}
         return {
+            "images": self.images,
             "results": len(self.faces),
             "rate_hz": round(self.rate(), 2),
             "latency_ms": {
@@ -162,9 +164,21 @@ class RecorderNode(Node):
         self._total = int(values["total"])
         self.statistics = Statistics()
         self.film = Film(self.folder, float(values["rate"]))
-        self.create_subscription(FaceLandmarksArray, "face_landmarks", self._on_result, QoSProfile(depth=50))
+        self._results = self.create_subscription(
+            FaceLandmarksArray, "face_landmarks", self._on_result, QoSProfile(depth=50)
+        )
         self.create_subscription(Image, "overlay", self._on_overlay, QoSProfile(depth=20))
+        self._look_out = self.create_timer(0.05, self._listen_to_images)
         self._told = time.monotonic()
+
+    def _listen_to_images(self) -> None:
+        """Subscribe to the images once the detector is there: a replay that waits for this one loses no result at its start."""
+        if self.count_publishers(self._results.topic_name):
+            self.create_subscription(Image, "image", self._on_image, qos_profile_sensor_data)
+            self.destroy_timer(self._look_out)
+
+    def _on_image(self, image: Image) -> None:
+        self.statistics.images += 1
 
     def _on_result(self, result: FaceLandmarksArray) -> None:
         age = (self.get_clock().now() - Time.from_msg(result.header.stamp)).nanoseconds / 1e9
@@ -197,7 +211,7 @@ class RecorderNode(Node):
             return
         latency = summary["latency_ms"]
         print(
-            f"\n  results        {summary['results']}, {summary['rate_hz']:.1f} Hz"
+            f"\n  results        {summary['results']} of {summary['images']} images, {summary['rate_hz']:.1f} Hz"
             f"\n  with a face    {summary['results_with_a_face']} (at most {summary['most_faces']} at a time, "
             f"{len(summary['ids'])} identities)"
             f"\n  latency        {latency['median']:.1f} ms median, {latency['p95']:.1f} ms p95, image published to result "
