@@ -3,28 +3,23 @@
 
     ros2 launch thermal_fld_ros detector.launch.py image:=/camera/image_raw unit:=centikelvin
 
-The node takes itself to active (its parameter `autostart`), so that it does so again after a respawn and nothing hangs on
-an event that the launch system might miss. `autostart:=false` leaves the transitions to a lifecycle manager or to
-`ros2 lifecycle set`; the launch log tells them.
+The node takes itself to active (its parameter `autostart`). A launch file that does it would activate on the event that
+configuring has succeeded, and right after a start that event is sometimes lost: it is published before discovery has
+connected the two. `autostart:=false` leaves the transitions to a lifecycle manager or to `ros2 lifecycle set`.
 """
 
+import os
+
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import (
-    DeclareLaunchArgument,
-    GroupAction,
-    LogInfo,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
-from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("thermal_fld_ros")
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # before and since Fast DDS 3
 
 # Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
 PARAMETERS = {
@@ -37,11 +32,11 @@ PARAMETERS = {
 }
 # Topics of the node, by the argument that names them.
 TOPICS = {
-    "image": ("image", "image", "thermal images in"),
-    "camera_info": ("camera_info", "camera_info", "calibration in, for head poses"),
-    "face_landmarks": ("face_landmarks", "face_landmarks", "landmarks out"),
-    "overlay": ("~/overlay", "~/overlay", "annotated images out, with /compressed beside them"),
-    "diagnostics": ("/diagnostics", "/diagnostics", "diagnostics out"),
+    "image": ("image", "thermal images in"),
+    "camera_info": ("camera_info", "calibration in, for head poses"),
+    "face_landmarks": ("face_landmarks", "landmarks out"),
+    "overlay": ("~/overlay", "annotated images out, with /compressed beside them"),
+    "diagnostics": ("/diagnostics", "diagnostics out"),
 }
 
 
@@ -57,7 +52,7 @@ def arguments() -> list[LaunchDescriptionEntity]:
         DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn or error"),
         *(
             DeclareLaunchArgument(name, default_value=topic, description=f"topic: {text}")
-            for name, (_, topic, text) in TOPICS.items()
+            for name, (topic, text) in TOPICS.items()
         ),
         *(DeclareLaunchArgument(name, default_value="", description=text) for name, (_, text) in PARAMETERS.items()),
     ]
@@ -71,36 +66,32 @@ def detector(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         if LaunchConfiguration(name).perform(context)
     }
     given["autostart"] = ParameterValue(LaunchConfiguration("autostart"), value_type=bool)
-    remappings = [(inner, LaunchConfiguration(name)) for name, (inner, _, _) in TOPICS.items()]
+    remappings = [(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()]
     remappings.append(("~/overlay/compressed", [LaunchConfiguration("overlay"), "/compressed"]))
-    node = LifecycleNode(
-        package="thermal_fld_ros",
-        executable="detector",
-        name=LaunchConfiguration("name"),
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), given],
-        remappings=remappings,
-        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-        respawn=LaunchConfiguration("respawn"),
-        respawn_delay=2.0,
-        output="screen",
-    )
-    told = [
-        OnStateTransition(target_lifecycle_node=node, goal_state=state, entities=[LogInfo(msg=f"detector: {state}")])
-        for state in ("unconfigured", "inactive", "active", "finalized")
+    return [
+        LifecycleNode(
+            package="thermal_fld_ros",
+            executable="detector",
+            name=LaunchConfiguration("name"),
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), given],
+            remappings=remappings,
+            arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+            respawn=IfCondition(LaunchConfiguration("respawn")).evaluate(context),
+            respawn_delay=2.0,
+            output="screen",
+        )
     ]
-    return [*(RegisterEventHandler(handler) for handler in told), node]
 
 
-def shared_memory_profile() -> list[LaunchDescriptionEntity]:
+def shared_memory_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Let large images through (docs/troubleshooting.md). A profile that the user has set wins."""
-    ours = PathJoinSubstitution([SHARE, "config", "fastdds.xml"])
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # before and since Fast DDS 3
-    users = [EnvironmentVariable(name, default_value="") for name in names]
-    unset = IfCondition(PythonExpression(["'", *users, "' == ''"]))
-    return [GroupAction([SetEnvironmentVariable(name, ours) for name in names], scoped=False, condition=unset)]
+    if any(os.environ.get(name) for name in PROFILES):
+        return []
+    return [SetEnvironmentVariable(name, PathJoinSubstitution([SHARE, "config", "fastdds.xml"])) for name in PROFILES]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Build the description that `ros2 launch` runs."""
-    return LaunchDescription([*arguments(), *shared_memory_profile(), OpaqueFunction(function=detector)])
+    steps = (OpaqueFunction(function=step) for step in (shared_memory_profile, detector))
+    return LaunchDescription([*arguments(), *steps])

@@ -84,9 +84,11 @@ class Launched:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def detector_pid(self) -> int:
+    def detector_pid(self, start: int = 1) -> int:
+        """Process of the first, second, ... start of the node."""
         started = re.compile(r"process started with pid \[(\d+)\]")
-        return int(self.wait_for(lambda: started.search(self.log()), "the start of the node")[1])
+        pids = self.wait_for(lambda: started.findall(self.log())[start - 1 :], f"start {start} of the node")
+        return int(pids[0])
 
     def call(self, service: Any, name: str, request: Any) -> Any:
         client = self.node.create_client(service, f"{self.namespace}/thermal_fld_detector/{name}")
@@ -176,7 +178,14 @@ def test_without_autostart_the_transitions_are_the_managers(start: Callable[...,
         request.transition.id = transition
         assert launched.call(ChangeState, "change_state", request).success
         assert launched.state() == state
-        launched.wait_for(lambda state=state: f"detector: {state}" in launched.log(), f"{state} in the launch log")
+
+
+def test_respawned_node_comes_back_active(start: Callable[..., Launched]) -> None:
+    launched = start(respawn="true")
+    launched.wait_for(lambda: launched.state() == "active", "the state active")
+    os.kill(launched.detector_pid(), signal.SIGKILL)
+    launched.detector_pid(start=2)
+    launched.wait_for(lambda: launched.log().count("listening on") == 2, "the second start's subscription")
 
 
 def test_the_packages_dds_profile_is_used(start: Callable[..., Launched]) -> None:
