@@ -64,12 +64,25 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 
 # --- steps; the log holds the last one's output ----------------------------------------------------------------------
 
+# On a terminal, count the seconds beside the title, as long as this script lives.
+tick() {
+    while [[ -t 2 ]] && sleep 1 && kill -0 $$ 2>/dev/null; do
+        printf '\rthermal_fld_ros: %s ... %d s ' "$1" "$((SECONDS - $2))" >&2
+    done
+}
+
 # step TITLE COMMAND...
 step() {
-    local title=$1 start=$SECONDS
+    local title=$1 start=$SECONDS status=0 ticker
     shift
     printf 'thermal_fld_ros: %s ... ' "$title" >&2
-    if "$@" >"$log" 2>&1 </dev/null; then
+    tick "$title" "$start" >&2 9>&- &
+    ticker=$!
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    [[ ! -t 2 ]] || printf '\rthermal_fld_ros: %s ... ' "$title" >&2
+    if ((status == 0)); then
         printf 'done (%d s)\n' "$((SECONDS - start))" >&2
     else
         printf 'FAILED\n' >&2
