@@ -82,6 +82,14 @@ def test_an_object_in_front_hides_points(renderer: Renderer) -> None:
     assert hidden[17:27].all() == free[17:27].all()
 
 
+def test_a_nearer_person_hides_a_farther_one(renderer: Renderer) -> None:
+    alone = scene_of(bare(renderer))
+    far = replace(alone.people[0], scale=2.0)
+    faces = renderer.render(replace(alone, people=[alone.people[0], far])).faces
+    assert faces[0].visible.mean() == 0  # the far one, drawn first
+    assert faces[1].visible.mean() > 0.9
+
+
 def test_every_sampled_person_renders_finite_temperatures(renderer: Renderer) -> None:
     for seed in range(12):
         rendering = renderer.render(renderer.sample_frame(np.random.default_rng(seed), (96, 80)))

@@ -146,20 +146,25 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
         return gain_control(image, rng)
 
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
-        """A crop that shows no face, or a face far off its middle."""
+        """A crop that shows no face: of some candidates in a frame the one with the most structure."""
         k = int(rng.integers(len(self.frames)))
         frame = self.frames[k].astype(np.float32)
         mine = (self.frame_labels["frame"] == k) & self.frame_labels["facing"]
-        points = self.frame_labels["points"][mine]
-        for _ in range(10):
-            side = np.exp(rng.uniform(np.log(20), np.log(200)))
+        faces = self.frame_labels["points"][mine]
+        best, most = np.full((self.size, self.size), frame.mean(), np.float32), 0.0
+        for _ in range(6):
+            side = np.exp(rng.uniform(np.log(15), np.log(180)))
             centre = rng.uniform(0, 1, 2) * frame.shape[::-1]
-            away = np.abs(points.mean(1) - centre).max(1) > 0.75 * np.maximum(side, np.ptp(points, axis=1).max(1)) / self.scale
-            if away.all():
-                break
-        crop = crop_from_box([*(centre - side / 2), side, side], self.size, 1.0, rng.normal(0, 0.3))
-        image = self._appearance(warp(frame, crop, (self.size, self.size)), rng)
-        return self._sample(image, None)
+            # off the middle of every face by more than the tracker ever is
+            reach = 0.5 * np.maximum(side, np.ptp(faces, axis=1).max(1, initial=0))
+            if (np.abs(faces.mean(1) - centre).max(1) < reach).any():
+                continue
+            crop = crop_from_box([*(centre - side / 2), side, side], self.size, self.scale, rng.normal(0, 0.3))
+            candidate = warp(frame, crop, (self.size, self.size))
+            structure = float(np.std(candidate[::8, ::8]))
+            if structure > most:
+                best, most = candidate, structure
+        return self._sample(self._appearance(best, rng), None)
 
     def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
         face = points is not None
@@ -269,7 +274,7 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         target = np.zeros((4, height, width), np.float32)
         x = np.arange(width) * stride + (stride - 1) / 2
         y = (np.arange(height) * stride + (stride - 1) / 2)[:, None]
-        for box, seen in zip(boxes, visible, strict=True):
+        for box, seen in zip(boxes[visible > 0.02], visible[visible > 0.02], strict=True):
             (x0, y0), (x1, y1) = box[:2], box[2:]
             cx, cy, extent = (x0 + x1) / 2, (y0 + y1) / 2, max(x1 - x0, y1 - y0)
             outside = not (0 <= cx < self.size[0] and 0 <= cy < self.size[1])
@@ -277,7 +282,7 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
                 margin = 0.0 if seen < 0.12 else stride / 2
                 care[((x > x0 - margin) & (x < x1 + margin)) & ((y > y0 - margin) & (y < y1 + margin))] = 0
                 continue
-            sigma = max(extent / 9, 0.55 * stride)
+            sigma = max(extent / 7, 0.55 * stride)
             bump = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * sigma**2)).astype(np.float32)
             row, col = min(int((cy + 0.5) // stride), height - 1), min(int((cx + 0.5) // stride), width - 1)
             bump[row, col] = 1

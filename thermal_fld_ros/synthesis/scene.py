@@ -91,6 +91,23 @@ class Rendering:
     faces: list[FaceLabel] = field(default_factory=list)
 
 
+@dataclass
+class _Canvas:
+    """The supersampled image while people are drawn into it."""
+
+    celsius: Array
+    material: NDArray[np.uint8]
+    owner: NDArray[np.int16]  # number of the person that a pixel shows, -1: none
+    supersample: int
+
+    def pixels(self, points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Column and row of image points (N, 2), moved to the border where they lie outside, and whether they lie inside."""
+        pixel = np.round(points * self.supersample + (self.supersample - 1) / 2).astype(np.int64)
+        last = np.array(self.owner.shape[::-1]) - 1
+        x, y = np.clip(pixel, 0, last).T
+        return x, y, np.all((pixel >= 0) & (pixel <= last), axis=1)
+
+
 class Renderer:
     """Renders scenes of one morphable model. Holds what is computed once per model."""
 
@@ -134,42 +151,48 @@ class Renderer:
         ss = self.supersample
         width, height = scene.size[0] * ss, scene.size[1] * ss
         rng = np.random.default_rng(scene.seed)
-        celsius = background(width, height, scene.ambient, scene.clutter, rng)
-        material = np.zeros((height, width), np.uint8)
-        faces = []
-        for place in sorted(scene.people, key=lambda p: p.scale):  # the nearest person is drawn last
-            faces.append(self._draw(place, celsius, material, ss))
+        canvas = _Canvas(
+            background(width, height, scene.ambient, scene.clutter, rng),
+            np.zeros((height, width), np.uint8),
+            np.full((height, width), -1, np.int16),
+            ss,
+        )
+        people = sorted(scene.people, key=lambda place: place.scale)  # the nearest person is drawn last
+        faces = [self._draw(place, number, canvas) for number, place in enumerate(people)]
+        for number, face in enumerate(faces):
+            x, y, _ = canvas.pixels(face.points)
+            face.visible &= canvas.owner[y, x] <= number
+        celsius, material = canvas.celsius, canvas.material
         if ss > 1:
             celsius = np.asarray(cv2.resize(celsius, scene.size, interpolation=cv2.INTER_AREA), np.float32)
-            material = material[ss // 2 :: ss, ss // 2 :: ss]
-        self._hide(faces)
+            material = np.ascontiguousarray(material[ss // 2 :: ss, ss // 2 :: ss])
         noise = np.random.default_rng([scene.seed, scene.frame])
-        return Rendering(expose(celsius, scene.sensor, rng, noise), np.ascontiguousarray(material), faces)
+        return Rendering(expose(celsius, scene.sensor, rng, noise), material, faces)
 
-    def _draw(self, place: Placement, celsius: Array, material: NDArray[np.uint8], ss: int) -> FaceLabel:
+    def _draw(self, place: Placement, number: int, canvas: _Canvas) -> FaceLabel:
         """Draw one person over the image; returns the label."""
-        height, width = celsius.shape
         meshes, shape = build(self.model, place.person)
         camera = Camera.looking_at(shape[self.model.landmarks], place)
-        zbuffer = np.full((height, width), np.inf, np.float32)
-        index = np.full((height, width), -1, np.int32)
-        bary = np.zeros((height, width, 2), np.float32)
+        zbuffer = np.full(canvas.celsius.shape, np.inf, np.float32)
+        index = np.full(canvas.celsius.shape, -1, np.int32)
+        bary = np.zeros((*canvas.celsius.shape, 2), np.float32)
         first = 0
         spans = []
         for mesh in meshes:
-            xy, depth = camera.project(mesh.vertices, ss)
+            xy, depth = camera.project(mesh.vertices, canvas.supersample)
             rasterise(xy, depth, mesh.triangles, zbuffer, index, bary, first)
             spans.append((first, first + len(mesh.triangles)))
             first += len(mesh.triangles)
         rows, cols = np.nonzero(index >= 0)
-        number = index[rows, cols]
+        canvas.owner[rows, cols] = number
+        triangle = index[rows, cols]
         for mesh, (a, b) in zip(meshes, spans, strict=True):
-            mine = (number >= a) & (number < b)
+            mine = (triangle >= a) & (triangle < b)
             if mine.any():
                 r, c = rows[mine], cols[mine]
-                celsius[r, c] = self._shade(mesh, place, index - a, bary, r, c)
-                material[r, c] = 1 + MATERIALS.index(mesh.material)
-        return self._label(place.person, shape, camera, zbuffer, ss)
+                canvas.celsius[r, c] = self._shade(mesh, place, index - a, bary, r, c)
+                canvas.material[r, c] = 1 + MATERIALS.index(mesh.material)
+        return self._label(place.person, shape, camera, zbuffer, canvas)
 
     def _shade(self, mesh: Mesh, place: Placement, index: NDArray[np.int32], bary: Array,
                rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Array:  # fmt: skip
@@ -193,24 +216,14 @@ class Renderer:
             t += gap * 0.06 * waves(where, rng, 3.0)
         return t
 
-    def _label(self, person: Person, shape: Array, camera: Camera, zbuffer: Array, ss: int) -> FaceLabel:
+    def _label(self, person: Person, shape: Array, camera: Camera, zbuffer: Array, canvas: _Canvas) -> FaceLabel:
         xy, depth = camera.project(shape)
         chosen = contour_landmarks(self.model, xy, person)
         points = xy[chosen]
-        pixel = np.round(points * ss + (ss - 1) / 2).astype(int)
-        inside = ((pixel >= 0) & (pixel < np.array(zbuffer.shape[::-1]))).all(1)
-        x, y = np.clip(pixel, 0, np.array(zbuffer.shape[::-1]) - 1).T
+        x, y, inside = canvas.pixels(points)
         visible = inside & (zbuffer[y, x] > depth[chosen] - 0.7)
         yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
         return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100))
-
-    @staticmethod
-    def _hide(faces: list[FaceLabel]) -> None:
-        """Faces come from far to near: what a nearer face's box covers is not visible."""
-        for k, face in enumerate(faces):
-            for nearer in faces[k + 1 :]:
-                x0, y0, x1, y1 = nearer.box
-                face.visible &= ~((face.points > [x0, y0]) & (face.points < [x1, y1])).all(1)
 
 
 def contour_landmarks(model: MorphableModel, xy: Array, person: Person) -> NDArray[np.int64]:
@@ -238,7 +251,8 @@ def background(width: int, height: int, ambient: float, clutter: int, rng: np.ra
         fine = rng.normal(0, rng.exponential(0.5), (height // 8 + 1, width // 8 + 1)).astype(np.float32)
         image += cv2.resize(fine, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(clutter):
-        t = float(ambient + rng.choice([rng.normal(0, 2), rng.normal(3, 5), rng.uniform(5, 25)], p=[0.55, 0.3, 0.15]))
+        skin = rng.normal(33, 1.5) - ambient  # hands, cups, animals: as warm as a face
+        t = float(ambient + rng.choice([rng.normal(0, 2), rng.normal(3, 5), rng.uniform(5, 25), skin], p=[0.45, 0.25, 0.12, 0.18]))
         _clutter_shape(image, t, rng)
     return image
 
@@ -247,7 +261,7 @@ def _clutter_shape(image: Array, t: float, rng: np.random.Generator) -> None:
     height, width = image.shape
     x, y = int(rng.uniform(-0.1, 1.1) * width), int(rng.uniform(-0.1, 1.1) * height)
     size = np.exp(rng.uniform(np.log(0.03), np.log(0.7))) * width
-    kind = rng.integers(6)
+    kind = rng.integers(7)
     if kind == 0:  # lamps, cups, plates, a second black body
         axes = (int(size / 2 * rng.uniform(0.5, 1)) + 1, int(size / 2) + 1)
         cv2.ellipse(image, (x, y), axes, rng.uniform(0, 180), 0, 360, t, -1)
@@ -266,7 +280,9 @@ def _clutter_shape(image: Array, t: float, rng: np.random.Generator) -> None:
         yy, xx = np.mgrid[:height, :width]
         side = (xx - x) * np.cos(angle) + (yy - y) * np.sin(angle) > 0
         image[side] += t - image.mean()
-    elif kind == 4:  # foliage, rubble: fractal texture up to an irregular edge
+    elif kind == 4:  # a black body, a loudspeaker, a machine: discs in a frame, which have a face's layout
+        _device(image, (x, y), size, t, rng)
+    elif kind == 5:  # foliage, rubble: fractal texture up to an irregular edge
         texture = _fractal(width, height, rng)
         region = _fractal(width, height, rng, octaves=3) > rng.normal(0.3, 0.7)
         image[region] += (t - image.mean()) + rng.exponential(1.5) * texture[region]
@@ -275,6 +291,19 @@ def _clutter_shape(image: Array, t: float, rng: np.random.Generator) -> None:
             at = (int(x + rng.normal(0, size / 3)), int(y + rng.normal(0, size / 3)))
             axes = (int(rng.uniform(0.02, 0.15) * size) + 1, int(rng.uniform(0.02, 0.15) * size) + 1)
             cv2.ellipse(image, at, axes, rng.uniform(0, 180), 0, 360, t + float(rng.normal(0, 1)), -1)
+
+
+def _device(image: Array, centre: tuple[int, int], size: float, t: float, rng: np.random.Generator) -> None:
+    """A box with one to four discs or slots of other temperatures."""
+    half = np.array([size / 2, size / 2 * rng.uniform(0.7, 1.8)])
+    low, high = (np.array(centre) - half).astype(int), (np.array(centre) + half).astype(int)
+    cv2.rectangle(image, tuple(low.tolist()), tuple(high.tolist()), t, -1)
+    for _ in range(rng.integers(1, 5)):
+        at = tuple(rng.integers(low, high + 1).tolist())
+        axes = (int(size * rng.uniform(0.03, 0.25)) + 1, int(size * rng.uniform(0.03, 0.25)) + 1)
+        if rng.random() < 0.6:
+            axes = (axes[0], axes[0])
+        cv2.ellipse(image, at, axes, 0, 0, 360, t + float(rng.normal(0, 8)), -1)
 
 
 def _fractal(width: int, height: int, rng: np.random.Generator, octaves: int = 6) -> Array:
