@@ -19,7 +19,7 @@ SIZE, RATE = (160, 120), 9.0  # a FLIR Lepton 3.5
 
 
 def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -> None:
-    """Write ``frames`` uint16 (T, 120, 160) centikelvin and ``fps`` to an .npz.
+    """Write ``frames`` uint16 (T, 120, 160) centikelvin, ``fps`` and ``unit`` to an .npz.
 
     One person looks around, speaks and blinks; a second one with glasses walks by behind.
     """
@@ -40,7 +40,7 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
         ]
         scene = Scene(SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
         images.append(centikelvin(renderer.render(scene).celsius))
-    np.savez_compressed(out, frames=np.stack(images), fps=np.float64(RATE))
+    np.savez_compressed(out, frames=np.stack(images), fps=np.float64(RATE), unit="centikelvin")
 
 
 def _sitter(model: MorphableModel, rng: np.random.Generator) -> Person:
