@@ -151,7 +151,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
         frame = self.frames[k].astype(np.float32)
         mine = (self.frame_labels["frame"] == k) & self.frame_labels["facing"]
         faces = self.frame_labels["points"][mine]
-        best, most = np.full((self.size, self.size), frame.mean(), np.float32), 0.0
+        best, most = crop_from_box([0, 0, 1, 1], self.size, self.scale), -1.0
         for _ in range(6):
             side = np.exp(rng.uniform(np.log(15), np.log(180)))
             centre = rng.uniform(0, 1, 2) * frame.shape[::-1]
@@ -160,11 +160,10 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             if (np.abs(faces.mean(1) - centre).max(1) < reach).any():
                 continue
             crop = crop_from_box([*(centre - side / 2), side, side], self.size, self.scale, rng.normal(0, 0.3))
-            candidate = warp(frame, crop, (self.size, self.size))
-            structure = float(np.std(candidate[::8, ::8]))
-            if structure > most:
-                best, most = candidate, structure
-        return self._sample(self._appearance(best, rng), None)
+            thumbnail = warp(frame, crop @ Affine.scaling(8.0), (self.size // 8, self.size // 8))
+            if thumbnail.std() > most:
+                best, most = crop, float(thumbnail.std())
+        return self._sample(self._appearance(warp(frame, best, (self.size, self.size)), rng), None)
 
     def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
         face = points is not None
