@@ -26,6 +26,7 @@ CLIP = PREFIX / "share/thermal_fld_ros/resource/demo_clip.npz"
 CLIP_UNIT = "centikelvin"
 GRACE = 10.0
 """Seconds that a node has to end after SIGINT."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LARGEST_SCALE = 8
 """The detector's overlay cannot be enlarged further."""
 
@@ -83,6 +84,7 @@ class Nodes:
 
     def stop(self) -> None:
         """End what still runs: SIGINT, and SIGKILL for what does not listen. In reverse order: consumers before producers."""
+        ignore_signals()
         for process in reversed(self._running.values()):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
@@ -103,7 +105,9 @@ def usable_models(folder: Path) -> dict[str, str]:
 
 def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> int:
     """Play the clip through the nodes."""
-    first = next(iter(source))
+    first = next(iter(source), None)
+    if first is None:
+        raise SourceError(f"{clip}: there is no image in it")
     rate = options.rate or source.fps or 30.0
     models = usable_models(options.models or default_model_folder())
     nodes = Nodes()
@@ -129,15 +133,22 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
         nodes.stop()
 
 
+def ignore_signals() -> None:
+    """A second ctrl-C must not leave behind what is being ended."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Let every ending signal run the `finally` clauses."""
+    ignore_signals()
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Run the demo."""
     options = parse()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, interrupt)
     clip = options.input or CLIP
     try:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,19 @@ def test_interrupted_demo_leaves_nothing_running(demo: Demo, number: signal.Sign
     assert (demo.output / "summary.json").exists()
 
 
+def test_impatient_interrupts_leave_nothing_running(demo: Demo) -> None:
+    process = demo.start("--rate", "2")
+    assert process.stdout is not None
+    assert any(" frames " in line for line in process.stdout)
+    for _ in range(4):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
+    process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    assert not demo.processes()
+    assert (demo.output / "summary.json").exists()
+
+
 def test_node_that_dies_ends_the_demo(demo: Demo) -> None:
     process = demo.start("--rate", "2")
     assert process.stdout is not None
@@ -148,6 +162,15 @@ def test_input_that_is_not_there_is_named(demo: Demo, tmp_path: Path) -> None:
     done = demo.run("--input", str(tmp_path / "nothing.npz"))
     assert done.returncode != 0
     assert "nothing.npz" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_input_without_images_is_named(demo: Demo, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.avi"
+    cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48)).release()
+    done = demo.run("--input", str(empty))
+    assert done.returncode != 0
+    assert "empty.avi: there is no image in it" in done.stderr
     assert "Traceback" not in done.stderr
 
 
