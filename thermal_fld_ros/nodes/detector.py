@@ -131,7 +131,7 @@ class DetectorNode(LifecycleNode):
         profile = qos.images(values["image_reliability"])
         self._images = WatchedSubscription(self, Image, "image", self._on_image, profile)
         if before is not None:
-            self._images.received, self._images.lost = before.received, before.lost
+            self._images.continue_from(before)
 
     def _on_image(self, image: Image) -> None:
         if self._worker is not None:

@@ -64,6 +64,11 @@ class WatchedSubscription:
         self.qos = qos_profiles.describe(qos)
         node.get_logger().info(f"listening on {self.topic} ({self.qos})")
 
+    def continue_from(self, before: WatchedSubscription) -> None:
+        """Count on from a subscription that this one replaces; what it has judged is not judged again."""
+        self.received, self.lost = before.received, before.lost
+        self._at_check = before._at_check
+
     def close(self) -> None:
         """End the subscription."""
         self._node.destroy_subscription(self._subscription)
