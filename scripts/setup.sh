@@ -101,7 +101,8 @@ install_wheels() {
         "$venv/bin/python" "$root/scripts/repair_ros_wheels.py"
 }
 
-# Only what the ROS 2 installation does not bring, and never another numpy than its compiled modules were built for.
+# Only what the ROS 2 installation does not bring, and never a numpy that its compiled modules were not built for: a newer
+# one of the same major version will do (Humble's 1.21.5 is too old for onnxruntime).
 install_beside_ros() {
     local colcon=()
     command -v colcon >/dev/null || colcon=("colcon-common-extensions>=0.3")
@@ -113,7 +114,8 @@ for line in open(sys.argv[1], encoding="utf-8"):
     if name and importlib.util.find_spec(MODULES.get(name, name)) is None:
         print(line, end="")
 PYTHON
-        "$venv/bin/python" -c 'import numpy; print("numpy==" + numpy.__version__)' >"$venv/constraints.txt" &&
+        "$venv/bin/python" -c 'import numpy
+print("numpy>=%s,<%d" % (numpy.__version__, int(numpy.__version__.split(".")[0]) + 1))' >"$venv/constraints.txt" &&
         "$venv/bin/pip" install --disable-pip-version-check -c "$venv/constraints.txt" -r "$venv/missing.txt" \
             "${colcon[@]}"
 }
