@@ -28,7 +28,7 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["thermal_fld_ros", "thermal_fld_ros.*"]), "thermal_fld_ros.models"],
     package_dir={"thermal_fld_ros.models": "models"},
-    package_data={"thermal_fld_ros": ["py.typed"], "thermal_fld_ros.models": ["*.onnx", "*.md"]},
+    package_data={"thermal_fld_ros.models": ["*.onnx", "*.md"]},
     install_requires=RUNTIME,
     extras_require={"train": TRAIN, "teacher": TEACHER, "dev": [*DEV, *TRAIN]},
 )

@@ -45,6 +45,7 @@ from thermal_fld_ros.perception.sources import open_source  # noqa: E402
 
 MOST_TIMES_BARE = 3.0
 MOST_MEGABYTES = 300.0
+MOST_SECONDS_TO_START = 60.0
 WARM_UP = 30
 """Frames that do not count: the first detection, caches, allocations."""
 
@@ -92,7 +93,10 @@ class Camera:
         """Publish until the node answers, then for some seconds at `FPS`."""
         self._sent, self._answered, self._faces = {}, {}, []
         index = 0
+        latest = time.monotonic() + MOST_SECONDS_TO_START
         while not self._answered:
+            if time.monotonic() > latest:
+                raise RuntimeError(f"no answer within {MOST_SECONDS_TO_START:.0f} s")
             self._publish(index)
             index += 1
             time.sleep(0.1)

@@ -45,7 +45,7 @@ TABLE = (
         "Where the models run. auto is CUDA where onnxruntime has it, else the CPU; TensorRT prepares itself for minutes.",
         choices=("auto", "cpu", "cuda", "tensorrt"),
     ),
-    Parameter("require_provider", False, "Refuse to run on the CPU when the provider is not available."),
+    Parameter("require_provider", False, "Refuse to run elsewhere than on the provider; auto is never refused."),
     Parameter("threads", 1, "CPU threads of each model and of OpenCV.", 1, 64),
     # faces
     Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),

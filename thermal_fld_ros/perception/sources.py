@@ -73,8 +73,7 @@ class RawImage:
         pixels = np.ascontiguousarray(pixels)
         height, width = pixels.shape[:2]
         data = pixels.reshape(-1).view(np.uint8)
-        foreign = not pixels.dtype.isnative
-        return RawImage(data, height, width, encoding, pixels.nbytes // height, foreign, stamp, name)
+        return RawImage(data, height, width, encoding, pixels.nbytes // height, stamp=stamp, name=name)
 
     def decode(self, options: Decoding = DEFAULTS) -> ThermalFrame:
         """The frame; raises ImageError."""
