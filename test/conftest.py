@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import random
 from pathlib import Path
 
 import pytest
 from dummy_models import write_dummy_models
 from hypothesis import HealthCheck, settings
+
+# DDS stays on this host, in a domain of this run's own: two runs must not hear each other.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+if os.environ.get("ROS_DISTRO") == "humble":
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"
+os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(10, 99)))
 
 # A busy machine is no failure.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -34,7 +34,6 @@ class Demo:
         self.output = output
         self._mark = uuid.uuid4().hex
         self.environment = {**os.environ, MARK: self._mark, "PYTHONUNBUFFERED": "1"}
-        self.environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         self.command = [sys.executable, str(ROOT / "scripts/demo.py"), "--models", str(models), "--output", str(output)]
         self.command += ["--input", str(clip)]
 
