@@ -108,6 +108,8 @@ class Camera:
             time.sleep(max(due - time.monotonic(), 0.0))
             self._publish(current)
         time.sleep(1.0)
+        if not any(i in self._answered for i in range(first, last)):
+            raise SystemExit("no image was answered while measuring")
         latencies = [self._answered[i] - self._sent[i] for i in range(first, last) if i in self._answered]
         return {
             "sent": last - first,

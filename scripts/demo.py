@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
     first = next(iter(source), None)
     if first is None:
         raise SourceError(f"{clip}: there is no image in it")
-    rate = options.rate or source.fps or 30.0
+    rate = min(max(options.rate or source.fps or 30.0, 0.1), 1000.0)  # what the nodes take
     models = usable_models(options.models or default_model_folder())
     nodes = Nodes()
     try:

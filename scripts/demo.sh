@@ -7,7 +7,7 @@ set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 # Nothing leaves this host, and no other ROS 2 system on it hears the demo.
-export ROS_DOMAIN_ID="${THERMAL_FLD_DEMO_DOMAIN:-$((10 + RANDOM % 90))}"
+export ROS_DOMAIN_ID=$((10 + RANDOM % 90))
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 [[ ${ROS_DISTRO:-} != humble ]] || export ROS_LOCALHOST_ONLY=1
 

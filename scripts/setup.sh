@@ -108,7 +108,7 @@ install_beside_ros() {
     command -v colcon >/dev/null || colcon=("colcon-common-extensions>=0.3")
     "$venv/bin/python" - "$requirements/runtime.txt" >"$venv/missing.txt" <<'PYTHON' &&
 import importlib.util, re, sys
-MODULES = {"opencv-python-headless": "cv2", "pyyaml": "yaml"}
+MODULES = {"opencv-python-headless": "cv2"}
 for line in open(sys.argv[1], encoding="utf-8"):
     name = re.match(r"[\w-]*", line)[0]
     if name and importlib.util.find_spec(MODULES.get(name, name)) is None:
@@ -172,7 +172,7 @@ make_environment() {
     fi
     key="$(key_of <"$requirements/test.txt")"
     if [[ ${1:-} == --test ]] && ! is_complete test "$key"; then
-        step "libraries for the tests" install_for_tests
+        step "libraries for the tests, torch among them (2 GB and more where pip finds no CPU build)" install_for_tests
         mark_complete test "$key"
     fi
     key="$(build_key)"

@@ -50,18 +50,29 @@ def test_a_batch_can_be_learnt_by_heart(name: str, rendered: Path) -> None:
     assert history[-1] < 0.5 * history[0]
 
 
-def test_an_interrupted_training_goes_on_where_it_stopped(rendered: Path, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = small("face_landmarks", rendered)
     train(config, tmp_path / "whole")
-    # the same configuration, stopped after its first epoch
-    whole = torch.load(tmp_path / "whole/checkpoint.pt", weights_only=True)
-    assert whole["epoch"] == 2
-    rows = list(csv.DictReader((tmp_path / "whole/log.csv").open()))
+    validate, calls = LandmarkTask.validate, []
+
+    def stop_in_the_second_epoch(task: LandmarkTask, network: torch.nn.Module) -> dict[str, float]:
+        calls.append(network)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return validate(task, network)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LandmarkTask, "validate", stop_in_the_second_epoch)
+        train(config, tmp_path / "stopped")
+    train(config, tmp_path / "stopped")
+    whole, stopped = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "stopped"))
+    assert whole["epoch"] == stopped["epoch"] == 2
+    for name, value in whole["averaged"].items():
+        torch.testing.assert_close(stopped["averaged"][name], value)
+    rows = list(csv.DictReader((tmp_path / "stopped/log.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    torch.save(whole | {"epoch": 1}, tmp_path / "whole/checkpoint.pt")
-    train(config, tmp_path / "whole")
-    rows = list(csv.DictReader((tmp_path / "whole/log.csv").open()))
-    assert [row["epoch"] for row in rows] == ["1", "2", "2"]
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(rendered: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
         "name": config["name"], "version": str(config["version"]), "task": config["task"], "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs",
+                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs", "recipes": recipes(config),
                      "date": datetime.date.today().isoformat()},
         "metrics": state["figures"],
     }  # fmt: skip
@@ -102,8 +102,8 @@ PURPOSE = {
 METRICS = {
     "nme": "mean point error over 68 points on rendered test faces, % of sqrt(w h) of the box",
     "nme51": "the same over the 51 inner points", "median": "median of the faces' mean errors, same unit",
-    "recall": "share of rendered test faces of 10 px and more found at IoU 0.5, score 0.5",
-    "false_per_image": "boxes that overlap no face by IoU 0.3, an image",
+    "recall": "share of rendered test faces of 10 px and more found at IoU 0.5 and the working point",
+    "false_per_image": "boxes that overlap no face by IoU 0.3, an image, at the working point",
 }  # fmt: skip
 
 
@@ -130,6 +130,12 @@ def model_card(metadata: dict[str, Any], file: Path, parameters: int) -> str:
 The figures above are of rendered people. They say little of real cameras; what was measured there is in `docs/results/`.
 Written by `python -m thermal_fld_ros export` from the file's own metadata.
 """
+
+
+def recipes(config: dict[str, Any]) -> dict[str, Any]:
+    """Kind, count, seed and size of the rendered data sets of a configuration, where they are still there."""
+    notes = {key: Path(config[key]) / "recipe.json" for key in ("faces", "frames", "validation") if key in config}
+    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.exists()}
 
 
 def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:

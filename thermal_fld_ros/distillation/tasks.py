@@ -204,13 +204,14 @@ class DetectionTask:
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Share of faces of 10 px and more that are missed at IoU 0.5, and false boxes an image, both at score 0.5."""
+        """Recall of faces of 10 px and more at IoU 0.5, and false boxes an image, both at the configured threshold."""
+        threshold = self.config["threshold"]
         found, faces, false = 0, 0, 0
         for k in range(len(self.validation_set)):
             sample = self.validation_set.plain(k)
             logit, edges = network(torch.from_numpy(sample["image"])[None])
             peaks, score = pick_peaks(logit.float(), edges.float())
-            boxes, scores = peaks[score > 0.5].double().numpy(), score[score > 0.5].double().numpy()
+            boxes, scores = peaks[score > threshold].double().numpy(), score[score > threshold].double().numpy()
             boxes = boxes[suppress(_extents(boxes), scores, 0.4)]
             truth = sample["truth"]
             overlap = pairwise_iou(truth, boxes)

@@ -54,9 +54,9 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
     total = config["epochs"] * len(loader)
     out.mkdir(parents=True, exist_ok=True)
     state = _resume(out / "checkpoint.pt", config, network, averaged, optimiser)
-    torch.manual_seed(config["seed"] + state["epoch"])
     figures: dict[str, float] = state["figures"]
     for epoch in range(state["epoch"], config["epochs"]):
+        torch.manual_seed(config["seed"] + epoch)  # an interrupted training sees the samples that it would have seen
         terms = _epoch(task, network, averaged, optimiser, loader, epoch, total, config["learning_rate"], device)
         figures = task.validate(averaged.to("cpu"))
         averaged.to(device)

@@ -69,10 +69,10 @@ class Processor:
         self.pipeline = Pipeline(pipeline_options(values))
         cv2.setNumThreads(values["threads"])
         self.camera = CameraIntrinsics(self._logger.warning)
-        self._overlay = OverlayPublisher(node)
         self._publisher = node.create_publisher(
             FaceLandmarksArray, "face_landmarks", qos.results(), qos_overriding_options=qos.overrides()
         )
+        self._overlay = OverlayPublisher(node)
         self._announce_models()
         self.reset()
 

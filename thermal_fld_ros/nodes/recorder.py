@@ -125,6 +125,8 @@ class Film:
             if writer is None:
                 size = (picture.shape[1], picture.shape[0])
                 writer = cv2.VideoWriter(str(self.video), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size)
+                if not writer.isOpened():
+                    print(f"OpenCV cannot write the video {self.video}", file=sys.stderr, flush=True)
             writer.write(picture)
             self._keep(picture)
             self.frames += 1

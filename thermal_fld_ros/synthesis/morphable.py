@@ -120,7 +120,9 @@ def load_morphable_model(path: str | Path, identity_modes: int = 60) -> Morphabl
     if path.is_dir() and not cache.exists():
         raw = _read_obj_folder(path)
         with contextlib.suppress(OSError):  # a read-only folder is parsed again next time
-            np.savez(cache, **raw)  # type: ignore[arg-type]
+            part = cache.with_name("ict_face.part.npz")
+            np.savez(part, **raw)  # type: ignore[arg-type]
+            part.replace(cache)  # an interrupted first reading leaves no half cache
     elif cache.suffix == ".npz" and cache.exists():
         with np.load(cache) as data:
             raw = {k: data[k] for k in data.files}
