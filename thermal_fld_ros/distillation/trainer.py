@@ -55,6 +55,7 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
     out.mkdir(parents=True, exist_ok=True)
     state = _resume(out / "checkpoint.pt", config, network, averaged, optimiser)
     figures: dict[str, float] = state["figures"]
+    origin = state.get("git") or git_state()  # of the code that began the training
     for epoch in range(state["epoch"], config["epochs"]):
         torch.manual_seed(config["seed"] + epoch)  # an interrupted training sees the samples that it would have seen
         terms = _epoch(task, network, averaged, optimiser, loader, epoch, total, config["learning_rate"], device)
@@ -64,7 +65,7 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
         _log(out / "log.csv", row)
         print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
         checkpoint = {"epoch": epoch + 1, "network": network.state_dict(), "averaged": averaged.state_dict(),
-                      "optimiser": optimiser.state_dict(), "config": config, "figures": figures, "git": git_state()}  # fmt: skip
+                      "optimiser": optimiser.state_dict(), "config": config, "figures": figures, "git": origin}  # fmt: skip
         torch.save(checkpoint, out / "checkpoint.tmp")
         (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
     return figures

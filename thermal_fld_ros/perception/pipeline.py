@@ -52,6 +52,9 @@ class PipelineOptions:
         Least score of a detection; 0: the detector's own working point.
     score_threshold : float
         Least score of a face; 0: the landmark model's own threshold.
+    new_face_confidence : float
+        Least mean confidence of the points of a face that is not followed yet: of hands, cars and foliage that look like a
+        face at a glance the network cannot tell where the eyes are.
     max_faces : int
         Faces that are tracked at once. While that many are seen there is no detection.
     min_face_size : float
@@ -78,6 +81,7 @@ class PipelineOptions:
     threads: int = 1
     detection_threshold: float = 0.0
     score_threshold: float = 0.0
+    new_face_confidence: float = 0.35
     max_faces: int = 8
     min_face_size: float = 12.0
     detect_every: int = 10
@@ -93,6 +97,7 @@ class PipelineOptions:
             ("threads", 1, 64),
             ("detection_threshold", 0.0, 1.0),
             ("score_threshold", 0.0, 1.0),
+            ("new_face_confidence", 0.0, 1.0),
             ("max_faces", 1, 100),
             ("min_face_size", 1.0, 10_000.0),
             ("detect_every", 1, 10_000),
@@ -254,7 +259,8 @@ class Pipeline:
             if plausible(landmarks, crop, size, frame.upright_size, options.min_face_size)
         ]
         for crop, landmarks in zip(second, self.landmarker(frame, second, timing), strict=True):
-            if self._is_face(landmarks, crop, frame):
+            sure = landmarks.confidence.mean() >= options.new_face_confidence
+            if sure and self._is_face(landmarks, crop, frame):
                 tracker.add(landmarks)
         tracker.merge(options.nms_iou)
         timing.lap("track")

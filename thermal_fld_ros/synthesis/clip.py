@@ -19,7 +19,9 @@ SIZE, RATE = (160, 120), 9.0  # a FLIR Lepton 3.5
 
 
 def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -> None:
-    """Write ``frames`` uint16 (T, 120, 160) centikelvin, ``fps`` and ``unit`` to an .npz.
+    """Write ``frames`` uint16 (T, 120, 160) centikelvin, ``fps``, ``unit`` and ``points`` to an .npz.
+
+    ``points`` (T, 68, 2) float32 pixels are those of the person in front.
 
     One person looks around, speaks and blinks; a second one with glasses walks by behind.
     """
@@ -31,7 +33,7 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
     second.glasses = {"width": 2.7, "height": 2.0, "power": 3.5, "drop": 0.0, "forward": 1.6, "wrap": 0.1, "lenses": 1.0}
     warmth = [sample_warmth(rng, ambient), sample_warmth(rng, ambient)]
     sensor = Sensor(blur=0.6, motion=(0.0, 0.0), netd=0.035, stripes=0.02, drift=0.15, sharpen=0.0)
-    images = []
+    images, points = [], []
     for k in frames:
         t = k / RATE
         people = [
@@ -39,8 +41,10 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
             Placement(_moved(model, second, t + 20), warmth[1], (175 - 9 * t, 44.0), 1.9, 200),
         ]
         scene = Scene(SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
-        images.append(centikelvin(renderer.render(scene).celsius))
-    np.savez_compressed(out, frames=np.stack(images), fps=np.float64(RATE), unit="centikelvin")
+        rendering = renderer.render(scene)
+        images.append(centikelvin(rendering.celsius))
+        points.append(rendering.faces[-1].points)  # the nearest person comes last
+    np.savez_compressed(out, frames=np.stack(images), points=np.stack(points), fps=np.float64(RATE), unit="centikelvin")
 
 
 def _sitter(model: MorphableModel, rng: np.random.Generator) -> Person:
