@@ -40,6 +40,7 @@ TABLE = (
     ),
 )
 TILES, COLUMNS, TILE_WIDTH, GAP = 12, 4, 480, 2
+SIGHTINGS = 8
 QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 Picture = NDArray[Any]
@@ -170,12 +171,17 @@ class RecorderNode(Node):
             FaceLandmarksArray, "face_landmarks", self._on_result, QoSProfile(depth=50)
         )
         self.create_subscription(Image, "overlay", self._on_overlay, QoSProfile(depth=20))
+        self._sightings = 0
         self._look_out = self.create_timer(0.05, self._listen_to_images)
         self._told = time.monotonic()
 
     def _listen_to_images(self) -> None:
-        """Subscribe to the images once the detector is there: a replay that waits for this one loses no result at its start."""
-        if self.count_publishers(self._results.topic_name):
+        """Subscribe to the images once the detector is there: a replay that waits for this one loses no result at its start.
+
+        The graph knows the detector a moment before the detector knows this subscriber, so look more than once.
+        """
+        self._sightings += self.count_publishers(self._results.topic_name) > 0
+        if self._sightings > SIGHTINGS:
             self.create_subscription(Image, "image", self._on_image, qos_profile_sensor_data)
             self.destroy_timer(self._look_out)
 

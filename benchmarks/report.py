@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write benchmarks/README.md from the committed results: `python benchmarks/report.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load(name: str) -> Any:
+    """One results file, by its path in the repository."""
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+def on_machine(result: dict[str, Any]) -> str:
+    """What a result was measured on, in a line."""
+    machine = result["machine"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, onnxruntime {machine['onnxruntime']}, "
+        f"OpenCV {machine['opencv']}; load average at the start {machine['load_average']:g}"
+    )
+
+
+def table(head: list[str], rows: list[list[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def pipeline() -> str:
+    """Time of a frame."""
+    result = load("benchmarks/results/pipeline.json")
+    rows: list[list[object]] = [
+        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"]]
+        for name, case in result["cases"].items()
+    ]
+    stages: list[list[object]] = [
+        [stage, *(f"{case['stages_ms'][stage]['median']:.2f}" if stage in case["stages_ms"] else "" for case in result["cases"].values())]
+        for stage in dict.fromkeys(stage for case in result["cases"].values() for stage in case["stages_ms"])
+    ]
+    width, height = result["size"]
+    return f"""## A frame, from bytes to points: `python benchmarks/pipeline.py`
+
+{width} x {height} pixels of 16 bit, one face, one thread, ms. *tracked*: the crop follows the landmarks; *periodic*: the same
+with a detection; *first*: nobody known yet, a detection and two landmark passes. {on_machine(result)}.
+
+{table(["case", "median", "p95", "target"], rows)}
+
+Medians by stage, ms:
+
+{table(["stage", *result["cases"]], stages)}
+"""
+
+
+def node() -> str:
+    """The node over DDS."""
+    result = load("benchmarks/results/node.json")
+    rows: list[list[object]] = [
+        [f"{name}, round {number}", values["sent"], values["sent"] - values["answered"], f"{values['latency_ms']['median']:.2f}",
+         f"{values['latency_ms']['p99']:.2f}", f"{values['memory_mb']:.0f}"]
+        for number, figures in enumerate(result["rounds"], 1) for name, values in figures.items()
+    ]  # fmt: skip
+    times = result["summary"]["median_times_bare"]
+    return f"""## The node over DDS: `python benchmarks/node.py`
+
+{result["rate_hz"]:g} Hz, from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
+answers each image with an empty result. {on_machine(result)}. The detector's median is {times} times the bare node's in the worse round.
+
+{table(["", "images", "lost", "median ms", "p99 ms", "memory MB"], rows)}
+"""
+
+
+def transport() -> str:
+    """Large images over Fast DDS."""
+    result = load("benchmarks/results/transport.json")
+    rows: list[list[object]] = [
+        ["Fast DDS's defaults", result["arrived_with_defaults"]],
+        ["`config/fastdds.xml`", result["arrived_with_profile"]],
+    ]
+    return f"""## Large images over Fast DDS: `python benchmarks/transport.py`
+
+Images of 640 x 512 and 16 bit at {result["rate_hz"]:g} Hz, best effort, between two processes: how many of {result["sent"]} arrive.
+
+{table(["profile", "arrived"], rows)}
+"""
+
+
+def real_clips() -> str:
+    """Real recordings through the node."""
+    rows: list[list[object]] = [
+        [name, clip["unit"], clip["frames"], f"{clip['share_with_a_face']:.1%}", clip["most_faces"], clip["identities"]]
+        for name, clip in load("docs/results/first_real.json").items()
+    ]
+    return f"""## Real recordings: `python benchmarks/real_clips.py --clip NAME UNIT PATH ...`
+
+Played as a camera would to the detector node, over DDS. *with a face*: share of all frames, those without a person in
+view included; so it is no recall, and less than 100 % can be right. Neither set is used in training.
+
+{table(["clip", "unit", "frames", "with a face", "most at once", "identities"], rows)}
+
+lepton: github feverscreen/feverscreen, a FLIR Lepton 3.5 in a doorway, people come and go. driver: github
+mat02/ThermalImagesDataset, car drivers.
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/` and `docs/results/`.\n"
+    return "\n".join([head, pipeline(), node(), transport(), real_clips()])
+
+
+if __name__ == "__main__":
+    (ROOT / "benchmarks/README.md").write_text(text(), encoding="utf-8")
