@@ -365,10 +365,3 @@ def test_sampling_agrees_with_opencv() -> None:
     pixels = cv2.GaussianBlur(noise((160, 120), np.uint16), (0, 0), 3)
     sampled = decode_array(pixels).sample(Affine.resize((80, 60), (160, 120)), (80, 60))
     np.testing.assert_array_equal(sampled, cv2.resize(pixels, (80, 60), interpolation=cv2.INTER_AREA))
-
-
-def test_writes_into_a_buffer() -> None:
-    frame = decode_array(noise((30, 20), np.uint16))
-    out = np.empty((20, 30), np.uint16)
-    assert np.shares_memory(frame.sample(Affine.identity(), (30, 20), out=out), out)
-    np.testing.assert_array_equal(out, frame.pixels)

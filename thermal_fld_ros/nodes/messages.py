@@ -16,27 +16,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarks
-from thermal_fld_ros.perception.decoding import message_array
+from thermal_fld_ros.perception.decoding import message_array, message_pixels
+from thermal_fld_ros.perception.landmarker import SCHEME
 
 if TYPE_CHECKING:
     from thermal_fld_ros.perception.pipeline import Face
-
-SCHEME = "ibug68"
-
-_LAYOUTS = {
-    "mono8": ("u1", 1),
-    "mono16": ("u2", 1),
-    "32FC1": ("f4", 1),
-    "bgr8": ("u1", 3),
-    "bgra8": ("u1", 4),
-    "8UC1": ("u1", 1),
-    "16UC1": ("u2", 1),
-    "rgb8": ("u1", 3),
-    "8UC3": ("u1", 3),
-    "rgba8": ("u1", 4),
-    "8UC4": ("u1", 4),
-}
-"""Encoding -> element type and channels."""
 
 
 def field_from_array(values: ArrayLike, typecode: str = "f") -> array[Any]:
@@ -71,24 +55,15 @@ def image_from_array(pixels: NDArray[Any], header: Header, encoding: str = "") -
 
 
 def array_from_image(image: Image) -> NDArray[Any]:
-    """The pixels of an image message, as they are: an (H, W) or (H, W, C) view of its data. Raises ValueError where it has none.
-
-    For thermal images to work on, use `thermal_fld_ros.perception.decoding.decode`.
-    """
-    if image.encoding not in _LAYOUTS:
-        raise ValueError(f'encoding "{image.encoding}" is not one of {", ".join(_LAYOUTS)}')
-    kind, channels = _LAYOUTS[image.encoding]
-    dtype = np.dtype((">" if image.is_bigendian else "<") + kind)
-    row = image.width * channels * dtype.itemsize
-    if image.step < row or len(image.data) < image.step * (image.height - 1) + row:
-        raise ValueError(
-            f"{len(image.data)} bytes in rows of {image.step} are too few for {image.width} x {image.height} {image.encoding}"
-        )
-    shape: tuple[int, ...] = (image.height, image.width)
-    strides: tuple[int, ...] = (image.step, channels * dtype.itemsize)
-    if channels > 1:
-        shape, strides = (*shape, channels), (*strides, dtype.itemsize)
-    return np.ndarray(shape, dtype, memoryview(image.data), strides=strides)
+    """The pixels of an image message, as they are: an (H, W) or (H, W, C) view of its data. Raises ImageError where it has none."""
+    return message_pixels(
+        image.data,
+        height=image.height,
+        width=image.width,
+        encoding=image.encoding,
+        step=image.step,
+        is_bigendian=bool(image.is_bigendian),
+    )
 
 
 def face_message(face: Face, header: Header) -> FaceLandmarks:

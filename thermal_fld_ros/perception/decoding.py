@@ -176,7 +176,7 @@ class ThermalFrame:
         """From upright pixels to those of the incoming image."""
         return Affine.translation(0.0, self.top) @ self._pixels_from_upright
 
-    def sample(self, crop_to_upright: Affine, size: Size, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def sample(self, crop_to_upright: Affine, size: Size) -> NDArray[Any]:
         """Fetch a crop through an affine map.
 
         Parameters
@@ -185,8 +185,6 @@ class ThermalFrame:
             From the crop's pixels to upright pixels.
         size : (int, int)
             Width and height of the crop.
-        out : (height, width) of the camera's dtype, optional
-            Written instead of a new array.
 
         Returns
         -------
@@ -201,7 +199,6 @@ class ThermalFrame:
             source,
             crop_to_source.matrix,
             size,
-            dst=out,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
@@ -254,37 +251,45 @@ def decode(
     ImageError
         The image cannot be used; `.reason` says in one word why.
     """
+    _check_pixels(width * height, options)
+    pixels = message_pixels(data, height=height, width=width, encoding=encoding, step=step, is_bigendian=is_bigendian)
+    layout = _ENCODINGS[encoding]
+    if layout.luma is None:
+        if step % pixels.itemsize:  # OpenCV takes only rows of whole pixels
+            pixels = pixels.copy()
+        return _frame(pixels, options)
+    if layout.channels == 2 and width % 2:
+        raise ImageError("size", f"a {encoding} image is {width} pixels wide, expected an even number")
+    _check_grey(encoding, options)
+    return _frame(cv2.cvtColor(pixels, layout.luma), options)
+
+
+def message_pixels(
+    data: Any, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool
+) -> NDArray[Any]:
+    """The fields of a `sensor_msgs/Image` as a view of its data, as they are: (H, W) or (H, W, C), of the message's byte order.
+
+    Raises ImageError where they do not fit together. Thermal images to work on come from `decode`.
+    """
     if height <= 0 or width <= 0:
         raise ImageError("size", f"the image is {width} x {height} pixels, expected at least 1 x 1")
-    _check_pixels(width * height, options)
     layout = _ENCODINGS.get(encoding)
     if layout is None:
         raise ImageError("encoding", f'encoding "{encoding}" is not supported, expected one of {", ".join(ENCODINGS)}')
-    dtype = np.dtype(layout.dtype)
+    dtype = np.dtype(layout.dtype).newbyteorder(">" if is_bigendian else "<")
     row = width * layout.channels * dtype.itemsize
     if step < row:
         raise ImageError("step", f"step is {step} bytes, expected at least {row} for {width} pixels of {encoding}")
     buffer = memoryview(data).cast("B")
-    needed = step * (height - 1) + row  # some drivers leave out the padding of the last row
-    if buffer.nbytes < needed:
+    if buffer.nbytes < step * (height - 1) + row:  # some drivers leave out the padding of the last row
         raise ImageError(
             "short_data",
             f"data has {buffer.nbytes} bytes, expected {step * height} ({height} rows of {step} bytes)",
         )
-    if is_bigendian:
-        dtype = dtype.newbyteorder(">")
-    pixels: NDArray[Any]
     if layout.channels == 1:
-        pixels = np.ndarray((height, width), dtype, buffer, strides=(step, dtype.itemsize))
-        if step % dtype.itemsize:  # OpenCV takes only rows of whole pixels
-            pixels = pixels.copy()
-        return _frame(pixels, options)
-    pixels = np.ndarray((height, width, layout.channels), dtype, buffer, strides=(step, layout.channels, 1))
-    if layout.channels == 2 and width % 2:
-        raise ImageError("size", f"a {encoding} image is {width} pixels wide, expected an even number")
-    _check_grey(encoding, options)
-    assert layout.luma is not None
-    return _frame(cv2.cvtColor(pixels, layout.luma), options)
+        return np.ndarray((height, width), dtype, buffer, strides=(step, dtype.itemsize))
+    strides = (step, layout.channels * dtype.itemsize, dtype.itemsize)
+    return np.ndarray((height, width, layout.channels), dtype, buffer, strides=strides)
 
 
 def decode_array(array: NDArray[Any], options: Decoding = DEFAULTS) -> ThermalFrame:
