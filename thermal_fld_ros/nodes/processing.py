@@ -114,8 +114,12 @@ class Processor:
     def status(self) -> dict[str, object]:
         """What the diagnostics show of it."""
         detector, landmarker = self.pipeline.detector.model, self.pipeline.landmarker.model
+        statistics = self.pipeline.statistics
         return {
             "faces": self.faces,
+            "detections": statistics.detections,
+            "identities": statistics.tracks_created,
+            "faces lost": statistics.tracks_lost,
             "shutter": self.pipeline.shutter_state.value,
             "detector model": f"{detector.name} {detector.sha256}",
             "detector provider": detector.provider,

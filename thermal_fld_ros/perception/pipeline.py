@@ -116,17 +116,15 @@ class PipelineOptions:
         return self.detector_model, self.landmark_model, self.provider, self.require_provider, self.threads
 
 
-@dataclass
+@dataclass(frozen=True)
 class Statistics:
     """Counts since the start, for diagnostics."""
 
-    frames: int = 0
-    detections: int = 0
-    shutter_frames: int = 0
-    faces: int = 0
-    tracks_created: int = 0
-    tracks_lost: int = 0
-    tracks_merged: int = 0
+    detections: int
+    shutter_frames: int
+    tracks_created: int
+    tracks_lost: int
+    tracks_merged: int
 
 
 class Pipeline:
@@ -141,7 +139,6 @@ class Pipeline:
         Seconds by stage of the last frame.
     shutter_state : ShutterState
         Of the last frame.
-    statistics : Statistics
     """
 
     def __init__(self, options: PipelineOptions = PipelineOptions()) -> None:
@@ -149,7 +146,7 @@ class Pipeline:
         self.detector, self.landmarker = _load(options)
         self.last_timing: dict[str, float] = {}
         self.shutter_state = ShutterState.LIVE
-        self.statistics = Statistics()
+        self._detections = self._shutter_frames = 0
         self._lock = threading.Lock()
         self._tracker = Tracker()
         self._layout: tuple[Size, int] | None = None
@@ -172,7 +169,6 @@ class Pipeline:
         """
         with self._lock:
             timing = Timing()
-            self.statistics.frames += 1
             layout = (frame.upright_size, frame.rotation)
             if layout != self._layout:
                 self._restart()
@@ -187,7 +183,6 @@ class Pipeline:
                 self._detect(frame, timing)
             self._tracker.forget(now, self.options.keep_lost)
             faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
-            self._count(faces)
             self.last_timing = timing.stages
             return faces
 
@@ -197,6 +192,12 @@ class Pipeline:
         with self._lock:
             self.options = options
             self.detector, self.landmarker = loaded
+
+    @property
+    def statistics(self) -> Statistics:
+        """What happened so far."""
+        tracker = self._tracker
+        return Statistics(self._detections, self._shutter_frames, tracker.created, tracker.losses, tracker.merges)
 
     def reset(self) -> None:
         """Forget all faces, as for a new camera or recording. Ids are not used again."""
@@ -213,7 +214,7 @@ class Pipeline:
         self.shutter_state = self._shutter.update(frame, now) if self.options.shutter else ShutterState.LIVE
         timing.lap("shutter")
         closed = self.shutter_state is not ShutterState.LIVE
-        self.statistics.shutter_frames += closed
+        self._shutter_frames += closed
         return closed
 
     def _follow(self, frame: ThermalFrame, timing: Timing) -> None:
@@ -241,7 +242,7 @@ class Pipeline:
         """Look for new and lost faces in the whole frame."""
         options, tracker = self.options, self._tracker
         self._since_detection = 0
-        self.statistics.detections += 1
+        self._detections += 1
         boxes, _ = self.detector(
             frame,
             threshold=options.detection_threshold or self.detector.threshold,
@@ -294,12 +295,6 @@ class Pipeline:
         )
         timing.lap("measure")
         return face
-
-    def _count(self, faces: list[Face]) -> None:
-        self.statistics.faces += len(faces)
-        self.statistics.tracks_created = self._tracker.created
-        self.statistics.tracks_lost = self._tracker.losses
-        self.statistics.tracks_merged = self._tracker.merges
 
 
 class _Clock:
