@@ -3,14 +3,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_fld_ros.distillation.augmentation import (
-    MIRROR68,
-    cut_borders,
-    gain_control,
-    lower_resolution,
-    occlude,
-    warp,
-)
+from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, gain_control, lower_resolution, occlude
+from thermal_fld_ros.distillation.tasks import sampled
 from thermal_fld_ros.perception.cropping import crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
 
@@ -45,7 +39,7 @@ def test_pixels_and_points_are_cropped_alike() -> None:
     points = np.column_stack([np.linspace(20, 60, 68), 30 + 20 * np.sin(np.arange(68))])
     crop = crop_from_points(points, 64, 1.5) @ Affine.similarity(1.1, 0.4, (31.5, 31.5), (35.0, 28.0))
     for x, y in ((40, 33), (29, 41)):
-        image = np.zeros((80, 80), np.float32)
-        image[y, x] = 1
-        row, col = np.unravel_index(warp(image, crop, (64, 64)).argmax(), (64, 64))
+        image = np.zeros((80, 80), np.uint16)
+        image[y, x] = 1000
+        row, col = np.unravel_index(sampled(image, crop, (64, 64)).argmax(), (64, 64))
         np.testing.assert_allclose(crop.inverse()(np.array([x, y], float)), (col, row), atol=1.0)

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from thermal_fld_ros.distillation.networks import TOLERANCE, FaceDetectorNet, LandmarkNet, confidence, decode_boxes
-from thermal_fld_ros.distillation.tasks import giou, pick_peaks
+from thermal_fld_ros.distillation.networks import TOLERANCE, confidence, decode_boxes
+from thermal_fld_ros.distillation.tasks import NETWORKS, giou, pick_peaks
+from thermal_fld_ros.distillation.trainer import load_config
+
+CONFIGS = Path(__file__).parents[2] / "config/training"
+
+
+def shipped(name: str) -> torch.nn.Module:
+    config = load_config(CONFIGS / f"{name}.yaml")
+    return NETWORKS[config["task"]](config).eval()
 
 
 def test_shapes_and_size_of_the_student() -> None:
-    network = LandmarkNet().eval()
+    network = shipped("face_landmarks")
     points, log_spread, logit = network(torch.zeros(3, 1, 112, 112))
     assert points.shape == (3, 68, 2)
     assert log_spread.shape == (3, 68)
@@ -16,7 +26,7 @@ def test_shapes_and_size_of_the_student() -> None:
 
 
 def test_the_detector_takes_any_multiple_of_32() -> None:
-    network = FaceDetectorNet().eval()
+    network = shipped("face_detector")
     for height, width in ((256, 320), (320, 256), (96, 128)):
         logit, edges = network(torch.zeros(1, 1, height, width))
         assert logit.shape == (1, height // 8, width // 8)

@@ -28,7 +28,8 @@ def small(name: str, rendered: Path, **changes: Any) -> dict[str, Any]:
         config |= {"faces": str(rendered / "faces"), "validation": str(rendered / "faces"), "size": 64,
                    "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8}}  # fmt: skip
     else:
-        config |= {"validation": str(rendered / "frames"), "network": {"stem": 8, "widths": [8, 8, 16, 16], "neck": 8}}
+        network = {"stem": 8, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "neck": 8}
+        config |= {"validation": str(rendered / "frames"), "network": network}
         config["size"] = [160, 128]
     return config | changes
 

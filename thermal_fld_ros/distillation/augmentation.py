@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cameras and trackers do to an image, at training time: resolution, gain control, compression, borders, crops."""
+"""What cameras and trackers do to an image, at training time: resolution, gain control, compression, borders."""
 
 from __future__ import annotations
 
@@ -7,20 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.geometry import Affine
-
 Array = NDArray[np.float32]
 
 # Index of each iBUG point's mirror image.
 MIRROR68 = np.array([*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38,
                      37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65])  # fmt: skip
-
-
-def warp(image: Array, crop_to_image: Affine, size: tuple[int, int]) -> Array:
-    """Sample ``image`` (H, W) at a crop of ``size`` (width, height), border replicated."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    sampled = cv2.warpAffine(image, crop_to_image.matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(sampled, np.float32)
 
 
 def lower_resolution(image: Array, factor: float, rng: np.random.Generator) -> Array:

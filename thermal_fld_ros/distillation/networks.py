@@ -66,8 +66,7 @@ class LandmarkNet(nn.Module):
     the scale s of the error density exp(-r / s) / s^2 per area, r in units of sqrt(w h) of the face box, and logit (N,).
     """
 
-    def __init__(self, size: int = 112, stem: int = 16, widths: Sequence[int] = (24, 40, 80), depths: Sequence[int] = (1, 2, 3),
-                 neck: int = 32):  # fmt: skip
+    def __init__(self, size: int, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int):
         super().__init__()
         self.size = size
         self.backbone = Backbone(stem, widths, depths)
@@ -97,8 +96,7 @@ class FaceDetectorNet(nn.Module):
 
     stride = 8
 
-    def __init__(self, stem: int = 16, widths: Sequence[int] = (24, 40, 64, 80), depths: Sequence[int] = (1, 1, 1, 1),
-                 neck: int = 40):  # fmt: skip
+    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int):
         super().__init__()
         self.backbone = Backbone(stem, widths, depths)
         self.lateral = nn.ModuleList([conv(w, neck, kernel=1) for w in widths[1:]])

@@ -14,16 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from thermal_fld_ros.distillation.augmentation import (
-    MIRROR68,
-    cut_borders,
-    gain_control,
-    lower_resolution,
-    occlude,
-    warp,
-)
+from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, gain_control, lower_resolution, occlude
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, decode_boxes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
@@ -47,8 +41,8 @@ class Task(Protocol):
 
 
 NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "landmarks": lambda config: LandmarkNet(size=config["size"], **config.get("network", {})),
-    "detection": lambda config: FaceDetectorNet(**config.get("network", {})),
+    "landmarks": lambda config: LandmarkNet(size=config["size"], **config["network"]),
+    "detection": lambda config: FaceDetectorNet(**config["network"]),
 }
 
 
@@ -94,6 +88,11 @@ class LandmarkTask:
         return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
 
 
+def sampled(image: NDArray[np.uint16], crop: Affine, size: tuple[int, int]) -> Array:
+    """A crop (size) of a stored image, fetched as the robot fetches its own."""
+    return decode_array(image).sample(crop, size).astype(np.float32)
+
+
 class _LandmarkSamples(Dataset[dict[str, Any]]):
     def __init__(self, config: dict[str, Any], faces: Path, frames: Path | None):
         self.images, labels = load_shards(faces)
@@ -114,18 +113,17 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             return self._negative(rng)
         points = self.points[k].astype(np.float64)
         crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
-        image = self.images[k].astype(np.float32)
+        image = self.images[k]
         if rng.random() < 0.5:
             image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
             points[:, 1] = self.points[k][MIRROR68, 1]
             crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
-        return self._sample(self._appearance(warp(image, crop, (self.size, self.size)), rng), crop.inverse()(points))
+        return self._sample(self._appearance(sampled(image, crop, (self.size, self.size)), rng), crop.inverse()(points))
 
     def plain(self, k: int) -> dict[str, Any]:
         """Sample k without augmentation."""
         crop = crop_from_points(self.points[k], self.size, self.scale)
-        image = warp(self.images[k].astype(np.float32), crop, (self.size, self.size))
-        return self._sample(image, crop.inverse()(self.points[k]))
+        return self._sample(sampled(self.images[k], crop, (self.size, self.size)), crop.inverse()(self.points[k]))
 
     def _jittered(self, crop: Affine, rng: np.random.Generator) -> Affine:
         """As crops come from a detector or from last frame's points."""
@@ -148,7 +146,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
         """A crop that shows no face: of some candidates in a frame the one with the most structure."""
         k = int(rng.integers(len(self.frames)))
-        frame = self.frames[k].astype(np.float32)
+        frame = self.frames[k]
         mine = (self.frame_labels["frame"] == k) & self.frame_labels["facing"]
         faces = self.frame_labels["points"][mine]
         best, most = crop_from_box([0, 0, 1, 1], self.size, self.scale), -1.0
@@ -160,10 +158,10 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             if (np.abs(faces.mean(1) - centre).max(1) < reach).any():
                 continue
             crop = crop_from_box([*(centre - side / 2), side, side], self.size, self.scale, rng.normal(0, 0.3))
-            thumbnail = warp(frame, crop @ Affine.scaling(8.0), (self.size // 8, self.size // 8))
+            thumbnail = sampled(frame, crop @ Affine.scaling(8.0), (self.size // 8, self.size // 8))
             if thumbnail.std() > most:
                 best, most = crop, float(thumbnail.std())
-        return self._sample(self._appearance(warp(frame, best, (self.size, self.size)), rng), None)
+        return self._sample(self._appearance(sampled(frame, best, (self.size, self.size)), rng), None)
 
     def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
         face = points is not None
@@ -240,7 +238,7 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, k: int) -> dict[str, Any]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
-        image, boxes = self.images[k].astype(np.float32), self.boxes[self.frame == k].astype(np.float64)
+        image, boxes = self.images[k], self.boxes[self.frame == k].astype(np.float64)
         visible = self.visible[self.frame == k]
         width, height = self.size
         zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
@@ -248,15 +246,14 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         shift = rng.uniform(-0.5, 0.5, 2) * np.abs(whole - np.divide(self.size, zoom)) + rng.normal(0, 8, 2)
         middle = ((width - 1) / 2, (height - 1) / 2)
         crop = Affine.similarity(1 / zoom, np.deg2rad(rng.normal(0, 3)), middle, (whole - 1) / 2 + shift)
-        image = warp(image, crop, self.size)
+        window = sampled(image, crop, self.size)
         corners = crop.inverse()(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         if rng.random() < 0.5:
-            image = image[:, ::-1].copy()
+            window = window[:, ::-1].copy()
             corners[:, [0, 2]] = width - 1 - corners[:, [2, 0]]
         if rng.random() < 0.5:
-            image = lower_resolution(image, float(np.exp(rng.uniform(np.log(0.25), 0))), rng)
-        image = gain_control(image, rng)
-        return {"image": self._normalised(image), **self._targets(corners, visible)}
+            window = lower_resolution(window, float(np.exp(rng.uniform(np.log(0.25), 0))), rng)
+        return {"image": self._normalised(gain_control(window, rng)), **self._targets(corners, visible)}
 
     def plain(self, k: int) -> dict[str, Any]:
         """Frame k without augmentation, its boxes and how much of each face is visible."""

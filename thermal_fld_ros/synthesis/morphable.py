@@ -17,6 +17,9 @@ WHERE_TO_GET = (
     "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and pass its folder FaceXModel, or an .npz cached from it"
 )
 
+# Of the 100 identity modes the first; the later ones hardly move a vertex.
+IDENTITY_MODES = 60
+
 # Vertex ranges of the ICT topology that are rendered; gums, lacrimal fluid, occlusion and lash cards are left out.
 PARTS = {"face": (0, 9409), "head": (9409, 11248), "mouth": (11248, 13294), "socket": (13294, 14062),
          "teeth": (17039, 21451), "eye": (21451, 24591)}  # fmt: skip
@@ -98,7 +101,7 @@ class MorphableModel:
         return sets
 
 
-def load_morphable_model(path: str | Path, identity_modes: int = 60) -> MorphableModel:
+def load_morphable_model(path: str | Path) -> MorphableModel:
     """Read the model from ICT-FaceKit's ``FaceXModel`` folder, or from an .npz cached from it.
 
     A folder is parsed once (some 150 OBJ files) and cached beside it as ``ict_face.npz`` if that place is writable.
@@ -107,8 +110,6 @@ def load_morphable_model(path: str | Path, identity_modes: int = 60) -> Morphabl
     ----------
     path
         Folder of OBJ files, or npz with neutral, triangles, identity, expression, expression_names.
-    identity_modes
-        How many of the 100 identity modes to keep; the later ones move no vertex by more than a millimetre.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def load_morphable_model(path: str | Path, identity_modes: int = 60) -> Morphabl
     missing = {"neutral", "triangles", "identity", "expression", "expression_names"} - raw.keys()
     if missing:
         raise MorphableModelError(f"{cache} lacks {', '.join(sorted(missing))}: {WHERE_TO_GET}")
-    return _compact(raw, identity_modes)
+    return _compact(raw)
 
 
 def _read_obj_folder(folder: Path) -> dict[str, NDArray[np.generic]]:
@@ -167,7 +168,7 @@ def read_obj(file: Path) -> tuple[Array, NDArray[np.int32]]:
     return np.array(vertices, np.float32), np.array(triangles, np.int32)
 
 
-def _compact(raw: dict[str, NDArray[np.generic]], identity_modes: int) -> MorphableModel:
+def _compact(raw: dict[str, NDArray[np.generic]]) -> MorphableModel:
     """Keep the parts that are rendered, renumber, and move the landmarks to the annotators' convention."""
     count = len(raw["neutral"])
     if count < PARTS["eye"][1]:
@@ -182,7 +183,7 @@ def _compact(raw: dict[str, NDArray[np.generic]], identity_modes: int) -> Morpha
         neutral=neutral,
         triangles=triangles[(triangles >= 0).all(1)].astype(np.int32),
         part=part,
-        identity=np.ascontiguousarray(raw["identity"][:identity_modes, keep], np.float32),
+        identity=np.ascontiguousarray(raw["identity"][:IDENTITY_MODES, keep], np.float32),
         expression=np.ascontiguousarray(raw["expression"][:, keep], np.float32),
         expression_names=tuple(str(n) for n in raw["expression_names"]),
         landmarks=_annotator_landmarks(neutral, new_index[list(LANDMARKS)]),
