@@ -48,7 +48,7 @@ class RuntimeDetector(nn.Module):
 
 
 def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
-    """Write the ONNX file of a checkpoint, and its model card beside it (.md); returns the metadata.
+    """Write the ONNX file of a checkpoint, and beside it its metadata (.json) and model card (.md); returns the metadata.
 
     The file is run by onnxruntime and compared with torch before it is left there.
 
@@ -69,7 +69,7 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
         runtime = RuntimeDetector(network).eval()  # type: ignore[arg-type]
         example, other = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
         outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
-        shape = {"max_side": config["max_side"], "multiple": 32}
+        shape = {"max_side": config["max_side"], "multiple": 2 ** (1 + len(config["network"]["widths"]))}
     axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if config["task"] == "landmarks" else {})}
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
@@ -87,8 +87,9 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
     onnx.save(model, str(out))
     for image in (example, other):
         _compare(out, runtime, image, outputs)
-    parameters = sum(p.numel() for p in network.parameters())
-    out.with_suffix(".md").write_text(model_card(metadata, out, parameters), encoding="utf-8")
+    size = {"bytes": out.stat().st_size, "parameters": sum(p.numel() for p in network.parameters())}
+    out.with_suffix(".json").write_text(json.dumps(metadata | size, indent=1) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(model_card(metadata | size), encoding="utf-8")
     return metadata
 
 
@@ -107,11 +108,11 @@ METRICS = {
 }  # fmt: skip
 
 
-def model_card(metadata: dict[str, Any], file: Path, parameters: int) -> str:
-    """Describe a model for people, from its metadata alone."""
+def model_card(metadata: dict[str, Any]) -> str:
+    """Describe a model for people, from its JSON alone."""
     training = metadata["training"]
     rows = [
-        ("file", f"`{file.name}`, {file.stat().st_size / 1e6:.2f} MB, {parameters / 1e6:.2f} M parameters"),
+        ("file", f"`{metadata['name']}.onnx`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
         ("version", metadata["version"]), ("licence", metadata["licence"]),
         ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
         ("working point", f"score {metadata['threshold']}"), ("trained on", training["data"]),
@@ -127,8 +128,8 @@ def model_card(metadata: dict[str, Any], file: Path, parameters: int) -> str:
 |---|---|
 {table}
 
-The figures above are of rendered people. They say little of real cameras; what was measured there is in `docs/results/`.
-Written by `python -m thermal_fld_ros export` from the file's own metadata.
+The figures above are of rendered people. They say little of real cameras; what was measured there is in `benchmarks/README.md`.
+Written by `python -m thermal_fld_ros export` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
 
 
