@@ -23,7 +23,6 @@ from thermal_fld_ros.perception.sources import Source, SourceError, open_source
 
 PREFIX = Path(get_package_prefix("thermal_fld_ros"))
 CLIP = PREFIX / "share/thermal_fld_ros/resource/demo_clip.npz"
-CLIP_UNIT = "centikelvin"
 GRACE = 10.0
 """Seconds that a node has to end after SIGINT."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -153,7 +152,7 @@ def main() -> None:
     clip = options.input or CLIP
     try:
         source = open_source(clip, topic=options.topic)
-        unit = options.unit or source.unit or ("counts" if options.input else CLIP_UNIT)
+        unit = options.unit or source.unit or "counts"
         print(f"{clip}: {source.length or '?'} images, unit {unit}, results in {options.output}", flush=True)
         sys.exit(run(options, source, clip, unit))
     except (SourceError, RuntimeError) as error:

@@ -145,7 +145,6 @@ def test_node_that_dies_ends_the_demo(demo: Demo) -> None:
     assert not demo.processes()
 
 
-@pytest.mark.skipif(not (ROOT / "resource/demo_clip.npz").exists(), reason="the packaged clip is not there")
 def test_packaged_clip_and_models_show_faces(tmp_path: Path) -> None:
     """What a newcomer sees: the command without options."""
     output = tmp_path / "output"
