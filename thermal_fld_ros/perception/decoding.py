@@ -21,6 +21,7 @@ from thermal_fld_ros.perception.geometry import Affine, Size
 KELVIN_ZERO = -273.15
 PLAUSIBLE_CELSIUS = (-80.0, 400.0)
 MAX_DEAD_SHARE = 0.5
+IDENTITY = np.eye(2, 3)
 LARGEST_VALUE = 1e9  # larger floating-point values are as dead as infinity
 
 
@@ -189,12 +190,14 @@ class ThermalFrame:
         Returns
         -------
         (height, width) of the camera's dtype in native byte order. Bilinear; averaged over areas where the crop shrinks the
-        image to half or less; the border is replicated outwards.
+        image to half or less; the border is replicated outwards. It may be a view of the frame: read it, never write it.
         """
         source, crop_to_source = self.pixels, self._pixels_from_upright @ crop_to_upright
         factor = int(crop_to_source.scale + 1e-6)
         if factor >= 2 or not source.dtype.isnative:
             source, crop_to_source = _region(source, crop_to_source, size, max(factor, 1))
+        if source.shape == size[::-1] and np.abs(crop_to_source.matrix - IDENTITY).max() < 1e-6:
+            return source  # a whole frame that shrank by a whole factor needs no second pass
         sampled: NDArray[Any] = cv2.warpAffine(
             source,
             crop_to_source.matrix,
