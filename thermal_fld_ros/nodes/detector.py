@@ -7,15 +7,11 @@ executor's thread only hands the newest image to the worker; what happens to an 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -23,6 +19,7 @@ from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher, Rates
 from thermal_fld_ros.nodes.parameters import Parameters, Values
+from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.processing import Arrival, Processor
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.nodes.worker import NewestWorker
@@ -226,20 +223,7 @@ class DetectorNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = DetectorNode()
-        rclpy.spin(node)
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        sys.exit(f"thermal_fld_detector: {error}")
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
+    run("thermal_fld_detector", DetectorNode, args)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
@@ -30,6 +27,7 @@ from sensor_msgs.msg import Image
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
+from thermal_fld_ros.nodes.process import run
 
 TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
@@ -233,19 +231,7 @@ class RecorderNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     """Record until interrupted."""
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = RecorderNode()
-        rclpy.spin(node)
-    except (InvalidParameterTypeException, InvalidParameterValueException, ValueError) as error:
-        sys.exit(f"thermal_fld_recorder: {error}")
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.close()
-        rclpy.try_shutdown()
+    run("thermal_fld_recorder", RecorderNode, args)
 
 
 if __name__ == "__main__":

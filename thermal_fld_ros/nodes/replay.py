@@ -7,14 +7,11 @@ time of its publication as a camera's driver stamps it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import rclpy
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -23,7 +20,8 @@ from std_msgs.msg import Header
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
-from thermal_fld_ros.perception.sources import RawImage, SourceError, open_source
+from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.perception.sources import RawImage, open_source
 
 TABLE = (
     Parameter("input", "", "What to play: image, folder of images, video, .npy, .npz or rosbag2.", read_only=True),
@@ -83,6 +81,10 @@ class ReplayNode(Node):
     def _finish(self) -> None:
         self.finished = True
 
+    def close(self) -> None:
+        """Tell what was played."""
+        self.get_logger().info(f"published {self.published} images at {self.rate:.3g} Hz")
+
     def _message(self, image: RawImage) -> Image:
         message = Image(
             header=Header(stamp=self.get_clock().now().to_msg(), frame_id=self._frame_id),
@@ -96,20 +98,15 @@ class ReplayNode(Node):
         return message
 
 
+def play(node: ReplayNode) -> None:
+    """Spin until the recording is played."""
+    while not node.finished:
+        rclpy.spin_once(node)
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the node until the recording is played, or it is interrupted."""
-    rclpy.init(args=args)
-    try:
-        node = ReplayNode()
-        while not node.finished:
-            rclpy.spin_once(node)
-        node.get_logger().info(f"published {node.published} images at {node.rate:.3g} Hz")
-    except (InvalidParameterTypeException, InvalidParameterValueException, SourceError, ValueError) as error:
-        sys.exit(f"thermal_fld_replay: {error}")
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        rclpy.try_shutdown()
+    run("thermal_fld_replay", ReplayNode, args, spin=play)
 
 
 if __name__ == "__main__":
