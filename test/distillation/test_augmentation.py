@@ -3,10 +3,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, gain_control, lower_resolution, occlude
+from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, lower_resolution, occlude
 from thermal_fld_ros.distillation.tasks import sampled
 from thermal_fld_ros.perception.cropping import crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.synthesis.gain import gain_control
 
 
 def picture(seed: int) -> np.ndarray:

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, gain_control, lower_resolution, occlude
+from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, lower_resolution, occlude
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, decode_boxes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.synthesis.gain import gain_control
 from thermal_fld_ros.synthesis.shards import load_shards
 
 Array = NDArray[np.float32]

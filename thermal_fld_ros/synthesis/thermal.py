@@ -108,3 +108,17 @@ class SkinRegions:
         t += vessel * np.exp(-((waves(self.points, rng, 2.0) / 0.15) ** 2))  # warm lines where the pattern crosses zero
         stubble = np.maximum(person.beard * self.beard, person.moustache * self.moustache)
         return t + warmth.regions["beard"] * stubble * (1 + 0.25 * waves(self.points, rng, 0.35))
+
+
+def material_temperature(material: str, where: Array, warmth: Warmth, rng: np.random.Generator) -> Array:
+    """Temperature (N,) degC of what is not skin at canonical positions ``where`` (N, 3) cm."""
+    t = np.full(len(where), warmth.materials[material], np.float32)
+    gap = abs(warmth.skin - warmth.ambient)
+    if material == "hair":  # strands, warmer near the skin
+        strand = where * np.array([1, 0.25, 1], np.float32)
+        t += gap * (0.05 * waves(strand, rng, 0.25) + 0.10 * waves(where, rng, 2.5))
+    elif material in ("cloth", "hat", "mask"):
+        t += gap * (0.06 * waves(where, rng, 4.0) + 0.03 * waves(where, rng, 1.2) + 0.015 * waves(where, rng, 0.3))
+    elif material in ("glasses", "object"):
+        t += gap * 0.06 * waves(where, rng, 3.0)
+    return t
