@@ -32,14 +32,16 @@ LANDMARKS = (
     5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841, 5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966,
 )  # fmt: skip
 
-# The model's brow vertices lie on the upper edge of the brow and its nose-base vertices under the nose, annotators of
-# 300W and SF-TL54 click the middle of the brow and the rim of the nostrils: the points are moved along the surface by
-# these offsets (cm, model's x right, y up) to the nearest vertex of the neutral face.
-ANNOTATOR_OFFSETS = {**dict.fromkeys(range(17, 27), (0.0, -0.35)), **dict.fromkeys(range(31, 36), (0.0, 0.20))}
-
-
-class MorphableModelError(ValueError):
-    """The morphable model's folder or cache is not what it should be."""
+# The model's own landmark vertices lie on the upper edge of the brow, with a flat inner end, and the nose's tip and base
+# lie high; annotators of 300W and SF-TL54 click the middle of the brow, which dips towards the nose, and the rim of the
+# nostrils. The points are moved along the surface by these offsets (cm, model's x right, y up) to the nearest vertex of
+# the neutral face. With them the neutral face's layout (heights between eyes and mouth) is that of 300W's mean shape to
+# a few hundredths of that span, see docs/training.md.
+ANNOTATOR_OFFSETS = {
+    17: (0.0, -0.35), 18: (0.0, -0.35), 19: (0.0, -0.40), 20: (0.0, -0.45), 21: (0.0, -0.75),
+    22: (0.0, -0.75), 23: (0.0, -0.45), 24: (0.0, -0.40), 25: (0.0, -0.35), 26: (0.0, -0.35),
+    29: (0.0, -0.20), 30: (0.0, -0.20), 31: (0.0, 0.15), 32: (0.0, 0.05), 34: (0.0, 0.05), 35: (0.0, 0.15),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
