@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
@@ -179,11 +180,18 @@ def euler(yaw: float, pitch: float, roll: float) -> Array:
     return (about_z @ about_x @ about_y).astype(np.float32)
 
 
-def _turn(vertices: Array, rotation: Array) -> Array:
-    """Turn the head about the neck; what lies below the chin follows less and less."""
-    turned = (vertices - NECK) @ rotation.T + NECK
-    follow = np.clip((vertices[:, 1:2] + 19) / 9, 0, 1)
-    return (vertices + follow * follow * (3 - 2 * follow) * (turned - vertices)).astype(np.float32)
+@njit(cache=True, fastmath=True)
+def _turn(vertices, rotation):  # type: ignore[no-untyped-def]
+    """Turn the head (V, 3) about the neck; what lies below the chin follows less and less."""
+    out = np.empty_like(vertices)
+    for k in range(vertices.shape[0]):
+        follow = min(max((vertices[k, 1] + np.float32(19)) / np.float32(9), np.float32(0)), np.float32(1))
+        follow *= follow * (np.float32(3) - np.float32(2) * follow)
+        x, y, z = vertices[k, 0] - NECK[0], vertices[k, 1] - NECK[1], vertices[k, 2] - NECK[2]
+        for j in range(3):
+            turned = rotation[j, 0] * x + rotation[j, 1] * y + rotation[j, 2] * z + NECK[j]
+            out[k, j] = vertices[k, j] + follow * (turned - vertices[k, j])
+    return out
 
 
 def hairline_height(canonical: Array, person: Person) -> Array:
@@ -213,12 +221,25 @@ def _shell(model: MorphableModel, head: Array, chosen: NDArray[np.bool_], materi
     """A layer over the chosen vertices of the skin, bumpy along the direction from the head's middle."""
     surface = model.surfaces["skin"]
     triangles = surface[chosen[surface[:, 0]] | chosen[surface[:, 1]] | chosen[surface[:, 2]]]
-    outward = head - np.array([0, 1.0, 2.0], np.float32)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6
-    phase = model.neutral @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
-    bumps = 1 + 0.25 * np.sin(phase).mean(1) * 1.5
-    lift = np.where(chosen, thickness * bumps, -0.2)
-    return Mesh(material, (head + outward * lift[:, None]).astype(np.float32), triangles, model.neutral)
+    used = np.zeros(len(head), bool)
+    used[triangles] = True
+    renumbered = np.cumsum(used, dtype=np.int32) - 1
+    canonical = model.neutral[used]
+    phase = canonical @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
+    bumps = 1 + 0.125 * np.sin(phase) @ np.ones(3, np.float32)
+    lift = np.where(chosen[used], np.broadcast_to(thickness, used.shape)[used] * bumps, -0.2).astype(np.float32)
+    return Mesh(material, _lifted(head[used], lift), renumbered[triangles], canonical)
+
+
+@njit(cache=True, fastmath=True)
+def _lifted(vertices, lift):  # type: ignore[no-untyped-def]
+    """Vertices (V, 3) moved by ``lift`` (V,) cm away from the middle of the head."""
+    out = np.empty_like(vertices)
+    for k in range(vertices.shape[0]):
+        x, y, z = vertices[k, 0], vertices[k, 1] - np.float32(1), vertices[k, 2] - np.float32(2)
+        factor = lift[k] / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-6))
+        out[k, 0], out[k, 1], out[k, 2] = vertices[k, 0] + factor * x, vertices[k, 1] + factor * y, vertices[k, 2] + factor * z
+    return out
 
 
 def _hair_cap(model: MorphableModel, head: Array, person: Person, rng: np.random.Generator) -> Mesh:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.synthesis.background import background
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import MATERIALS, Mesh, Person, build, sample_person
-from thermal_fld_ros.synthesis.rasteriser import interpolate, rasterise, vertex_normals
+from thermal_fld_ros.synthesis.rasteriser import covered, interpolate, project, rasterise, vertex_normals
 from thermal_fld_ros.synthesis.sensor import Sensor, expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth
 
@@ -56,14 +56,14 @@ class Camera:
         middle = (xy.min(0) + xy.max(0)) / 2
         return cls((place.centre[0] - float(middle[0]), place.centre[1] - float(middle[1])), place.scale, place.distance)
 
-    def project(self, vertices: Array, supersample: int = 1) -> tuple[Array, Array]:
-        """Image points (V, 2) float32, pixels of the supersampled image, and depths (V,) cm."""
-        depth = self.distance - vertices[:, 2]
-        ratio = self.scale * self.distance / np.maximum(depth, 1.0)
-        x = self.offset[0] + vertices[:, 0] * ratio
-        y = self.offset[1] - vertices[:, 1] * ratio
-        xy = np.stack([x, y], 1) * supersample + (supersample - 1) / 2
-        return xy.astype(np.float32), depth.astype(np.float32)
+    def enlarged(self, factor: int) -> Camera:
+        """The camera of the image with ``factor`` times as many pixels in each direction."""
+        x, y = (factor * o + (factor - 1) / 2 for o in self.offset)
+        return Camera((x, y), factor * self.scale, self.distance)
+
+    def project(self, vertices: Array) -> tuple[Array, Array]:
+        """Image points (V, 2) float32 pixels and depths (V,) float32 cm."""
+        return project(vertices, *map(np.float32, (*self.offset, self.scale, self.distance)))
 
 
 @dataclass
@@ -90,6 +90,35 @@ class Rendering:
     celsius: Array
     material: NDArray[np.uint8]
     faces: list[FaceLabel] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A person's meshes as one."""
+
+    vertices: Array  # (V, 3) cm, turned
+    canonical: Array  # (V, 3) cm, on the neutral, unturned person
+    triangles: NDArray[np.int32]  # (T, 3)
+    material: NDArray[np.uint8]  # (T,) index into MATERIALS
+    closed: NDArray[np.bool_]  # (T,) seen from outside only
+
+    @classmethod
+    def of(cls, meshes: list[Mesh]) -> _Figure:
+        """Join meshes; those that share their vertices go on sharing them."""
+        first: dict[int, int] = {}
+        parts: list[Mesh] = []
+        count = 0
+        for mesh in meshes:
+            if id(mesh.vertices) not in first:
+                first[id(mesh.vertices)] = count
+                parts.append(mesh)
+                count += len(mesh.vertices)
+        canonical = np.concatenate([m.canonical for m in parts])
+        triangles = np.concatenate([m.triangles + np.int32(first[id(m.vertices)]) for m in meshes])
+        material = np.repeat([np.uint8(MATERIALS.index(m.material)) for m in meshes], [len(m.triangles) for m in meshes])
+        head = np.isin(material, [MATERIALS.index(m) for m in ("skin", "teeth", "eye")])
+        closed = head & (canonical[triangles[:, 0], 1] > -9)  # the bust's lower rim is open
+        return cls(np.concatenate([m.vertices for m in parts]), canonical, triangles, material, closed)
 
 
 @dataclass
@@ -174,48 +203,63 @@ class Renderer:
         """Draw one person over the image; returns the label."""
         meshes, shape = build(self.model, place.person)
         camera = Camera.looking_at(shape[self.model.landmarks], place)
-        zbuffer = np.full(canvas.celsius.shape, np.inf, np.float32)
-        index = np.full(canvas.celsius.shape, -1, np.int32)
-        bary = np.zeros((*canvas.celsius.shape, 2), np.float32)
-        first = 0
-        spans = []
-        for mesh in meshes:
-            xy, depth = camera.project(mesh.vertices, canvas.supersample)
-            rasterise(xy, depth, mesh.triangles, zbuffer, index, bary, first)
-            spans.append((first, first + len(mesh.triangles)))
-            first += len(mesh.triangles)
-        rows, cols = np.nonzero(index >= 0)
+        figure = _Figure.of(meshes)
+        xy, depth = camera.enlarged(canvas.supersample).project(figure.vertices)
+        window = _window(xy, canvas.owner.shape)
+        origin = np.array([window[1].start, window[0].start])
+        index = np.full(canvas.owner[window].shape, -1, np.int32)
+        zbuffer = np.full(index.shape, np.inf, np.float32)
+        xy -= origin.astype(np.float32)
+        rasterise(xy, depth, figure.triangles, figure.closed, zbuffer, index)
+        pixels, starts = covered(index, figure.material, len(MATERIALS))
+        attributes = self._attributes(figure, place)
+        values = interpolate(pixels, index, xy, figure.triangles, attributes)
+        rows, cols = (pixels + origin[::-1]).T
         canvas.owner[rows, cols] = number
-        triangle = index[rows, cols]
-        for mesh, (a, b) in zip(meshes, spans, strict=True):
-            mine = (triangle >= a) & (triangle < b)
-            if mine.any():
-                r, c = rows[mine], cols[mine]
-                canvas.celsius[r, c] = self._shade(mesh, place, index - a, bary, r, c)
-                canvas.material[r, c] = 1 + MATERIALS.index(mesh.material)
-        return self._label(place.person, shape, camera, zbuffer, canvas)
+        for m, material in enumerate(MATERIALS):
+            mine = slice(starts[m], starts[m + 1])
+            if mine.start < mine.stop:
+                canvas.celsius[rows[mine], cols[mine]] = self._temperature(material, values[mine], place.warmth)
+                canvas.material[rows[mine], cols[mine]] = 1 + m
+        return self._label(place.person, shape, camera, zbuffer, origin, canvas)
 
-    def _shade(self, mesh: Mesh, place: Placement, index: NDArray[np.int32], bary: Array,
-               rows: NDArray[np.intp], cols: NDArray[np.intp]) -> Array:  # fmt: skip
-        """Temperatures of one mesh's pixels."""
-        warmth, person = place.warmth, place.person
-        rng = np.random.default_rng(warmth.seed + MATERIALS.index(mesh.material))
-        if mesh.material == "skin":
-            normal = vertex_normals(mesh.vertices, mesh.triangles)
-            per_vertex = np.column_stack([self.skin.temperature(person, warmth), normal[:, 2]]).astype(np.float32)
-            t, facing = interpolate(rows, cols, index, bary, mesh.triangles, per_vertex).T
-            return t - warmth.grazing * (1 - np.clip(facing, 0, 1)) ** 2
-        where = interpolate(rows, cols, index, bary, mesh.triangles, np.ascontiguousarray(mesh.canonical))
-        return material_temperature(mesh.material, where, warmth, rng)
+    def _attributes(self, figure: _Figure, place: Placement) -> Array:
+        """What is interpolated between vertices (V, 5): canonical position, the normal's z, the skin's temperature."""
+        attributes = np.zeros((len(figure.vertices), 5), np.float32)
+        attributes[:, :3] = figure.canonical
+        skin = self.skin.temperature(place.person, place.warmth)
+        surface = figure.triangles[figure.material == MATERIALS.index("skin")]
+        attributes[: len(skin), 3] = vertex_normals(figure.vertices[: len(skin)], surface)[:, 2]
+        attributes[: len(skin), 4] = skin
+        return attributes
 
-    def _label(self, person: Person, shape: Array, camera: Camera, zbuffer: Array, canvas: _Canvas) -> FaceLabel:
+    def _temperature(self, material: str, values: Array, warmth: Warmth) -> Array:
+        """Temperatures (N,) degC of one material's pixels from their interpolated attributes."""
+        if material == "skin":
+            return values[:, 4] - warmth.grazing * (1 - np.clip(values[:, 3], 0, 1)) ** 2
+        rng = np.random.default_rng(warmth.seed + MATERIALS.index(material))
+        return material_temperature(material, np.ascontiguousarray(values[:, :3]), warmth, rng)
+
+    def _label(self, person: Person, shape: Array, camera: Camera, zbuffer: Array,
+               origin: NDArray[np.int64], canvas: _Canvas) -> FaceLabel:  # fmt: skip
         xy, depth = camera.project(shape)
         chosen = contour_landmarks(self.model, xy, person)
         points = xy[chosen]
         x, y, inside = canvas.pixels(points)
-        visible = inside & (zbuffer[y, x] > depth[chosen] - 0.7)
+        nearest = np.full(len(points), np.inf, np.float32)
+        inside &= (x >= origin[0]) & (x < origin[0] + zbuffer.shape[1]) & (y >= origin[1]) & (y < origin[1] + zbuffer.shape[0])
+        nearest[inside] = zbuffer[y[inside] - origin[1], x[inside] - origin[0]]
+        visible = inside & (nearest > depth[chosen] - 0.7)
         yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
         return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100))
+
+
+def _window(xy: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of an image (H, W) that hold points (V, 2); empty when none does."""
+    x0, y0 = np.floor(xy.min(0)).astype(int)
+    x1, y1 = np.ceil(xy.max(0)).astype(int) + 1
+    top, left = min(max(y0, 0), shape[0]), min(max(x0, 0), shape[1])
+    return slice(top, max(min(y1, shape[0]), top)), slice(left, max(min(x1, shape[1]), left))
 
 
 def contour_landmarks(model: MorphableModel, xy: Array, person: Person) -> NDArray[np.int64]:
