@@ -74,11 +74,10 @@ class MorphableModel:
     landmarks: NDArray[np.int64]
 
     def morph(self, identity: Array, expression: Array) -> Array:
-        """Vertices (V, 3) float32 of a face with the given weights (I,) and (E,); zero weights cost nothing."""
+        """Vertices (V, 3) float32 of a face with the given weights (I,) and (E,)."""
         shape = self.neutral.reshape(-1).copy()
         for weights, modes in ((identity, self.identity), (expression, self.expression)):
-            active = np.flatnonzero(weights)
-            shape += weights[active].astype(np.float32) @ modes.reshape(len(modes), -1)[active]
+            shape += weights.astype(np.float32) @ modes.reshape(len(modes), -1)
         return shape.reshape(-1, 3)
 
     @cached_property
