@@ -114,6 +114,13 @@ def interpolate(pixels, index, xy, triangles, attributes):  # type: ignore[no-un
     return out
 
 
+@njit(cache=True)
+def paint(image, pixels, values):  # type: ignore[no-untyped-def]
+    """Set pixels (N, 2) of an image (H, W) or (H, W, K) to values (N,) or (N, K)."""
+    for n in range(pixels.shape[0]):
+        image[pixels[n, 0], pixels[n, 1]] = values[n]
+
+
 @njit(cache=True, fastmath=True)
 def vertex_normals(vertices, triangles):  # type: ignore[no-untyped-def]
     """Area-weighted unit normals (V, 3) float32, outward for counter-clockwise triangles."""
@@ -146,3 +153,12 @@ def project(vertices, offset_x, offset_y, scale, distance):  # type: ignore[no-u
         xy[k, 0] = offset_x + vertices[k, 0] * ratio
         xy[k, 1] = offset_y - vertices[k, 1] * ratio
     return xy, depth
+
+
+@njit(cache=True, fastmath=True)
+def bounds(xy):  # type: ignore[no-untyped-def]
+    """Smallest and largest x and y of points (V, 2): x0, y0, x1, y1."""
+    x0, y0, x1, y1 = xy[0, 0], xy[0, 1], xy[0, 0], xy[0, 1]
+    for k in range(1, xy.shape[0]):
+        x0, y0, x1, y1 = min(x0, xy[k, 0]), min(y0, xy[k, 1]), max(x1, xy[k, 0]), max(y1, xy[k, 1])
+    return x0, y0, x1, y1

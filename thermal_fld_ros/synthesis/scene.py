@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.synthesis.background import background
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import MATERIALS, Mesh, Person, build, sample_person
-from thermal_fld_ros.synthesis.rasteriser import covered, interpolate, project, rasterise, vertex_normals
+from thermal_fld_ros.synthesis.rasteriser import bounds, covered, interpolate, paint, project, rasterise, vertex_normals
 from thermal_fld_ros.synthesis.sensor import Sensor, expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth
 
@@ -116,8 +116,8 @@ class _Figure:
         canonical = np.concatenate([m.canonical for m in parts])
         triangles = np.concatenate([m.triangles + np.int32(first[id(m.vertices)]) for m in meshes])
         material = np.repeat([np.uint8(MATERIALS.index(m.material)) for m in meshes], [len(m.triangles) for m in meshes])
-        head = np.isin(material, [MATERIALS.index(m) for m in ("skin", "teeth", "eye")])
-        closed = head & (canonical[triangles[:, 0], 1] > -9)  # the bust's lower rim is open
+        closed = np.array([m in ("skin", "teeth", "eye") for m in MATERIALS])[material]
+        closed &= canonical[triangles[:, 0], 1] > -9  # the bust's lower rim is open
         return cls(np.concatenate([m.vertices for m in parts]), canonical, triangles, material, closed)
 
 
@@ -214,13 +214,14 @@ class Renderer:
         pixels, starts = covered(index, figure.material, len(MATERIALS))
         attributes = self._attributes(figure, place)
         values = interpolate(pixels, index, xy, figure.triangles, attributes)
-        rows, cols = (pixels + origin[::-1]).T
-        canvas.owner[rows, cols] = number
+        temperature = np.empty(len(pixels), np.float32)
         for m, material in enumerate(MATERIALS):
             mine = slice(starts[m], starts[m + 1])
             if mine.start < mine.stop:
-                canvas.celsius[rows[mine], cols[mine]] = self._temperature(material, values[mine], place.warmth)
-                canvas.material[rows[mine], cols[mine]] = 1 + m
+                temperature[mine] = self._temperature(material, values[mine], place.warmth)
+        paint(canvas.celsius[window], pixels, temperature)
+        paint(canvas.material[window], pixels, np.repeat(np.arange(1, len(MATERIALS) + 1, dtype=np.uint8), np.diff(starts)))
+        paint(canvas.owner[window], pixels, np.full(len(pixels), number, np.int16))
         return self._label(place.person, shape, camera, zbuffer, origin, canvas)
 
     def _attributes(self, figure: _Figure, place: Placement) -> Array:
@@ -256,8 +257,8 @@ class Renderer:
 
 def _window(xy: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of an image (H, W) that hold points (V, 2); empty when none does."""
-    x0, y0 = np.floor(xy.min(0)).astype(int)
-    x1, y1 = np.ceil(xy.max(0)).astype(int) + 1
+    box = np.clip(bounds(xy), -1e6, 1e6)
+    x0, y0, x1, y1 = *np.floor(box[:2]).astype(int), *np.ceil(box[2:]).astype(int) + 1
     top, left = min(max(y0, 0), shape[0]), min(max(x0, 0), shape[1])
     return slice(top, max(min(y1, shape[0]), top)), slice(left, max(min(x1, shape[1]), left))
 
