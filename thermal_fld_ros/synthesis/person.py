@@ -93,33 +93,92 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
 
 
 def _sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
-    kind = rng.random()
-    if kind < 0.4:
+    """Yaw, pitch, roll in radians: towards the camera, turned, in profile, or seen from far below or above."""
+    kind = rng.choice(["frontal", "turned", "profile", "steep"], p=[0.35, 0.33, 0.14, 0.18])
+    if kind == "frontal":
         yaw, pitch, roll = rng.normal(0, 15), rng.normal(0, 10), rng.normal(0, 6)
-    elif kind < 0.8:
+    elif kind == "turned":
         yaw, pitch, roll = rng.uniform(-60, 60), rng.normal(0, 15), rng.normal(0, 10)
+    elif kind == "profile":
+        yaw, pitch, roll = rng.choice([-1, 1]) * rng.uniform(50, 92), rng.normal(0, 15), rng.normal(0, 10)
     else:
-        yaw, pitch, roll = rng.uniform(-90, 90), rng.uniform(-40, 40), rng.normal(0, 15)
-    return np.deg2rad(yaw), np.deg2rad(np.clip(pitch, -60, 60)), np.deg2rad(roll)
+        yaw, pitch, roll = rng.normal(0, 30), rng.uniform(-60, 60), rng.normal(0, 12)
+    return np.deg2rad(np.clip(yaw, -95, 95)), np.deg2rad(np.clip(pitch, -60, 60)), np.deg2rad(roll)
 
 
 def sample_expression(model: MorphableModel, rng: np.random.Generator) -> Array:
-    """Expression weights (E,): neutral, random mixture, speech or yawn, with blinks; left and right mostly alike."""
+    """Expression weights (E,): neutral, random mixture, speech, laughter or yawn, with blinks; left and right mostly alike.
+
+    Weights lie in [0, 1] but for the brows', which may be a little negative: low brows are a person's, not a mood.
+    """
     names = model.expression_names
     weights = dict.fromkeys(names, 0.0)
-    kind = rng.random()
-    if kind > 0.25:
-        for base in rng.choice(sorted({n.removesuffix("_L").removesuffix("_R") for n in names}), 7, replace=False):
-            amount = rng.beta(1, 2.5)
-            for n in names:
-                if n.removesuffix("_L").removesuffix("_R") == base:
-                    weights[n] = amount * rng.uniform(0.6, 1)
-    if rng.random() < 0.35:
-        weights["jawOpen"] = rng.uniform(0, 1) ** (1 if rng.random() < 0.4 else 2)
-    if rng.random() < 0.25:
-        closed = rng.uniform(0.3, 1.0)
-        weights["eyeBlink_L"], weights["eyeBlink_R"] = closed, closed * rng.uniform(0.8, 1)
-    return np.array([weights[n] for n in names], np.float32)
+
+    def add(base: str, amount: float) -> None:
+        for n in (base, base + "_L", base + "_R"):
+            if n in weights:
+                weights[n] = min(weights[n] + amount * rng.uniform(0.75, 1), 1.0)
+
+    def some(bases: tuple[str, ...], most: float, probability: float = 0.5) -> None:
+        for base in bases:
+            if rng.random() < probability:
+                add(base, rng.uniform(0, most))
+
+    kind = rng.choice(["neutral", "mixture", "speech", "laughter", "yawn"], p=[0.2, 0.33, 0.22, 0.12, 0.13])
+    if kind == "mixture":
+        moves = sorted({n.removesuffix("_L").removesuffix("_R") for n in names} - {"mouthClose", "jawOpen"})
+        for base in rng.choice(moves, min(7, len(moves)), replace=False):
+            add(base, rng.beta(1, 2.5))
+        add("jawOpen", rng.uniform(0, 1) ** 3)
+    elif kind == "speech":
+        add("jawOpen", rng.beta(1.2, 3))
+        some(
+            (
+                "mouthFunnel",
+                "mouthPucker",
+                "mouthStretch",
+                "mouthLowerDown",
+                "mouthUpperUp",
+                "mouthSmile",
+                "mouthRollLower",
+            ),
+            0.6,
+            0.4,
+        )
+    elif kind == "laughter":
+        add("mouthSmile", rng.uniform(0.3, 1))
+        add("jawOpen", rng.uniform(0, 0.5) * (rng.random() < 0.6))
+        some(("cheekSquint", "eyeSquint", "mouthUpperUp", "mouthLowerDown", "mouthDimple"), 0.7)
+    elif kind == "yawn":
+        add("jawOpen", rng.uniform(0.55, 1.15))
+        some(
+            ("mouthStretch", "mouthLowerDown", "mouthFunnel", "eyeSquint", "browInnerUp", "browDown", "noseSneer"), 0.6
+        )
+        if rng.random() < 0.6:
+            add("eyeBlink", rng.uniform(0.5, 1))
+    if rng.random() < 0.2:
+        add("eyeBlink", rng.uniform(0.3, 1.0))
+    brows = rng.normal(0, 0.35)  # high or low, whatever the expression
+    for base, side in (("browInnerUp", brows), ("browOuterUp", brows), ("browDown", -brows)):
+        for n in (base + "_L", base + "_R"):
+            if n in weights:
+                weights[n] = float(np.clip(weights[n] + max(side, -0.3) * rng.uniform(0.8, 1), -0.3, 1))
+    if "jawOpen" in weights and "mouthClose" in weights and rng.random() < 0.1:  # chewing: closes what the jaw opened
+        weights["mouthClose"] = 0.85 * weights["jawOpen"] * rng.uniform(0, 1)
+    return _part_lips(model, np.array([weights[n] for n in names], np.float32))
+
+
+def _part_lips(model: MorphableModel, expression: Array) -> Array:
+    """The expression with the jaw opened as far as keeps the lips from passing through each other."""
+    if "jawOpen" not in model.expression_names:
+        return expression
+    jaw = model.expression_names.index("jawOpen")
+    upper, lower = model.landmarks[61:64], model.landmarks[[67, 66, 65]]
+    opening = (model.expression[:, upper, 1] - model.expression[:, lower, 1]).mean(1)  # cm per unit of each weight
+    overlap = -0.05 - float(expression @ opening)
+    if overlap > 0 and opening[jaw] > 0:
+        expression[jaw] += overlap / opening[jaw]
+    return expression
 
 
 def _sample_objects(rng: np.random.Generator) -> list[tuple[Array, Array]]:
@@ -129,7 +188,9 @@ def _sample_objects(rng: np.random.Generator) -> list[tuple[Array, Array]]:
     direction /= np.linalg.norm(direction)
     across = np.array([-direction[1], direction[0], 0])
     radii = np.abs(direction) * rng.uniform(3, 5) + 0.9
-    return [((centre + across * 1.8 * k).astype(np.float32), radii.astype(np.float32)) for k in range(rng.integers(1, 5))]
+    return [
+        ((centre + across * 1.8 * k).astype(np.float32), radii.astype(np.float32)) for k in range(rng.integers(1, 5))
+    ]
 
 
 def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
@@ -144,8 +205,8 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     """
     rng = np.random.default_rng(person.seed)
     head = model.morph(person.identity, person.expression)
-    # the model's bare chest is under the clothes
-    above = model.neutral[:, 1] > person.collar + 0.2 - person.neckline * (model.neutral[:, 2] > 2)
+    # the model's bare chest is under the clothes; the skin ends a little below their edge, which covers its end
+    above = model.neutral[:, 1] > person.collar - 0.9 - person.neckline * np.clip(model.neutral[:, 2] / 6, 0, 1)
     skin = model.surfaces["skin"]
     surfaces = {**model.surfaces, "skin": skin[above[skin[:, 0]] & above[skin[:, 1]] & above[skin[:, 2]]]}
     meshes = [Mesh(name, head, triangles, model.neutral) for name, triangles in surfaces.items()]
@@ -153,10 +214,12 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
         meshes.append(_hair_cap(model, head, person, rng))
     if person.long_hair > 0:
         meshes.append(_curtain("hair", person.long_hair, 8.5 + person.hair, 1.1, rng))
-    if person.beard > 0.75:
-        meshes.append(_shell(model, head, beard_mask(model.neutral) > 0.5, "hair", 0.8 * person.beard, rng))
+    if person.beard > 0.8:  # long enough to stand off; shorter beards are painted on the skin
+        ragged = 0.1 * np.sin(2 * model.neutral @ rng.normal(0, 1, 3).astype(np.float32))
+        depth = (1.5 * (beard_mask(model.neutral) - 0.7) + ragged).astype(np.float32)
+        meshes.append(_shell(model, head, depth, "hair", rng.uniform(0.3, 1.5), rng, edge=0.6))
     if person.mask:
-        meshes.append(_shell(model, head, _mask_region(model.neutral), "mask", 0.8, rng))
+        meshes.append(_shell(model, head, _mask_depth(model.neutral), "mask", 0.8, rng))
     if person.glasses:
         meshes.append(_glasses(model, head, person.glasses))
     if person.hat:
@@ -199,7 +262,10 @@ def hairline_height(canonical: Array, person: Person) -> Array:
     x, _, z = canonical.T
     line = np.interp(z, [-9, -2, 1.5, 3.0, 6.0, 9.0, 11.0], [-6.5, -5, -1.0, 4.5, 8.0, 9.8, 10.3])
     line = line + np.where(z > 2.5, person.hairline, person.hairline * 0.2)
-    return (line - person.fringe * (z > 4) * (1 + 0.4 * np.cos(3 * x + person.seed % 7))).astype(np.float32)
+    side = 1.5 * (person.seed % 7 - 3)  # where the fringe is longest
+    jags = 0.3 * np.cos(2.3 * x + person.seed % 11) + 0.2 * np.cos(5.1 * x)
+    fringe = person.fringe * (1 + jags) * np.exp(-(((x - side) / 6) ** 2))
+    return (line - fringe * np.clip((z - 3) / 3, 0, 1)).astype(np.float32)
 
 
 def beard_mask(canonical: Array) -> Array:
@@ -211,44 +277,38 @@ def beard_mask(canonical: Array) -> Array:
     return np.clip(np.maximum(side * (y < 2), chin) * low, 0, 1).astype(np.float32)
 
 
-def _mask_region(canonical: Array) -> NDArray[np.bool_]:
+def _mask_depth(canonical: Array) -> Array:
     x, y, z = canonical.T
-    return (y < 1.4 - 0.03 * np.abs(x) ** 1.6) & (y > -8.3) & (z > 3.5)
+    return np.minimum(np.minimum(1.4 - 0.03 * np.abs(x) ** 1.6 - y, y + 8.3), z - 3.5)
 
 
-def _shell(model: MorphableModel, head: Array, chosen: NDArray[np.bool_], material: str, thickness: float | Array,
-           rng: np.random.Generator) -> Mesh:  # fmt: skip
-    """A layer over the chosen vertices of the skin, bumpy along the direction from the head's middle."""
+def _shell(model: MorphableModel, head: Array, depth: Array, material: str, thickness: float | Array,
+           rng: np.random.Generator, edge: float = 0.4) -> Mesh:  # fmt: skip
+    """A layer over the skin where ``depth`` (V,) cm is positive, bumpy along the direction from the head's middle.
+
+    It reaches its thickness ``edge`` cm inside of its border and dives under the skin there.
+    """
     surface = model.surfaces["skin"]
-    triangles = surface[chosen[surface[:, 0]] | chosen[surface[:, 1]] | chosen[surface[:, 2]]]
-    used = np.zeros(len(head), bool)
-    used[triangles] = True
-    renumbered = np.cumsum(used, dtype=np.int32) - 1
-    canonical = model.neutral[used]
-    phase = canonical @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
-    bumps = 1 + 0.125 * np.sin(phase) @ np.ones(3, np.float32)
-    lift = np.where(chosen[used], np.broadcast_to(thickness, used.shape)[used] * bumps, -0.2).astype(np.float32)
-    return Mesh(material, _lifted(head[used], lift), renumbered[triangles], canonical)
-
-
-@njit(cache=True, fastmath=True)
-def _lifted(vertices, lift):  # type: ignore[no-untyped-def]
-    """Vertices (V, 3) moved by ``lift`` (V,) cm away from the middle of the head."""
-    out = np.empty_like(vertices)
-    for k in range(vertices.shape[0]):
-        x, y, z = vertices[k, 0], vertices[k, 1] - np.float32(1), vertices[k, 2] - np.float32(2)
-        factor = lift[k] / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-6))
-        out[k, 0], out[k, 1], out[k, 2] = vertices[k, 0] + factor * x, vertices[k, 1] + factor * y, vertices[k, 2] + factor * z
-    return out
+    near = (depth > -0.1)[surface]
+    triangles = surface[near.any(1)]
+    outward = head - np.array([0, 1.0, 2.0], np.float32)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6
+    phase = model.neutral @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
+    bumps = 1 + 0.25 * np.sin(phase).mean(1) * 1.5
+    lift = thickness * bumps * np.clip(depth / edge, -1, 1)
+    return Mesh(material, (head + outward * lift[:, None]).astype(np.float32), triangles, model.neutral)
 
 
 def _hair_cap(model: MorphableModel, head: Array, person: Person, rng: np.random.Generator) -> Mesh:
     above = model.neutral[:, 1] - hairline_height(model.neutral, person)
+    above += 0.3 * np.sin(model.neutral @ rng.normal(0, 1.5, 3).astype(np.float32) + rng.uniform(0, 6))
     x, y, z = model.neutral.T
-    ear = (np.abs(x) > 7.4) & (y < 5.5) & (y > -4) & (z < 4.5) & (z > -4)
-    above += 0.5 * np.sin(model.neutral @ rng.normal(0, 1.5, 3).astype(np.float32) + rng.uniform(0, 6))
-    thickness = person.hair * np.clip(above / 2.5 + 0.15, 0, 1)
-    return _shell(model, head, (above > 0) & ~ear, "hair", thickness.astype(np.float32), rng)
+    outside_ear = np.maximum(np.maximum(np.abs(y - 0.75) - 4.75, np.abs(z - 0.25) - 4.25), 7.4 - np.abs(x))
+    depth = np.minimum(above, outside_ear)
+    thickness = person.hair * np.clip(above / 3.0 + 0.25, 0.1, 1)
+    return _shell(
+        model, head, depth.astype(np.float32), "hair", thickness.astype(np.float32), rng, rng.uniform(0.3, 1.2)
+    )
 
 
 def _grid(u: int, v: int) -> NDArray[np.int32]:
@@ -295,8 +355,10 @@ def _glasses(model: MorphableModel, head: Array, g: dict[str, float]) -> Mesh:
         ring = np.arange(24)
         add(np.concatenate([rim, inner]), np.concatenate([np.stack([ring, ring + 1, ring + 25], 1),
             np.stack([ring + 1, ring + 26, ring + 25], 1)]).astype(np.int32))  # fmt: skip
-        ear = np.array([side * (abs(head[:, 0]).max() - 1.6), eye[1] + 0.3, 1.0])
-        hinge = np.array([eye[0] + side * half, eye[1] - g["drop"] + 0.6, forward - g["wrap"] * (abs(eye[0]) + half - 1.5)])
+        ear = np.array([side * (abs(landmarks[[0, 16], 0]).mean() + 0.9), eye[1] + 0.3, 1.5])
+        hinge = np.array(
+            [eye[0] + side * half, eye[1] - g["drop"] + 0.6, forward - g["wrap"] * (abs(eye[0]) + half - 1.5)]
+        )
         up = np.array([0, 0.35, 0])
         add(np.stack([hinge - up, hinge + up, ear - up, ear + up]), np.array([[0, 1, 2], [1, 3, 2]], np.int32))
     gap = abs(eyes[0][0]) - half
@@ -310,7 +372,7 @@ def _glasses(model: MorphableModel, head: Array, g: dict[str, float]) -> Mesh:
 def _hat(model: MorphableModel, head: Array, hat: dict[str, float], rng: np.random.Generator) -> list[Mesh]:
     _, y, z = model.neutral.T
     level = hat["height"] - hat["tilt"] * (11 - z)
-    meshes = [_shell(model, head, y > level, "hat", hat["thick"] + 0.8, rng)]
+    meshes = [_shell(model, head, y - level, "hat", hat["thick"] + 0.8, rng)]
     if hat["hood"]:
         meshes.append(_curtain("hat", 32, 10.5, 0.85, rng))
     if hat["brim"] > 0:
