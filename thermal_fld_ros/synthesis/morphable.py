@@ -44,6 +44,10 @@ ANNOTATOR_OFFSETS = {
 }  # fmt: skip
 
 
+class MorphableModelError(ValueError):
+    """The morphable model's folder or cache is not what it should be."""
+
+
 @dataclass(frozen=True)
 class MorphableModel:
     """A face that can be morphed: ``vertices = neutral + identity . w + expression . e``.
