@@ -289,14 +289,27 @@ def _shell(model: MorphableModel, head: Array, depth: Array, material: str, thic
     It reaches its thickness ``edge`` cm inside of its border and dives under the skin there.
     """
     surface = model.surfaces["skin"]
-    near = (depth > -0.1)[surface]
-    triangles = surface[near.any(1)]
-    outward = head - np.array([0, 1.0, 2.0], np.float32)
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6
-    phase = model.neutral @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
-    bumps = 1 + 0.25 * np.sin(phase).mean(1) * 1.5
-    lift = thickness * bumps * np.clip(depth / edge, -1, 1)
-    return Mesh(material, (head + outward * lift[:, None]).astype(np.float32), triangles, model.neutral)
+    near = depth > -0.1
+    triangles = surface[near[surface[:, 0]] | near[surface[:, 1]] | near[surface[:, 2]]]
+    used = np.zeros(len(head), bool)
+    used[triangles] = True
+    renumbered = np.cumsum(used, dtype=np.int32) - 1
+    canonical = model.neutral[used]
+    phase = canonical @ rng.normal(0, 0.8, (3, 3)).astype(np.float32) + rng.uniform(0, 6, 3).astype(np.float32)
+    bumps = 1 + 0.125 * np.sin(phase) @ np.ones(3, np.float32)
+    lift = np.broadcast_to(thickness, used.shape)[used] * bumps * np.clip(depth[used] / edge, -1, 1)
+    return Mesh(material, _lifted(head[used], lift.astype(np.float32)), renumbered[triangles], canonical)
+
+
+@njit(cache=True, fastmath=True)
+def _lifted(vertices, lift):  # type: ignore[no-untyped-def]
+    """Vertices (V, 3) moved by ``lift`` (V,) cm away from the middle of the head."""
+    out = np.empty_like(vertices)
+    for k in range(vertices.shape[0]):
+        x, y, z = vertices[k, 0], vertices[k, 1] - np.float32(1), vertices[k, 2] - np.float32(2)
+        factor = lift[k] / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-6))
+        out[k, 0], out[k, 1], out[k, 2] = vertices[k, 0] + factor * x, vertices[k, 1] + factor * y, vertices[k, 2] + factor * z
+    return out
 
 
 def _hair_cap(model: MorphableModel, head: Array, person: Person, rng: np.random.Generator) -> Mesh:
