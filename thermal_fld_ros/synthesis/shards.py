@@ -10,11 +10,14 @@ face: ``frame`` (M,) index into the images, ``points`` (M, 68, 2) float32 pixels
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,13 +52,14 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
     if note.exists() and json.loads(note.read_text()) != json.loads(wanted):
         raise ValueError(f"{out} holds another data set ({note.read_text()}), not {wanted}: choose another folder")
     note.write_text(wanted)
-    starts = range(0, recipe.count, SHARD)
-    todo = [s for s in starts if not (out / f"labels_{s // SHARD:04d}.npz").exists()]
-    done = sum(min(SHARD, recipe.count - s) for s in starts if s not in todo)
+    shards = {f"{s // SHARD:04d}": range(s, min(s + SHARD, recipe.count)) for s in range(0, recipe.count, SHARD)}
+    todo = [name for name in shards if not (out / f"labels_{name}.npz").exists()]
+    done = recipe.count - sum(len(shards[name]) for name in todo)
     if done:
         yield done
-    with ProcessPoolExecutor(processes) as pool:
-        for future in as_completed([pool.submit(_render_shard, model, out, recipe, s) for s in todo]):
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process starts: one thread each, they share the cores
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+        for future in as_completed([pool.submit(_render_shard, model, out, recipe, name, shards[name]) for name in todo]):
             done += future.result()
             yield done
 
@@ -63,16 +67,15 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
 _renderers: dict[Path, Renderer] = {}  # one per process: loading the model takes seconds
 
 
-def _render_shard(model: Path, out: Path, recipe: Recipe, start: int) -> int:
+def _render_shard(model: Path, out: Path, recipe: Recipe, name: str, numbers: range) -> int:
     if model not in _renderers:
         _renderers[model] = Renderer(load_morphable_model(model))
     renderer = _renderers[model]
-    count = min(SHARD, recipe.count - start)
     width, height = recipe.size
-    images = np.empty((count, height, width), np.uint16)
+    images = np.empty((len(numbers), height, width), np.uint16)
     rows: dict[str, list[object]] = {k: [] for k in ("frame", "points", "visible", "pose", "facing")}
-    for k in range(count):
-        rng = np.random.default_rng(recipe.seed + start + k)
+    for k, number in enumerate(numbers):
+        rng = np.random.default_rng(recipe.seed + number)
         scene = renderer.sample_face(rng, width) if recipe.kind == "face" else renderer.sample_frame(rng, recipe.size)
         rendering = renderer.render(scene)
         images[k] = centikelvin(rendering.celsius)
@@ -85,9 +88,9 @@ def _render_shard(model: Path, out: Path, recipe: Recipe, start: int) -> int:
     shapes = {"frame": (-1,), "points": (-1, 68, 2), "visible": (-1, 68), "pose": (-1, 3), "facing": (-1,)}
     types = {"frame": np.int32, "points": np.float32, "visible": bool, "pose": np.float32, "facing": bool}
     labels = {k: np.array(v, types[k]).reshape(shapes[k]) for k, v in rows.items()}
-    np.save(out / f"images_{start // SHARD:04d}.npy", images)
-    np.savez(out / f"labels_{start // SHARD:04d}.npz", **labels)  # type: ignore[arg-type]  # last: marks the shard whole
-    return count
+    np.save(out / f"images_{name}.npy", images)
+    np.savez(out / f"labels_{name}.npz", **labels)  # type: ignore[arg-type]  # last: marks the shard whole
+    return len(numbers)
 
 
 def load_shards(folder: Path) -> tuple[NDArray[np.uint16], dict[str, NDArray[np.generic]]]:
