@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import Person, beard_mask, hairline_height
+from thermal_fld_ros.synthesis.rasteriser import vertex_normals
 
 
 @dataclass
@@ -57,7 +58,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
         "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": heavy(0, 0.12), "upper_half": heavy(0.2, 0.5),
         "brow": rng.choice([rng.uniform(-0.5, 0.25), rng.uniform(-3.0, -0.3)], p=[0.45, 0.55]),
         "lashes": rng.uniform(-1.6, 0.1), "beard": -np.exp(rng.uniform(np.log(0.4), np.log(6))),
-        "spots": heavy(0.0, 0.4) * (rng.random() < 0.3),
+        "spots": heavy(0.0, 0.4) * (rng.random() < 0.3), "folds": heavy(0.4, 0.5), "hollows": heavy(0.7, 0.8),
     }  # fmt: skip
     room = ambient - skin  # K from skin to room
     sun = rng.uniform(2, 14) if rng.random() < 0.05 else 0.0  # heats hair and clothes beyond the skin
@@ -153,12 +154,13 @@ class SkinRegions:
         nose_width = np.interp(
             y, [-2.0, -1.4, -0.9, -0.3, 0.4, 1.4, 2.6, 4.0], [-1.0, 0.9, 1.75, 1.75, 1.35, 1.0, 0.85, 0.9]
         )
-        cheek = np.minimum(oval(4.7, -1.2, 2.7, 3.3), np.abs(x) - np.interp(y, [-5.0, -1.0, 0.5], [3.2, 2.0, 1.7]))
+        cheek = np.minimum(oval(4.9, -1.3, 3.1, 3.7), np.abs(x) - np.interp(y, [-5.0, -1.0, 0.5], [3.2, 2.0, 1.7]))
         self.depths = {
             "nose": np.where(z > 8.5, nose_width - np.abs(x), -9.0).astype(np.float32),
             "cheek_l": np.where(x < 0, cheek, -9).astype(np.float32), "cheek_r": np.where(x > 0, cheek, -9).astype(np.float32),
             "socket": oval(3.2, 3.5, 2.2, 1.25), "muzzle": oval(0.0, -3.4, 2.9, 1.9), "brow_ridge": oval(2.8, 5.7, 3.2, 0.9),
         }  # fmt: skip
+        self.relief = np.stack([_concavity(model, steps) for steps in (6, 60)])
         self.brow = np.stack(
             [ridge([17, 18, 19, 20, 21], s) + ridge([22, 23, 24, 25, 26], s) for s in (0.2, 0.32, 0.45)]
         )
@@ -198,10 +200,11 @@ class SkinRegions:
         slow, middle, vessel = warmth.roughness
         regions = warmth.regions
         t = warmth.skin + np.array([regions[name] for name in self.masks], np.float32) @ self.stack
+        t += np.array([regions["folds"], regions["hollows"]], np.float32) @ self.relief
         wobble = self.pattern("middle", rng), self.pattern("slow", rng)
         for name, depth in self.depths.items():  # the edge is sharp or soft, ragged or smooth, further in or out
-            width = float(np.exp(rng.uniform(np.log(0.1), np.log(0.9))))
-            ragged = rng.exponential(0.15) * wobble[0] + rng.exponential(0.3) * wobble[1]
+            width = float(np.exp(rng.uniform(np.log(0.12), np.log(1.3))))
+            ragged = rng.exponential(0.2) * wobble[0] + rng.exponential(0.45) * wobble[1]
             if name == "nose":  # cold from the base up: the tip only, or the bridge too
                 depth = np.minimum(depth, 0.7 * (rng.uniform(0.5, 4.5) - self.points[:, 1]))
             t += regions[name] * _step(depth + (rng.normal(0, 0.3) + ragged), width)
@@ -213,15 +216,33 @@ class SkinRegions:
         grain = self.pattern("fine", rng)
         brow = self.brow[rng.integers(len(self.brow))]
         t += regions["brow"] * brow * (1 + 0.3 * grain)
+        grain *= rng.uniform(0.1, 0.5)
         stubble = np.maximum(person.beard * self.beard, person.moustache * self.moustache)
-        stubble = np.clip(stubble * (1 + rng.uniform(0.1, 0.5) * grain), 0, 1)
-        t += regions["beard"] * stubble
-        t += (warmth.materials["hair"] - t) * np.maximum(
-            self.scalp_hair(person), 0.9 * np.clip(stubble * 2.5 - 1.5, 0, 1)
-        )
+        t += regions["beard"] * stubble * (1 + grain)
+        full = max(2 * person.beard - 1, 0) * self.beard * (0.8 + 0.5 * grain)  # a dense beard hides the skin
+        t += (warmth.materials["hair"] - t) * np.clip(np.maximum(self.scalp_hair(person), full), 0, 1)
         low, high = sorted((warmth.ambient, warmth.skin + 0.1 * (warmth.skin - warmth.ambient)))
         t = np.clip(t, low, max(high, warmth.skin + 3.5, warmth.materials["hair"]))
         return np.concatenate([t, np.full(self.others, warmth.skin)]).astype(np.float32)
+
+
+def _concavity(model: MorphableModel, steps: int) -> Array:
+    """How hollow (1) or exposed (-1) the neutral skin is (S,), at a scale of about ``steps ** 0.5`` times 3 mm.
+
+    Hollows see warm skin instead of the room and lose less heat, so that they look warmer than noses and cheekbones.
+    """
+    triangles = model.surfaces["skin"]
+    v = model.neutral[: triangles.max() + 1].astype(np.float64)
+    edges = np.unique(np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    ends, others = np.concatenate([edges, edges[:, ::-1]]).T
+    degree = np.maximum(np.bincount(ends, minlength=len(v)), 1)
+    smooth = v.copy()
+    for _ in range(steps):
+        mean = np.stack([np.bincount(ends, smooth[others, k], len(v)) / degree for k in range(3)], 1)
+        smooth = (smooth + mean) / 2
+    hollow = ((smooth - v) * vertex_normals(model.neutral[: len(v)], triangles)).sum(1)
+    front = model.neutral[: len(v), 2] > 2
+    return np.clip(hollow / (3 * hollow[front].std() + 1e-9), -1, 1).astype(np.float32)
 
 
 def _step(depth: NDArray[np.floating], width: float) -> Array:
