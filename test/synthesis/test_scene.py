@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thermal_fld_ros.synthesis.person import MATERIALS, Person, sample_person
+from thermal_fld_ros.synthesis.person import MATERIALS, Held, Person, sample_person
 from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
 from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin
 from thermal_fld_ros.synthesis.thermal import sample_warmth
@@ -75,8 +75,8 @@ def test_a_turned_jaw_follows_the_visible_contour(renderer: Renderer) -> None:
 
 
 def test_an_object_in_front_hides_points(renderer: Renderer) -> None:
-    ball = (np.array([0, -3.5, 18], np.float32), np.array([3.5, 2.5, 1.5], np.float32))
-    free, hidden = (renderer.render(scene_of(bare(renderer, objects=o))).faces[0].visible for o in ([], [ball]))
+    hand = Held("hand", at=(0.0, -1.0), direction=np.pi / 2, lift=1.0, spread=0.0)
+    free, hidden = (renderer.render(scene_of(bare(renderer, objects=o))).faces[0].visible for o in ([], [hand]))
     assert free[48:].mean() > 0.9
     assert hidden[48:].mean() < 0.3
     assert hidden[17:27].all() == free[17:27].all()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel, load_morphable_model
-from thermal_fld_ros.synthesis.person import Person, sample_person
+from thermal_fld_ros.synthesis.person import Glasses, Person, sample_person
 from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
 from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin
 from thermal_fld_ros.synthesis.thermal import sample_warmth
@@ -30,14 +30,16 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
     rng = np.random.default_rng(seed)
     ambient = 22.5
     first, second = _sitter(model, rng), replace(_sitter(model, rng), hair=1.2, long_hair=0.0)
-    second.glasses = {"width": 2.7, "height": 2.0, "power": 3.5, "drop": 0.0, "forward": 1.6, "wrap": 0.1, "lenses": 1.0}
+    second.glasses = Glasses()
     warmth = [sample_warmth(rng, ambient), sample_warmth(rng, ambient)]
     sensor = Sensor(blur=0.6, motion=(0.0, 0.0), netd=0.035, stripes=0.02, drift=0.15, sharpen=0.0)
     images, points = [], []
     for k in frames:
         t = k / RATE
         people = [
-            Placement(_moved(model, first, t), warmth[0], (70 + 6 * np.sin(0.5 * t), 62 + 1.5 * np.sin(0.9 * t)), 3.6, 90),
+            Placement(
+                _moved(model, first, t), warmth[0], (70 + 6 * np.sin(0.5 * t), 62 + 1.5 * np.sin(0.9 * t)), 3.6, 90
+            ),
             Placement(_moved(model, second, t + 20), warmth[1], (175 - 9 * t, 44.0), 1.9, 200),
         ]
         scene = Scene(SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
@@ -50,7 +52,7 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
 def _sitter(model: MorphableModel, rng: np.random.Generator) -> Person:
     """A person without anything over the face."""
     person = sample_person(model, rng)
-    return replace(person, fringe=0.0, hat=None, mask=False, objects=[], glasses=None, beard=0.0, hairline=0.3,
+    return replace(person, fringe=0.0, strands=0, hat=None, mask=False, objects=[], glasses=None, beard=0.0, hairline=0.3,
                    expression=np.zeros_like(person.expression), hair=1.0)  # fmt: skip
 
 
@@ -58,7 +60,9 @@ def _moved(model: MorphableModel, person: Person, t: float) -> Person:
     """The person at time t, seconds: slow turns of the head, speech, a blink every three seconds."""
     names = model.expression_names
     expression: Array = person.expression.copy()
-    expression[names.index("jawOpen")] = 0.3 * max(0.0, np.sin(5.0 * t)) * (np.sin(0.6 * t) > -0.2) + 0.6 * (5.5 < t < 7.0)
+    expression[names.index("jawOpen")] = 0.3 * max(0.0, np.sin(5.0 * t)) * (np.sin(0.6 * t) > -0.2) + 0.6 * (
+        5.5 < t < 7.0
+    )
     blink = max(0.0, 1 - abs((t % 3.0) - 1.5) / 0.15)
     for side in "LR":
         expression[names.index(f"eyeBlink_{side}")] = blink

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 
 NECK = np.array([0.0, -7.0, -1.0], np.float32)  # pivot of the head's turns
-MATERIALS = ("skin", "mouth", "teeth", "eye", "hair", "glasses", "cloth", "hat", "mask", "object")
+MATERIALS = ("skin", "mouth", "teeth", "eye", "hair", "glasses", "cloth", "hat", "mask", "object", "body")
+
+
+Vector = NDArray[np.floating]
+
+
+def _cm(*values: float) -> Array:
+    return np.array(values, np.float32)
 
 
 @dataclass
@@ -32,6 +39,46 @@ class Mesh:
     canonical: Array
 
 
+@dataclass(frozen=True)
+class Glasses:
+    """Spectacles or goggles; lengths in cm."""
+
+    width: float = 2.7  # half of a lens
+    height: float = 2.0  # half of a lens
+    power: float = 3.5  # 2: round, 5: square
+    drop: float = 0.0  # how far below the eyes, or above when pushed up
+    forward: float = 1.6  # before the eyes
+    wrap: float = 0.1
+    opaque: bool = True  # lenses hide what is behind, as glass does; else only the rim is there
+    rim: float = 0.3
+    arms: float = 0.35  # half height
+    goggles: bool = False  # one pane from side to side
+
+
+@dataclass(frozen=True)
+class Hat:
+    """A cap, a brimmed hat, a helmet, a hood or a headscarf; lengths in cm."""
+
+    height: float = 8.0  # of its edge on the forehead
+    thick: float = 1.0
+    brim: float = 0.0
+    hood: bool = False
+    scarf: bool = False
+    tilt: float = 0.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A hand at the face, alone or with what it holds."""
+
+    what: str  # "hand", "phone" or "cup"
+    at: tuple[float, float]  # fingertips' middle relative to the face's middle, x and y, cm
+    direction: float  # of the fingers in the image, radians against the x axis
+    lift: float  # how far in front of the face
+    spread: float  # of the fingers
+    size: float = 1.0
+
+
 @dataclass
 class Person:
     """All random choices about one person; ``None`` or 0 where a thing is absent. Angles in radians, lengths in cm."""
@@ -42,16 +89,27 @@ class Person:
     pitch: float
     roll: float
     trunk_yaw: float = 0.0
+    trunk_pitch: float = 0.0  # the camera looks up or down at the whole person
+    proportions: tuple[float, float, float] = (1.0, 1.0, 1.0)  # width, height and depth of the head
+    child: float = 0.0  # 1: small nose, short lower face, big eyes, thin neck
     hair: float = 0.6  # thickness; 0 is bald
     hairline: float = 0.0  # shift up
     fringe: float = 0.0  # hangs down over the forehead
     long_hair: float = 0.0  # length below the crown, 0 is short
+    opening: float = 1.1  # half angle that long hair leaves to the face
+    bun: float = 0.0  # radius of a knot or a tail behind the head
+    strands: int = 0  # that hang into the face
     beard: float = 0.0  # 0 none, 1 full
     moustache: float = 0.0
-    glasses: dict[str, float] | None = None
-    hat: dict[str, float] | None = None
+    glasses: Glasses | None = None
+    hat: Hat | None = None
     mask: bool = False
-    objects: list[tuple[Array, Array]] = field(default_factory=list)  # ellipsoids: centre, radii
+    headphones: bool = False
+    scarf: float = 0.0  # how high above the clothes' edge
+    upright_collar: float = 0.0  # height
+    bare: bool = False  # naked shoulders
+    headrest: float = 0.0  # half width
+    objects: list[Held] = field(default_factory=list)
     collar: float = -13.0  # height of the clothes' edge at the neck
     neckline: float = 1.5  # how much lower it is in front
     shoulders: float = 21.0  # half width
@@ -63,33 +121,51 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
     yaw, pitch, roll = _sample_pose(rng)
     if backwards:
         yaw = rng.choice([-1, 1]) * np.deg2rad(rng.uniform(125, 180))
-    style = rng.random()
-    glasses = None
-    if rng.random() < 0.35:
-        glasses = {"width": rng.uniform(2.2, 3.1), "height": rng.uniform(1.3, 2.7), "power": rng.uniform(2, 5),
-                   "drop": rng.uniform(-0.3, 0.5), "forward": rng.uniform(1.0, 2.2), "wrap": rng.uniform(0, 0.35),
-                   "lenses": float(rng.random() < 0.93)}  # fmt: skip
-    hat = None
-    if rng.random() < 0.2:
-        hat = {"height": rng.uniform(6.8, 9.5), "thick": rng.uniform(0.4, 1.5), "brim": rng.choice([0, 0, 4, 7]),
-               "hood": float(rng.random() < 0.3), "tilt": rng.uniform(-0.15, 0.3)}  # fmt: skip
+    style = rng.choice(["bald", "short", "long", "tied"], p=[0.12, 0.48, 0.26, 0.14])
+    child = rng.uniform(0.3, 1) if rng.random() < 0.12 else 0.0
+    grown = child == 0
+
+    def maybe(probability: float, low: float, high: float) -> float:
+        return rng.uniform(low, high) if rng.random() < probability else 0.0
+
     return Person(
-        identity=(rng.standard_normal(len(model.identity)) * rng.uniform(0.5, 1.15)).astype(np.float32),
+        identity=(rng.standard_normal(len(model.identity)) * rng.uniform(0.5, 1.3)).astype(np.float32),
         expression=sample_expression(model, rng),
         yaw=yaw, pitch=pitch, roll=roll,
         trunk_yaw=yaw * rng.uniform(0, 1) + rng.normal(0, 0.2),
-        hair=0.0 if style < 0.12 else rng.uniform(0.3, 2.5),
-        hairline=rng.normal(0.3, 0.9) + (rng.uniform(0, 4) if rng.random() < 0.15 else 0),
-        fringe=rng.uniform(1, 4.5) if rng.random() < 0.2 else 0.0,
-        long_hair=rng.uniform(14, 40) if style > 0.62 else 0.0,
-        beard=rng.uniform(0.1, 1) if rng.random() < 0.3 else 0.0,
-        moustache=rng.uniform(0.1, 1) if rng.random() < 0.25 else 0.0,
-        glasses=glasses, hat=hat,
-        mask=rng.random() < 0.04,
-        objects=_sample_objects(rng) if rng.random() < 0.12 else [],
-        collar=rng.uniform(-15, -11.5), neckline=rng.exponential(1.5), shoulders=rng.uniform(17, 24),
+        trunk_pitch=pitch * rng.uniform(0, 1) * (rng.random() < 0.7),
+        proportions=(1 + 0.035 * rng.normal(), 1 + 0.035 * rng.normal(), 1 + 0.03 * rng.normal()), child=child,
+        hair=0.0 if style == "bald" else rng.uniform(0.15, 0.8) if style == "tied" else rng.choice(
+            [rng.uniform(0.2, 1.2), rng.uniform(0.8, 3.5)], p=[0.6, 0.4]),
+        hairline=rng.normal(0.3, 0.9) + maybe(0.15 * grown, 0, 4),
+        fringe=maybe(0.2, 1, 4.5),
+        long_hair=rng.uniform(12, 40) if style == "long" else 0.0, opening=rng.uniform(0.75, 1.7),
+        bun=rng.uniform(2, 5) if style == "tied" else 0.0,
+        strands=int(rng.integers(1, 25)) if rng.random() < 0.3 and style != "bald" else 0,
+        beard=maybe(0.3 * grown, 0.1, 1), moustache=maybe(0.25 * grown, 0.1, 1),
+        glasses=_sample_glasses(rng) if rng.random() < 0.35 else None,
+        hat=_sample_hat(rng) if rng.random() < 0.22 else None,
+        mask=rng.random() < 0.04, headphones=rng.random() < 0.04,
+        scarf=maybe(0.06, 0, 6), upright_collar=maybe(0.25, 1.5, 6), bare=rng.random() < 0.08,
+        headrest=maybe(0.07, 8, 14),
+        objects=[_sample_held(rng) for _ in range(rng.choice([1, 1, 2]))] if rng.random() < 0.12 else [],
+        collar=rng.uniform(-15.5, -11.5), neckline=rng.exponential(1.5), shoulders=rng.uniform(16, 25) * (1 - 0.35 * child),
         seed=int(rng.integers(2**31)),
     )  # fmt: skip
+
+
+def _sample_glasses(rng: np.random.Generator) -> Glasses:
+    """On the nose, slipped down, or pushed up to the forehead."""
+    drop = rng.choice([rng.uniform(-0.3, 0.5), rng.uniform(0.5, 1.6), rng.uniform(-6, -4)], p=[0.85, 0.1, 0.05])
+    return Glasses(width=rng.uniform(2.0, 3.2), height=rng.uniform(1.2, 2.8), power=rng.uniform(2, 5), drop=float(drop),
+                   forward=rng.uniform(1.0, 2.2), wrap=rng.uniform(0, 0.35), opaque=rng.random() < 0.88,
+                   rim=rng.uniform(0.06, 0.35), arms=rng.uniform(0.08, 0.45), goggles=rng.random() < 0.04)  # fmt: skip
+
+
+def _sample_hat(rng: np.random.Generator) -> Hat:
+    thick = rng.choice([rng.uniform(0.4, 1.5), rng.uniform(2, 4)], p=[0.85, 0.15])
+    return Hat(height=rng.uniform(6.5, 9.5), thick=float(thick), brim=float(rng.choice([0, 0, 4, 7])),
+               hood=rng.random() < 0.3, scarf=rng.random() < 0.2, tilt=rng.uniform(-0.15, 0.3))  # fmt: skip
 
 
 def _sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -181,16 +257,15 @@ def _part_lips(model: MorphableModel, expression: Array) -> Array:
     return expression
 
 
-def _sample_objects(rng: np.random.Generator) -> list[tuple[Array, Array]]:
-    """A hand or a phone in front of part of the face: a few ellipsoids side by side."""
-    centre = np.array([rng.uniform(-8, 8), rng.uniform(-10, 5), rng.uniform(11, 16)])
-    direction = rng.normal(0, 1, 3) * [1, 1, 0.3]
-    direction /= np.linalg.norm(direction)
-    across = np.array([-direction[1], direction[0], 0])
-    radii = np.abs(direction) * rng.uniform(3, 5) + 0.9
-    return [
-        ((centre + across * 1.8 * k).astype(np.float32), radii.astype(np.float32)) for k in range(rng.integers(1, 5))
-    ]
+def _sample_held(rng: np.random.Generator) -> Held:
+    """A hand on the chin, the mouth, a cheek or an eye, beside the head, or with a phone or a cup."""
+    what = str(rng.choice(["hand", "phone", "cup"], p=[0.7, 0.15, 0.15]))
+    side = float(rng.choice([-1, 1]))
+    at = {"hand": (rng.normal(0, 4.5), rng.uniform(-9, 5)), "phone": (side * rng.uniform(6, 10), rng.uniform(-6, 2)),
+          "cup": (rng.normal(0, 2), rng.uniform(-9, -5))}[what]  # fmt: skip
+    direction = np.pi / 2 + rng.normal(0, 0.7)
+    lift = rng.choice([rng.uniform(0.3, 2), rng.uniform(2, 12)], p=[0.75, 0.25])
+    return Held(what, at, float(direction), float(lift), rng.exponential(0.08), rng.uniform(0.8, 1.1))
 
 
 def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
@@ -204,16 +279,25 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
         The morphed head after the turn; row ``model.landmarks[i]`` is landmark i.
     """
     rng = np.random.default_rng(person.seed)
-    head = model.morph(person.identity, person.expression)
+    head = _proportioned(model, model.morph(person.identity, person.expression), person)
     # the model's bare chest is under the clothes; the skin ends a little below their edge, which covers its end
-    above = model.neutral[:, 1] > person.collar - 0.9 - person.neckline * np.clip(model.neutral[:, 2] / 6, 0, 1)
+    edge = person.collar - 0.9 - person.neckline * np.clip(model.neutral[:, 2] / 6, 0, 1)
+    above = model.neutral[:, 1] > edge
+    low = np.flatnonzero(~above & (model.neutral[:, 1] < -8))  # what sticks out of the collar is pulled in
+    head[low] = np.stack([0.8 * head[low, 0], np.minimum(head[low, 1], edge[low]), 0.8 * head[low, 2]], 1)
     skin = model.surfaces["skin"]
     surfaces = {**model.surfaces, "skin": skin[above[skin[:, 0]] & above[skin[:, 1]] & above[skin[:, 2]]]}
     meshes = [Mesh(name, head, triangles, model.neutral) for name, triangles in surfaces.items()]
     if person.hair > 0:
         meshes.append(_hair_cap(model, head, person, rng))
     if person.long_hair > 0:
-        meshes.append(_curtain("hair", person.long_hair, 8.5 + person.hair, 1.1, rng))
+        radius = 8.3 + min(person.hair, 2)
+        meshes.append(_curtain("hair", person.long_hair, radius, person.opening, rng))
+    if person.bun > 0:
+        knot = np.array([0, rng.uniform(-3, 10), -10 - 0.5 * person.bun], np.float32)
+        meshes.append(_ellipsoid(knot, person.bun * np.array([1, rng.uniform(0.8, 2.2), 0.9], np.float32), "hair"))
+    if person.strands:
+        meshes.append(_strands(model, head, person, rng))
     if person.beard > 0.8:  # long enough to stand off; shorter beards are painted on the skin
         ragged = 0.1 * np.sin(2 * model.neutral @ rng.normal(0, 1, 3).astype(np.float32))
         depth = (1.5 * (beard_mask(model.neutral) - 0.7) + ragged).astype(np.float32)
@@ -224,14 +308,47 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
         meshes.append(_glasses(model, head, person.glasses))
     if person.hat:
         meshes += _hat(model, head, person.hat, rng)
+    if person.headphones:
+        meshes += _headphones(rng)
+    if person.scarf > 0:
+        meshes.append(
+            _curtain("cloth", rng.uniform(6, 10), rng.uniform(8.5, 10.5), 0.0, rng, top=person.collar + person.scarf)
+        )
+    if person.upright_collar > 0:
+        collar_top = person.collar + person.upright_collar
+        meshes.append(
+            _curtain("cloth", person.upright_collar + 3, rng.uniform(8, 10), rng.uniform(0.2, 0.9), rng, top=collar_top)
+        )
     rotation = euler(person.yaw, person.pitch, person.roll)
-    shape = _turn(head, rotation)
-    turned = [Mesh(m.material, shape if m.vertices is head else _turn(m.vertices, rotation), m.triangles, m.canonical)
+    trunk = euler(person.trunk_yaw, person.trunk_pitch, 0)
+    below = euler(0, person.trunk_pitch, 0)
+    shape = _turn(head, rotation, below)
+    turned = [Mesh(m.material, shape if m.vertices is head else _turn(m.vertices, rotation, below), m.triangles, m.canonical)
               for m in meshes]  # fmt: skip
     near = np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8
-    turned.append(_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2))
-    turned += [_ellipsoid(centre, radii) for centre, radii in person.objects]
-    return turned, shape
+    upright = [_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2)]
+    if person.headrest > 0:
+        upright += _seat(person.headrest, rng)
+    for mesh in upright:
+        mesh.vertices = ((mesh.vertices - NECK) @ trunk.T + NECK).astype(np.float32)
+    return turned + upright + [mesh for held in person.objects for mesh in _hand(held, shape, model)], shape
+
+
+def _proportioned(model: MorphableModel, head: Array, person: Person) -> Array:
+    """The head wider, higher or deeper, or with a child's proportions."""
+    y = model.neutral[:, 1]
+    scale = np.array(person.proportions, np.float32) * (1 - 0.1 * person.child)
+    if person.child > 0:
+        landmarks = model.neutral[model.landmarks]
+        nose = np.exp(-0.5 * (((model.neutral - landmarks[30]) / _cm(1.6, 2.2, 3)) ** 2).sum(1))
+        head = head - person.child * nose[:, None] * _cm(0, -0.35, 1.0)
+        for eye in (landmarks[36:42].mean(0), landmarks[42:48].mean(0)):
+            near = np.exp(-0.5 * (((model.neutral - eye) / 1.8) ** 2).sum(1))
+            head = head + 0.13 * person.child * near[:, None] * (head - eye) * _cm(1, 1, 0)
+        lower = np.clip(2.0 - y, 0, 10)  # cm below the eyes
+        head[:, 1] += 0.10 * person.child * lower
+        head[:, 0] *= 1 - 0.18 * person.child * np.clip((-7 - y) / 4, 0, 1)
+    return np.asarray(head * scale, np.float32)
 
 
 def euler(yaw: float, pitch: float, roll: float) -> Array:
@@ -244,16 +361,17 @@ def euler(yaw: float, pitch: float, roll: float) -> Array:
 
 
 @njit(cache=True, fastmath=True)
-def _turn(vertices, rotation):  # type: ignore[no-untyped-def]
-    """Turn the head (V, 3) about the neck; what lies below the chin follows less and less."""
+def _turn(vertices, rotation, below):  # type: ignore[no-untyped-def]
+    """Turn the head (V, 3) about the neck; what lies below the chin follows ``below``, the trunk's turn, more and more."""
     out = np.empty_like(vertices)
     for k in range(vertices.shape[0]):
         follow = min(max((vertices[k, 1] + np.float32(19)) / np.float32(9), np.float32(0)), np.float32(1))
         follow *= follow * (np.float32(3) - np.float32(2) * follow)
         x, y, z = vertices[k, 0] - NECK[0], vertices[k, 1] - NECK[1], vertices[k, 2] - NECK[2]
         for j in range(3):
-            turned = rotation[j, 0] * x + rotation[j, 1] * y + rotation[j, 2] * z + NECK[j]
-            out[k, j] = vertices[k, j] + follow * (turned - vertices[k, j])
+            turned = rotation[j, 0] * x + rotation[j, 1] * y + rotation[j, 2] * z
+            lower = below[j, 0] * x + below[j, 1] * y + below[j, 2] * z
+            out[k, j] = NECK[j] + lower + follow * (turned - lower)
     return out
 
 
@@ -308,7 +426,11 @@ def _lifted(vertices, lift):  # type: ignore[no-untyped-def]
     for k in range(vertices.shape[0]):
         x, y, z = vertices[k, 0], vertices[k, 1] - np.float32(1), vertices[k, 2] - np.float32(2)
         factor = lift[k] / (np.sqrt(x * x + y * y + z * z) + np.float32(1e-6))
-        out[k, 0], out[k, 1], out[k, 2] = vertices[k, 0] + factor * x, vertices[k, 1] + factor * y, vertices[k, 2] + factor * z
+        out[k, 0], out[k, 1], out[k, 2] = (
+            vertices[k, 0] + factor * x,
+            vertices[k, 1] + factor * y,
+            vertices[k, 2] + factor * z,
+        )
     return out
 
 
@@ -330,20 +452,49 @@ def _grid(u: int, v: int) -> NDArray[np.int32]:
     return np.concatenate([np.stack([a, a + 1, a + v], 1), np.stack([a + 1, a + v + 1, a + v], 1)]).astype(np.int32)
 
 
-def _curtain(material: str, length: float, radius: float, opening: float, rng: np.random.Generator) -> Mesh:
+def _curtain(
+    material: str, length: float, radius: float, opening: float, rng: np.random.Generator, top: float = 11.5
+) -> Mesh:
     """Hair or cloth that hangs around the head, open towards the face by ``opening`` radians to either side."""
-    angle = np.linspace(opening * rng.uniform(0.8, 1.15), 2 * np.pi - opening * rng.uniform(0.8, 1.15), 40)
-    height = np.linspace(0, 1, 24)
-    a, h = np.meshgrid(angle, height, indexing="ij")
-    y = 11.5 - h * length
+    across, down = np.meshgrid(np.linspace(0, 1, 32), np.linspace(0, 1, 14), indexing="ij")
+    left, right = (
+        opening * (rng.uniform(0.85, 1.15) + 0.12 * np.sin(rng.uniform(2, 6) * down + rng.uniform(0, 6)))
+        for _ in range(2)
+    )
+    angle = left + across * (2 * np.pi - right - left)
+    ends = 1 + 0.05 * np.sin(rng.uniform(2, 9) * angle + rng.uniform(0, 6))
+    y = top - down * length * ends
     swell = np.sqrt(np.clip(1 - ((y - 3) / 9.5).clip(0, 1) ** 2, 0.02, 1))
-    wave = 1 + 0.05 * np.sin(3 * a + rng.uniform(0, 6)) + 0.04 * np.sin(9 * h + rng.uniform(0, 6))
-    r = radius * swell * wave * (1 + 0.12 * rng.normal() * h)
-    vertices = np.stack([r * np.sin(a), y, r * 1.08 * np.cos(a) + 0.5], -1).reshape(-1, 3).astype(np.float32)
-    return Mesh(material, vertices, _grid(40, 24), vertices)
+    wave = 1 + 0.05 * np.sin(3 * angle + rng.uniform(0, 6)) + 0.04 * np.sin(9 * down + rng.uniform(0, 6))
+    r = radius * swell * wave * (1 + float(np.clip(0.12 * rng.normal(), -0.15, 0.3)) * down)
+    vertices = np.stack([r * np.sin(angle), y, r * 1.08 * np.cos(angle) + 0.5], -1).reshape(-1, 3).astype(np.float32)
+    return Mesh(material, vertices, _grid(32, 14), vertices)
 
 
-def _glasses(model: MorphableModel, head: Array, g: dict[str, float]) -> Mesh:
+def _strands(model: MorphableModel, head: Array, person: Person, rng: np.random.Generator) -> Mesh:
+    """Locks that hang from the hairline over forehead and temples: ribbons that follow the skin."""
+    front = np.flatnonzero((model.neutral[:, 2] > 2) & (np.abs(model.neutral[:, 1] - 3) < 8))[::3]
+    middle, slant = rng.uniform(-5, 5), rng.normal(0, 0.4)
+    x = rng.normal(middle, rng.uniform(0.5, 4), person.strands).clip(-7, 7)
+    length = rng.uniform(0.5, 1, person.strands) * rng.choice([rng.uniform(1.5, 5), rng.uniform(4, 12)], p=[0.75, 0.25])
+    lean = rng.normal(slant, 0.15, person.strands)
+    steps = np.linspace(0, 1, 6)
+    top = np.interp(np.abs(x), [0, 4, 6, 7], [10.3, 9.6, 7.0, 5.0]) + person.hairline
+    path = np.stack(
+        [x[:, None] + (lean * length)[:, None] * steps**1.5, (top - 0.0)[:, None] - length[:, None] * steps], -1
+    )
+    flat = path.reshape(-1, 2).astype(np.float32)
+    nearest = front[((model.neutral[front, None, :2] - flat) ** 2).sum(-1).argmin(0)]
+    delta = head[nearest] - model.neutral[nearest]
+    spine = np.concatenate([flat, model.neutral[nearest, 2:] + 0.3], 1) + delta
+    width = (rng.uniform(0.05, 0.35, person.strands)[:, None] * (1.05 - steps)).reshape(-1, 1) * _cm(1, 0, 0)
+    vertices = np.stack([spine - width, spine + width], 1).reshape(-1, 3).astype(np.float32)
+    strip = _grid(6, 2)
+    triangles = np.concatenate([strip + 12 * k for k in range(person.strands)]).astype(np.int32)
+    return Mesh("hair", vertices, triangles, vertices)
+
+
+def _glasses(model: MorphableModel, head: Array, g: Glasses) -> Mesh:
     """Two superelliptic lenses, a bridge and two temples."""
     landmarks = head[model.landmarks]
     vertices: list[Array] = []
@@ -354,44 +505,53 @@ def _glasses(model: MorphableModel, head: Array, g: dict[str, float]) -> Mesh:
         vertices.append(v.astype(np.float32))
 
     eyes = [landmarks[36:42].mean(0), landmarks[42:48].mean(0)]
-    forward = max(e[2] for e in eyes) + g["forward"]
-    half = min(g["width"], abs(eyes[1][0]) - 0.25)
+    if g.goggles:
+        a, h = np.meshgrid(np.linspace(-1.05, 1.05, 12), np.linspace(-1, 1, 4), indexing="ij")
+        depth = max(e[2] for e in eyes) + g.forward + 0.5
+        v = np.stack([8 * np.sin(a), eyes[0][1] + g.height * 1.1 * h, depth - 8 * (1 - np.cos(a))], -1)
+        band = v.reshape(-1, 3).astype(np.float32)
+        return Mesh("glasses", band, _grid(12, 4), band)
+    forward = max(e[2] for e in eyes) + g.forward
+    half = min(g.width, abs(eyes[1][0]) - 0.25)
     for eye in eyes:
         side = np.sign(eye[0])
         a = np.linspace(0, 2 * np.pi, 25)
-        dx = half * np.sign(np.cos(a)) * np.abs(np.cos(a)) ** (2 / g["power"])
-        dy = g["height"] * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / g["power"])
-        dy = np.where(dy > 0, np.minimum(dy, 1.9), dy)  # no higher than the brows
-        rim = np.stack([eye[0] + dx, eye[1] - g["drop"] + dy, np.full_like(a, forward)], 1)
-        rim[:, 2] -= g["wrap"] * (np.abs(rim[:, 0]) - 1.5).clip(0)
-        inner = rim.mean(0) + (rim - rim.mean(0)) * (0.0 if g["lenses"] else 0.85)
+        dx = half * np.sign(np.cos(a)) * np.abs(np.cos(a)) ** (2 / g.power)
+        dy = g.height * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / g.power)
+        dy = np.minimum(dy, 1.9)  # no higher than the brows
+        rim = np.stack([eye[0] + dx, eye[1] - g.drop + dy, np.full_like(a, forward)], 1)
+        rim[:, 2] -= g.wrap * (np.abs(rim[:, 0]) - 1.5).clip(0)
+        inner = rim.mean(0) + (rim - rim.mean(0)) * (0.0 if g.opaque else 1 - g.rim / half)
         ring = np.arange(24)
         add(np.concatenate([rim, inner]), np.concatenate([np.stack([ring, ring + 1, ring + 25], 1),
             np.stack([ring + 1, ring + 26, ring + 25], 1)]).astype(np.int32))  # fmt: skip
         ear = np.array([side * (abs(landmarks[[0, 16], 0]).mean() + 0.9), eye[1] + 0.3, 1.5])
-        hinge = np.array(
-            [eye[0] + side * half, eye[1] - g["drop"] + 0.6, forward - g["wrap"] * (abs(eye[0]) + half - 1.5)]
-        )
-        up = np.array([0, 0.35, 0])
+        hinge = np.array([eye[0] + side * half, eye[1] - g.drop + 0.6, forward - g.wrap * (abs(eye[0]) + half - 1.5)])
+        up = np.array([0, g.arms, 0])
         add(np.stack([hinge - up, hinge + up, ear - up, ear + up]), np.array([[0, 1, 2], [1, 3, 2]], np.int32))
     gap = abs(eyes[0][0]) - half
-    y = (eyes[0][1] + eyes[1][1]) / 2 - g["drop"] + 0.6
-    add(np.array([[-gap, y - 0.25, forward], [-gap, y + 0.25, forward], [gap, y - 0.25, forward], [gap, y + 0.25, forward]]),
+    y = (eyes[0][1] + eyes[1][1]) / 2 - g.drop + 0.6
+    low, high = y - 0.6 * g.arms, y + 0.6 * g.arms
+    add(np.array([[-gap, low, forward], [-gap, high, forward], [gap, low, forward], [gap, high, forward]]),
         np.array([[0, 1, 2], [1, 3, 2]], np.int32))  # fmt: skip
     v = np.concatenate(vertices)
     return Mesh("glasses", v, np.concatenate(triangles), v)
 
 
-def _hat(model: MorphableModel, head: Array, hat: dict[str, float], rng: np.random.Generator) -> list[Mesh]:
-    _, y, z = model.neutral.T
-    level = hat["height"] - hat["tilt"] * (11 - z)
-    meshes = [_shell(model, head, y - level, "hat", hat["thick"] + 0.8, rng)]
-    if hat["hood"]:
+def _hat(model: MorphableModel, head: Array, hat: Hat, rng: np.random.Generator) -> list[Mesh]:
+    x, y, z = model.neutral.T
+    if hat.scarf:  # leaves an oval of the face, and hangs over the shoulders
+        oval = np.hypot(x / 6.4, (y - 0.3) / (hat.height - 0.5)) - 1
+        depth = np.where(z > 2, np.minimum(6 * oval, 4.0), 4.0)
+        return [_shell(model, head, depth.astype(np.float32), "hat", 0.4 + 0.6 * hat.thick, rng, edge=0.6)]
+    level = hat.height - hat.tilt * (11 - z)
+    meshes = [_shell(model, head, y - level, "hat", hat.thick + 0.8, rng)]
+    if hat.hood:
         meshes.append(_curtain("hat", 32, 10.5, 0.85, rng))
-    if hat["brim"] > 0:
+    if hat.brim > 0:
         a, r = np.meshgrid(np.linspace(-1.1, 1.1, 16), np.linspace(0, 1, 5), indexing="ij")
-        reach = 9.0 + r * hat["brim"]
-        v = np.stack([8.5 / 9 * reach * np.sin(a), hat["height"] - 0.1 * reach * r, 3.5 + reach * np.cos(a)], -1)
+        reach = 9.0 + r * hat.brim
+        v = np.stack([8.5 / 9 * reach * np.sin(a), hat.height - 0.1 * reach * r, 3.5 + reach * np.cos(a)], -1)
         brim = v.reshape(-1, 3).astype(np.float32)
         meshes.append(Mesh("hat", brim, _grid(16, 5), brim))
     return meshes
@@ -409,12 +569,82 @@ def _trunk(person: Person, neck: float) -> Mesh:
     z = deep[:, None] * np.cos(a) - 2.0
     dip = person.neckline * np.maximum(np.cos(a), 0) ** 6  # the neckline is lower in front
     v = np.stack([x, y[:, None] - dip * (np.arange(9) < 2)[:, None], z], -1).reshape(-1, 3).astype(np.float32)
-    turned = v @ euler(person.trunk_yaw, 0, 0).T
-    return Mesh("cloth", turned.astype(np.float32), _grid(9, 41), v)
+    return Mesh("body" if person.bare else "cloth", v, _grid(9, 41), v)
 
 
-def _ellipsoid(centre: Array, radii: Array) -> Mesh:
-    a, b = np.meshgrid(np.linspace(0, np.pi, 10), np.linspace(0, 2 * np.pi, 16), indexing="ij")
-    unit = np.stack([np.sin(a) * np.cos(b), np.cos(a), np.sin(a) * np.sin(b)], -1).reshape(-1, 3)
-    v = (unit * radii + centre).astype(np.float32)
-    return Mesh("object", v, _grid(10, 16), v)
+def _headphones(rng: np.random.Generator) -> list[Mesh]:
+    """Two cups over the ears and a band over the crown."""
+    size = rng.uniform(0.7, 1.1)
+    cups = [_ellipsoid(_cm(side * 8.6, 1.0, -0.3), size * _cm(1.6, 3.8, 3.3), "hat") for side in (-1, 1)]
+    a, across = np.meshgrid(np.linspace(-1.55, 1.55, 16), np.linspace(-1, 1, 3), indexing="ij")
+    band = np.stack([9.6 * np.sin(a), 2 + 12.3 * np.cos(a), rng.uniform(0.5, 2) * across - 0.5], -1)
+    vertices = band.reshape(-1, 3).astype(np.float32)
+    return [*cups, Mesh("hat", vertices, _grid(16, 3), vertices)]
+
+
+def _seat(half: float, rng: np.random.Generator) -> list[Mesh]:
+    """A headrest and the seat's back, close behind the head."""
+    centre = _cm(rng.normal(0, 2), rng.uniform(-1, 7), -14 - rng.exponential(3))
+    back = _cm(centre[0], centre[1] - 36, centre[2] - 4)
+    return [_ellipsoid(centre, _cm(half, rng.uniform(6, 9), 3), "object", 0.5),
+            _ellipsoid(back, _cm(rng.uniform(22, 30), 30, 5), "object", 0.5)]  # fmt: skip
+
+
+def _hand(held: Held, shape: Array, model: MorphableModel) -> list[Mesh]:
+    """Palm, fingers, thumb and forearm in front of the turned face ``shape``, and what the hand holds."""
+    landmarks = shape[model.landmarks]
+    xy = landmarks[:, :2].mean(0) + _cm(*held.at)
+    close = ((shape[:, :2] - xy) ** 2).sum(1) < 9
+    front = float(shape[close, 2].max(initial=landmarks[:, 2].mean())) + held.lift
+    c, s = np.cos(held.direction), np.sin(held.direction)
+    along, across = np.array([c, s, 0.1]), np.array([s, -c, 0.0])
+    tip = np.array([*xy, front])
+    palm = tip - 11 * held.size * along
+    knuckles = [palm + held.size * (3.6 * along + (k - 1.5) * 1.75 * across) for k in range(4)]
+    ends = [
+        k + held.size * (7.4 - 0.5 * (i - 1.4) ** 2) * (along + held.spread * (i - 1.5) * across * 0.6)
+        for i, k in enumerate(knuckles)
+    ]
+    thumb = palm + held.size * -3.4 * across
+    hand = [_tube(a, b, 0.92 * held.size, "body") for a, b in zip(knuckles, ends, strict=True)]
+    hand += [_tube(thumb, thumb + held.size * (5 * along - 2.5 * across), 0.95 * held.size, "body"),
+             _tube(palm - held.size * 3 * along, palm - 30 * along - np.array([0, 0, 6]), 2.8 * held.size, "body")]  # fmt: skip
+    turn = np.stack([across, along, [0, 0, 1]], 1)
+    flat = _ellipsoid(np.zeros(3, np.float32), held.size * _cm(4.2, 5.0, 1.5), "body")
+    flat.vertices = (flat.vertices @ turn.T + palm).astype(np.float32)
+    hand.append(flat)
+    if held.what == "phone":
+        box = _ellipsoid(np.zeros(3, np.float32), _cm(3.8, 7.5, 0.6), "object", 0.15)
+        box.vertices = (box.vertices @ turn.T + tip - 4 * along - [0, 0, 1.2]).astype(np.float32)
+        hand.append(box)
+    elif held.what == "cup":
+        hand.append(_tube(tip + np.array([0, 1.0, 0]), tip - np.array([0, 8.0, 0]), 3.8, "object"))
+    return hand
+
+
+def _tube(start: Vector, end: Vector, radius: float, material: str) -> Mesh:
+    """A straight finger, arm or cup with round ends."""
+    axis = (end - start) / np.linalg.norm(end - start)
+    side = np.cross(axis, [0.0, 0.0, 1.0])
+    side /= np.linalg.norm(side) + 1e-6
+    third = np.cross(axis, side)
+    a = np.linspace(0, 2 * np.pi, 9)
+    ring = np.cos(a)[:, None] * side + np.sin(a)[:, None] * third
+    length = np.linalg.norm(end - start)
+    along = np.array([-0.9, -0.5, 0.0, length, length + 0.5 * radius, length + 0.9 * radius])
+    along[:2] *= radius
+    width = radius * np.array([0.25, 0.8, 1.0, 0.92, 0.75, 0.2])
+    vertices = (start + along[:, None, None] * axis + width[:, None, None] * ring).reshape(-1, 3).astype(np.float32)
+    return Mesh(material, vertices, _grid(6, 9), vertices)
+
+
+def _ellipsoid(centre: Array, radii: Array, material: str, power: float = 1.0) -> Mesh:
+    """An ellipsoid; a ``power`` below 1 makes it a box with round corners."""
+
+    def bent(values: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.sign(values) * np.abs(values) ** power
+
+    a, b = np.meshgrid(np.linspace(0, np.pi, 8), np.linspace(0, 2 * np.pi, 13), indexing="ij")
+    unit = np.stack([bent(np.sin(a)) * bent(np.cos(b)), bent(np.cos(a)), bent(np.sin(a)) * bent(np.sin(b))], -1)
+    v = (unit.reshape(-1, 3) * radii + centre).astype(np.float32)
+    return Mesh(material, v, _grid(8, 13), v)
