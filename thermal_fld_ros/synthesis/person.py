@@ -7,7 +7,7 @@ the camera. The trunk stays upright while the head turns about the neck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numba import njit
@@ -37,6 +37,7 @@ class Mesh:
     vertices: Array
     triangles: NDArray[np.int32]
     canonical: Array
+    clear: bool = False  # glass: transparent in visible light, opaque to a thermal camera
 
 
 @dataclass(frozen=True)
@@ -305,7 +306,7 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     if person.mask:
         meshes.append(_shell(model, head, _mask_depth(model.neutral), "mask", 0.8, rng))
     if person.glasses:
-        meshes.append(_glasses(model, head, person.glasses))
+        meshes += _glasses(model, head, person.glasses)
     if person.hat:
         meshes += _hat(model, head, person.hat, rng)
     if person.headphones:
@@ -323,8 +324,7 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     trunk = euler(person.trunk_yaw, person.trunk_pitch, 0)
     below = euler(0, person.trunk_pitch, 0)
     shape = _turn(head, rotation, below)
-    turned = [Mesh(m.material, shape if m.vertices is head else _turn(m.vertices, rotation, below), m.triangles, m.canonical)
-              for m in meshes]  # fmt: skip
+    turned = [replace(m, vertices=shape if m.vertices is head else _turn(m.vertices, rotation, below)) for m in meshes]
     near = np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8
     upright = [_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2)]
     if person.headrest > 0:
@@ -494,11 +494,12 @@ def _strands(model: MorphableModel, head: Array, person: Person, rng: np.random.
     return Mesh("hair", vertices, triangles, vertices)
 
 
-def _glasses(model: MorphableModel, head: Array, g: Glasses) -> Mesh:
-    """Two superelliptic lenses, a bridge and two temples."""
+def _glasses(model: MorphableModel, head: Array, g: Glasses) -> list[Mesh]:
+    """Two superelliptic lenses, their rims, a bridge and two temples."""
     landmarks = head[model.landmarks]
     vertices: list[Array] = []
     triangles: list[NDArray[np.int32]] = []
+    lenses: list[Mesh] = []
 
     def add(v: Array, t: NDArray[np.int32]) -> None:
         triangles.append(t + sum(map(len, vertices)))
@@ -510,7 +511,7 @@ def _glasses(model: MorphableModel, head: Array, g: Glasses) -> Mesh:
         depth = max(e[2] for e in eyes) + g.forward + 0.5
         v = np.stack([8 * np.sin(a), eyes[0][1] + g.height * 1.1 * h, depth - 8 * (1 - np.cos(a))], -1)
         band = v.reshape(-1, 3).astype(np.float32)
-        return Mesh("glasses", band, _grid(12, 4), band)
+        return [Mesh("glasses", band, _grid(12, 4), band)]
     forward = max(e[2] for e in eyes) + g.forward
     half = min(g.width, abs(eyes[1][0]) - 0.25)
     for eye in eyes:
@@ -521,10 +522,14 @@ def _glasses(model: MorphableModel, head: Array, g: Glasses) -> Mesh:
         dy = np.minimum(dy, 1.9)  # no higher than the brows
         rim = np.stack([eye[0] + dx, eye[1] - g.drop + dy, np.full_like(a, forward)], 1)
         rim[:, 2] -= g.wrap * (np.abs(rim[:, 0]) - 1.5).clip(0)
-        inner = rim.mean(0) + (rim - rim.mean(0)) * (0.0 if g.opaque else 1 - g.rim / half)
+        inner = rim.mean(0) + (rim - rim.mean(0)) * (1 - g.rim / half)
         ring = np.arange(24)
         add(np.concatenate([rim, inner]), np.concatenate([np.stack([ring, ring + 1, ring + 25], 1),
             np.stack([ring + 1, ring + 26, ring + 25], 1)]).astype(np.int32))  # fmt: skip
+        if g.opaque:
+            lens = np.concatenate([inner, rim.mean(0, keepdims=True)]).astype(np.float32)
+            fan = np.stack([ring, ring + 1, np.full(24, 25)], 1).astype(np.int32)
+            lenses.append(Mesh("glasses", lens, fan, lens, clear=True))
         ear = np.array([side * (abs(landmarks[[0, 16], 0]).mean() + 0.9), eye[1] + 0.3, 1.5])
         hinge = np.array([eye[0] + side * half, eye[1] - g.drop + 0.6, forward - g.wrap * (abs(eye[0]) + half - 1.5)])
         up = np.array([0, g.arms, 0])
@@ -535,7 +540,7 @@ def _glasses(model: MorphableModel, head: Array, g: Glasses) -> Mesh:
     add(np.array([[-gap, low, forward], [-gap, high, forward], [gap, low, forward], [gap, high, forward]]),
         np.array([[0, 1, 2], [1, 3, 2]], np.int32))  # fmt: skip
     v = np.concatenate(vertices)
-    return Mesh("glasses", v, np.concatenate(triangles), v)
+    return [Mesh("glasses", v, np.concatenate(triangles), v), *lenses]
 
 
 def _hat(model: MorphableModel, head: Array, hat: Hat, rng: np.random.Generator) -> list[Mesh]:
