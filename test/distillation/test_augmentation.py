@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, lower_resolution, occlude
+from thermal_fld_ros.distillation.augmentation import INGREDIENTS, MIRROR68, appearance, lower_resolution
 from thermal_fld_ros.distillation.tasks import sampled
 from thermal_fld_ros.perception.cropping import crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
@@ -20,15 +20,25 @@ def test_appearance_keeps_shape_and_stays_finite(seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = picture(seed)
     before = image.copy()
-    for change in (cut_borders, occlude, gain_control, lambda i, r: lower_resolution(i, 0.3, r)):
+    changes = [change for _, change in INGREDIENTS.values()]
+    for change in (*changes, gain_control, lambda i, r: lower_resolution(i, 0.3, r)):
         changed = change(image, rng)
         assert changed.shape == image.shape
         assert changed.dtype == np.float32
         assert np.isfinite(changed).all()
     np.testing.assert_array_equal(image, before)  # the stored image is not written to
-    grey = gain_control(image, rng)
-    assert grey.min() >= 0
-    assert grey.max() <= 1
+    for grey in (gain_control(image, rng), appearance(image, rng), appearance(image, rng, without=("gain",))):
+        assert grey.dtype == np.float32
+        assert grey.min() >= 0
+        assert grey.max() <= 1
+
+
+def test_what_is_left_out_leaves_the_picture_alone() -> None:
+    image = picture(3)
+    plain = (image - image.min()) / np.ptp(image)
+    for seed in range(20):
+        grey = appearance(image, np.random.default_rng(seed), without=[*INGREDIENTS, "gain"])
+        np.testing.assert_allclose(grey, plain, atol=1e-6)
 
 
 def test_mirroring_twice_is_nothing() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_fld_ros.distillation.networks import TOLERANCE, confidence, decode_boxes
-from thermal_fld_ros.distillation.tasks import NETWORKS, giou, pick_peaks
+from thermal_fld_ros.distillation.networks import TOLERANCE, LandmarkHead, confidence, decode_boxes
+from thermal_fld_ros.distillation.tasks import LABEL_WIDTH, NETWORKS, cross_entropy, giou, pick_peaks
 from thermal_fld_ros.distillation.trainer import load_config
 
 CONFIGS = Path(__file__).parents[2] / "config/training"
@@ -18,10 +18,11 @@ def shipped(name: str) -> torch.nn.Module:
 
 def test_shapes_and_size_of_the_student() -> None:
     network = shipped("face_landmarks")
-    points, log_spread, logit = network(torch.zeros(3, 1, 112, 112))
-    assert points.shape == (3, 68, 2)
-    assert log_spread.shape == (3, 68)
-    assert logit.shape == (3,)
+    found = network(torch.zeros(3, 1, 112, 112))
+    assert found.points.shape == (3, 68, 2)
+    assert found.log_spread.shape == (3, 68)
+    assert found.logit.shape == (3,)
+    assert found.distribution.shape[:3] == (3, 68, 2)
     assert sum(p.numel() for p in network.parameters()) < 1_000_000
 
 
@@ -40,6 +41,16 @@ def test_confidence_is_the_share_of_errors_within_the_tolerance() -> None:
         r = np.random.default_rng(0).gamma(2.0, spread, 200_000)
         said = float(confidence(torch.tensor(np.log(spread))))
         assert abs(said - (r < TOLERANCE).mean()) < 0.005
+
+
+def test_the_likeliest_points_are_the_true_ones() -> None:
+    truth = torch.rand(2, 68, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    grid = torch.linspace(-LandmarkHead.REACH, LandmarkHead.REACH, 112)
+
+    def loss(points: torch.Tensor) -> float:
+        return float(cross_entropy(-0.5 * ((grid - points[..., None]) / LABEL_WIDTH) ** 2, truth).mean())
+
+    assert loss(truth) < loss(truth + 0.01) < loss(truth + 0.03)
 
 
 def test_boxes_surround_the_middle_of_their_cell() -> None:

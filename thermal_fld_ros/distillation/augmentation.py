@@ -1,17 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cameras and trackers do to an image, at training time: resolution, gain control, compression, borders."""
+"""What people, cameras and trackers do to a crop, at training time: so that one render stands for many images."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Container
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from thermal_fld_ros.synthesis.gain import gain_control
 
 Array = NDArray[np.float32]
 
 # Index of each iBUG point's mirror image.
 MIRROR68 = np.array([*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38,
                      37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65])  # fmt: skip
+
+
+def appearance(image: Array, rng: np.random.Generator, without: Container[str] = ()) -> Array:
+    """A rendered crop (S, S) float32 in any unit as some camera might show it, grey values in [0, 1].
+
+    ``without`` names ingredients of ``INGREDIENTS``, or "gain", to leave out.
+    """
+    for name, (probability, change) in INGREDIENTS.items():
+        if rng.random() < probability and name not in without:
+            image = change(image, rng)
+    if "gain" in without:
+        return np.asarray((image - image.min()) / max(float(np.ptp(image)), 1e-3), np.float32)
+    return gain_control(image, rng)
+
+
+def uneven_warmth(image: Array, rng: np.random.Generator) -> Array:
+    """Sun, draught or a warm lamp from one side: a smooth random field is added."""
+    height, width = image.shape
+    low, high = np.percentile(image[::3, ::3], [5, 95])
+    grid = rng.standard_normal((int(rng.integers(2, 7)),) * 2, np.float32)
+    field = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(image + field * np.float32((high - low) * rng.uniform(0, 0.35)), np.float32)
+
+
+def restyle(image: Array, rng: np.random.Generator) -> Array:
+    """A small random convolutional network over the image, mixed with the image: shapes stay, textures and contrasts change.
+
+    Global intensity non-linear augmentation (Ouyang et al., IEEE Transactions on Medical Imaging 2023).
+    """
+    low, high = np.percentile(image[::3, ::3], [1, 99])
+    image = np.asarray((image - low) * (2 / max(high - low, 1e-3)) - 1, np.float32)
+    maps = [image]
+    for width in (2, 2, 1):
+        size = int(rng.choice([1, 3]))
+        layer = []
+        for _ in range(width):
+            total = np.full_like(image, rng.normal(0, 0.5))
+            for one in maps:
+                total += cv2.filter2D(one, -1, rng.standard_normal((size, size), np.float32))
+            layer.append(np.maximum(total, 0.1 * total) if width > 1 else total)
+        maps = layer
+    styled = (maps[0] - maps[0].mean()) * (image.std() / (maps[0].std() + 1e-6))
+    share = np.float32(rng.random())
+    return np.asarray(share * image + (1 - share) * styled, np.float32)
+
+
+def small_face(image: Array, rng: np.random.Generator) -> Array:
+    """A face of 12 to 75 pixels."""
+    return lower_resolution(image, float(np.exp(rng.uniform(np.log(0.16), 0))), rng)
 
 
 def lower_resolution(image: Array, factor: float, rng: np.random.Generator) -> Array:
@@ -47,3 +100,13 @@ def occlude(image: Array, rng: np.random.Generator) -> Array:
     else:
         cv2.ellipse(image, (x, y), (int(half[0]) + 1, int(half[1]) + 1), rng.uniform(0, 180), 0, 360, value, -1)
     return image
+
+
+# What may happen to a crop before gain control, and how often.
+INGREDIENTS: dict[str, tuple[float, Callable[[Array, np.random.Generator], Array]]] = {
+    "warmth": (0.4, uneven_warmth),
+    "style": (0.3, restyle),
+    "resolution": (0.55, small_face),
+    "patches": (0.15, occlude),
+    "borders": (0.2, cut_borders),
+}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -59,27 +60,88 @@ class Backbone(nn.Module):
         return maps[1:]
 
 
-class LandmarkNet(nn.Module):
-    """Points, their spread and a face score from a crop.
+class Prediction(NamedTuple):
+    """What ``LandmarkNet`` says about N crops; lengths in units of the crop's side, origin in its middle.
 
-    Outputs: points (N, 68, 2) in units of the crop's side about its middle, log_spread (N, 68): logarithm of
-    the scale s of the error density exp(-r / s) / s^2 per area, r in units of sqrt(w h) of the face box, and logit (N,).
+    Attributes
+    ----------
+    points : (N, 68, 2)
+    log_spread : (N, 68)
+        Logarithm of the scale s of the error density exp(-r / s) / s^2 per area, r in units of sqrt(w h) of the face box.
+    logit : (N,)
+        Of the probability that the crop shows a face.
+    distribution : (N, 68, 2, bins)
+        Logits over the positions ``LandmarkHead.grid`` along x and along y, whose means the points are.
     """
 
-    def __init__(self, size: int, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int):
+    points: Tensor
+    log_spread: Tensor
+    logit: Tensor
+    distribution: Tensor
+
+
+class LandmarkEncoder(nn.Module):
+    """Features (N, neck, size / 8, size / 8) of a crop (N, 1, size, size): strides 8 and 16 of a backbone, joined."""
+
+    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int):
+        super().__init__()
+        if len(widths) != 3:
+            raise ValueError(f"the landmark network has stages at strides 4, 8 and 16, but widths are {list(widths)}")
+        self.backbone = Backbone(stem, widths, depths)
+        self.lateral = nn.ModuleList([conv(width, neck, kernel=1) for width in widths[1:]])
+        self.merge = nn.Sequential(conv(neck, neck), nn.ReLU())
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See the class."""
+        _, fine, coarse = self.backbone(image)
+        up = functional.interpolate(self.lateral[1](coarse), scale_factor=2, mode="nearest")
+        return self.merge(functional.relu(self.lateral[0](fine) + up))
+
+
+class LandmarkHead(nn.Module):
+    """Coordinate distributions from a feature map, after SimCC (Li et al., ECCV 2022): a token a point, x and y apart.
+
+    Each point's map becomes a token; tokens see each other once, so that a hidden eye is placed by the visible one.
+    """
+
+    REACH = 0.75  # the grid spans the crop and half of it again: points may lie outside
+
+    def __init__(self, neck: int, cells: int, bins: int, hidden: int):
+        super().__init__()
+        self.maps = nn.Conv2d(neck, 68, 1)
+        self.embed = nn.Linear(cells, hidden)
+        self.identity = nn.Parameter(torch.zeros(68, hidden))
+        self.mix = nn.Linear(68, 68, bias=False)
+        nn.init.zeros_(self.mix.weight)
+        self.norm = nn.LayerNorm(hidden)
+        self.distribution = nn.Linear(hidden, 2 * bins)
+        self.spread = nn.Linear(hidden, 1)
+        self.presence = nn.Sequential(nn.Linear(neck, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.register_buffer("grid", torch.linspace(-self.REACH, self.REACH, bins), persistent=False)
+
+    def forward(self, features: Tensor) -> Prediction:
+        """Features (N, neck, h, w) with h w = cells."""
+        tokens = self.embed(self.maps(features).flatten(2)) + self.identity
+        tokens = tokens + self.mix(functional.relu(tokens).transpose(1, 2)).transpose(1, 2)
+        tokens = functional.relu(self.norm(tokens))
+        distribution = self.distribution(tokens).unflatten(-1, (2, -1)).float()
+        points = (distribution.softmax(-1) * self.grid).sum(-1)
+        logit = self.presence(features.amax((2, 3)))[:, 0]
+        return Prediction(points, self.spread(tokens)[..., 0] - 3.0, logit, distribution)
+
+
+class LandmarkNet(nn.Module):
+    """Points, their spread and a face score from crops (N, 1, size, size) in [0, 1]: ``head(encoder(image))``."""
+
+    def __init__(self, size: int, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int, bins: int, hidden: int):
         super().__init__()
         self.size = size
-        self.backbone = Backbone(stem, widths, depths)
-        self.neck = nn.Sequential(conv(widths[-1], neck, kernel=1), nn.ReLU())
-        cells = (size // 2 ** (len(widths) + 1)) ** 2
-        self.points = nn.Linear(neck * cells, 136)
-        self.rest = nn.Sequential(nn.Linear(neck * cells, 64), nn.ReLU(), nn.Linear(64, 69))
+        self.encoder = LandmarkEncoder(stem, widths, depths, neck)
+        self.head = LandmarkHead(neck, (size // 8) ** 2, bins, hidden)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops (N, 1, size, size) in [0, 1] -> points, log_spread, logit."""
-        features = self.neck(self.backbone(image)[-1]).flatten(1)
-        rest = self.rest(features)
-        return self.points(features).unflatten(1, (68, 2)), rest[:, :68] - 3.0, rest[:, 68]
+    def forward(self, image: Tensor) -> Prediction:
+        """See the class."""
+        return self.head(self.encoder(image))
 
 
 def confidence(log_spread: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from thermal_fld_ros.distillation.augmentation import MIRROR68, cut_borders, lower_resolution, occlude
-from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, decode_boxes
+from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, lower_resolution
+from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkHead, LandmarkNet, Prediction, decode_boxes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.detector import suppress
@@ -25,6 +25,8 @@ from thermal_fld_ros.synthesis.gain import gain_control
 from thermal_fld_ros.synthesis.shards import load_shards
 
 Array = NDArray[np.float32]
+
+LABEL_WIDTH = 0.012  # standard deviation of a point's label, in units of the crop's side: about a bin
 
 
 class Task(Protocol):
@@ -51,7 +53,8 @@ class LandmarkTask:
     """Rendered faces -> points, spread, face score.
 
     Configuration: ``faces``, ``frames``, ``validation`` (folders of rendered data), ``size``, ``crop_scale``,
-    ``normalisation``, ``network`` (arguments of LandmarkNet), ``negatives`` (share of crops without a face).
+    ``normalisation``, ``network`` (arguments of LandmarkNet), ``negatives`` (share of crops without a face), ``without``
+    (ingredients of the augmentation to leave out; none when absent).
     """
 
     def __init__(self, config: dict[str, Any]):
@@ -61,17 +64,20 @@ class LandmarkTask:
         self.validation_set = _LandmarkSamples(config, Path(config["validation"]), None)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Point error in units of the box, its predicted spread, and face or not; masked where there is no face."""
-        points, log_spread, logit = network(batch["image"])
+        """Point error in units of the box, its predicted spread, coordinate distributions, face or not; masked where there is none."""
+        found: Prediction = network(batch["image"])
         face = batch["face"]
-        error = (points.float() - batch["points"]).norm(dim=-1) / batch["box"][:, None]
+        count = face.sum().clamp(min=1) * 68
+        error = (found.points - batch["points"]).norm(dim=-1) / batch["box"][:, None]
         # the spread learns the error's size but does not excuse hard points
-        spread = 2 * log_spread.float() + error.detach() * torch.exp(-log_spread.float())
-        count = face.sum().clamp(min=1)
+        log_spread = found.log_spread.float()
+        spread = 2 * log_spread + error.detach() * torch.exp(-log_spread)
+        unlikely = cross_entropy(found.distribution, batch["points"])
         return {
-            "points": (error * face[:, None]).sum() / count / 68 * 10,
-            "spread": (spread * face[:, None]).sum() / count / 68 * 0.1,
-            "score": functional.binary_cross_entropy_with_logits(logit.float(), face) * 0.2,
+            "points": (error * face[:, None]).sum() / count * 10,
+            "spread": (spread * face[:, None]).sum() / count * 0.1,
+            "distribution": (unlikely * face[:, None]).sum() / count * 0.3,
+            "score": functional.binary_cross_entropy_with_logits(found.logit.float(), face) * 0.2,
         }
 
     @torch.no_grad()
@@ -81,12 +87,19 @@ class LandmarkTask:
         for start in range(0, len(self.validation_set), 250):
             samples = [self.validation_set.plain(k) for k in range(start, min(start + 250, len(self.validation_set)))]
             image = torch.from_numpy(np.stack([s["image"] for s in samples]))
-            points = network(image)[0].float().numpy()
+            points = network(image).points.numpy()
             truth = np.stack([s["points"] for s in samples])
             box = np.array([s["box"] for s in samples])
             errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
         error = np.concatenate(errors)
         return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
+
+
+def cross_entropy(distribution: Tensor, points: Tensor) -> Tensor:
+    """Of the predicted distributions (N, 68, 2, bins) against narrow Gaussians about the true points (N, 68, 2): (N, 68)."""
+    grid = torch.linspace(-LandmarkHead.REACH, LandmarkHead.REACH, distribution.shape[-1], device=points.device)
+    target = torch.softmax(-0.5 * ((grid - points[..., None]) / LABEL_WIDTH) ** 2, dim=-1)
+    return -(target * distribution.log_softmax(-1)).sum(-1).mean(-1)
 
 
 def sampled(image: NDArray[np.uint16], crop: Affine, size: tuple[int, int]) -> Array:
@@ -102,6 +115,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
         self.size, self.scale = config["size"], config["crop_scale"]
         self.normalisation = Normalisation(**config["normalisation"])
         self.negatives = config["negatives"] if frames else 0.0
+        self.without = config.get("without", ())
         if frames:
             self.frames, self.frame_labels = load_shards(frames)
 
@@ -119,7 +133,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
             points[:, 1] = self.points[k][MIRROR68, 1]
             crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
-        return self._sample(self._appearance(sampled(image, crop, (self.size, self.size)), rng), crop.inverse()(points))
+        return self._sample(appearance(sampled(image, crop, (self.size, self.size)), rng, self.without), crop.inverse()(points))
 
     def plain(self, k: int) -> dict[str, Any]:
         """Sample k without augmentation."""
@@ -134,15 +148,6 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
         zoom = np.exp(rng.normal(0, 0.12 if coarse else 0.05))
         shift = rng.normal(0, 0.07 if coarse else 0.025, 2) * self.size
         return crop @ Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
-
-    def _appearance(self, image: Array, rng: np.random.Generator) -> Array:
-        if rng.random() < 0.55:  # a face of 12 to 75 pixels
-            image = lower_resolution(image, float(np.exp(rng.uniform(np.log(0.16), 0))), rng)
-        if rng.random() < 0.15:
-            image = occlude(image, rng)
-        if rng.random() < 0.2:
-            image = cut_borders(image, rng)
-        return gain_control(image, rng)
 
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
         """A crop that shows no face: of some candidates in a frame the one with the most structure."""
@@ -162,7 +167,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             thumbnail = sampled(frame, crop @ Affine.scaling(8.0), (self.size // 8, self.size // 8))
             if thumbnail.std() > most:
                 best, most = crop, float(thumbnail.std())
-        return self._sample(self._appearance(sampled(frame, best, (self.size, self.size)), rng), None)
+        return self._sample(appearance(sampled(frame, best, (self.size, self.size)), rng, self.without), None)
 
     def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
         face = points is not None
