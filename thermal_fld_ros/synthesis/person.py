@@ -326,7 +326,7 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     shape = _turn(head, rotation, below)
     turned = [replace(m, vertices=shape if m.vertices is head else _turn(m.vertices, rotation, below)) for m in meshes]
     near = np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8
-    upright = [_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2)]
+    upright = [_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2), *_limbs(person, rng)]
     if person.headrest > 0:
         upright += _seat(person.headrest, rng)
     for mesh in upright:
@@ -473,18 +473,17 @@ def _curtain(
 
 def _strands(model: MorphableModel, head: Array, person: Person, rng: np.random.Generator) -> Mesh:
     """Locks that hang from the hairline over forehead and temples: ribbons that follow the skin."""
-    front = np.flatnonzero((model.neutral[:, 2] > 2) & (np.abs(model.neutral[:, 1] - 3) < 8))[::3]
+    skin = model.neutral[: len(model.neutral) // 2]  # the face comes first
+    front = np.flatnonzero((skin[:, 2] > 2) & (np.abs(skin[:, 1] - 4) < 7))[::8]
     middle, slant = rng.uniform(-5, 5), rng.normal(0, 0.4)
     x = rng.normal(middle, rng.uniform(0.5, 4), person.strands).clip(-7, 7)
     length = rng.uniform(0.5, 1, person.strands) * rng.choice([rng.uniform(1.5, 5), rng.uniform(4, 12)], p=[0.75, 0.25])
     lean = rng.normal(slant, 0.15, person.strands)
     steps = np.linspace(0, 1, 6)
     top = np.interp(np.abs(x), [0, 4, 6, 7], [10.3, 9.6, 7.0, 5.0]) + person.hairline
-    path = np.stack(
-        [x[:, None] + (lean * length)[:, None] * steps**1.5, (top - 0.0)[:, None] - length[:, None] * steps], -1
-    )
+    path = np.stack([x[:, None] + (lean * length)[:, None] * steps**1.5, top[:, None] - length[:, None] * steps], -1)
     flat = path.reshape(-1, 2).astype(np.float32)
-    nearest = front[((model.neutral[front, None, :2] - flat) ** 2).sum(-1).argmin(0)]
+    nearest = front[((skin[front, :1] - flat[:, 0]) ** 2 + (skin[front, 1:2] - flat[:, 1]) ** 2).argmin(0)]
     delta = head[nearest] - model.neutral[nearest]
     spine = np.concatenate([flat, model.neutral[nearest, 2:] + 0.3], 1) + delta
     width = (rng.uniform(0.05, 0.35, person.strands)[:, None] * (1.05 - steps)).reshape(-1, 1) * _cm(1, 0, 0)
@@ -564,17 +563,38 @@ def _hat(model: MorphableModel, head: Array, hat: Hat, rng: np.random.Generator)
 
 def _trunk(person: Person, neck: float) -> Mesh:
     """Shoulders and chest below the neckline, turned by the trunk's own yaw; ``neck`` is half its width at the collar."""
-    y = np.array([0.5, -0.4, -1.5, -3.5, -6, -9, -14, -24, -150], np.float32) + person.collar
-    slope = np.array([0.0, 0.06, 0.2, 0.55, 0.85, 1.0, 1.03, 1.0, 0.5])  # from the neck to the shoulders
+    y = np.array([0.5, -0.4, -1.5, -3.5, -6, -9, -14, -24, -45, -66, -74], np.float32) + person.collar
+    slope = np.array([0.0, 0.06, 0.2, 0.55, 0.85, 1.0, 0.98, 0.9, 0.75, 0.85, 0.7])  # from the neck to the shoulders
     grow = neck + slope * (person.shoulders - neck)
-    deep = np.array([8, 8.2, 8.6, 9, 9.8, 10.5, 11.5, 12, 9])
+    deep = np.array([8, 8.2, 8.6, 9, 9.8, 10.5, 11.5, 12, 11, 11, 9])
     a = np.linspace(0, 2 * np.pi, 41)
     ring_x = np.sign(np.sin(a)) * np.abs(np.sin(a)) ** 0.8
     x = grow[:, None] * ring_x
     z = deep[:, None] * np.cos(a) - 2.0
     dip = person.neckline * np.maximum(np.cos(a), 0) ** 6  # the neckline is lower in front
-    v = np.stack([x, y[:, None] - dip * (np.arange(9) < 2)[:, None], z], -1).reshape(-1, 3).astype(np.float32)
-    return Mesh("body" if person.bare else "cloth", v, _grid(9, 41), v)
+    v = np.stack([x, y[:, None] - dip * (np.arange(11) < 2)[:, None], z], -1).reshape(-1, 3).astype(np.float32)
+    return Mesh("body" if person.bare else "cloth", v, _grid(11, 41), v)
+
+
+def _limbs(person: Person, rng: np.random.Generator) -> list[Mesh]:
+    """Arms, hanging or bent, in long sleeves or short ones, and legs."""
+    sleeve = "body" if person.bare or rng.random() < 0.25 else "cloth"
+    size = person.shoulders / 21
+    limbs = []
+    for side in (-1, 1):
+        shoulder = np.array([side * (person.shoulders - 2.5), person.collar - 9, -2.0])
+        out, bend = abs(rng.normal(0.05, 0.2)), rng.choice([0.1, rng.uniform(0.2, 2.2)])
+        elbow = shoulder + 30 * size * np.array([side * np.sin(out), -np.cos(out), 0.1])
+        inward = rng.uniform(-0.2, 1.0)
+        hand = elbow + 26 * size * np.array([-side * inward * np.sin(bend), -np.cos(bend), np.sin(bend)])
+        beyond = hand + 0.5 * (hand - elbow) / size
+        limbs += [_tube(shoulder, elbow, 5.0 * size, "body" if person.bare else "cloth"), _tube(elbow, hand, 3.8 * size, sleeve),
+                  _tube(hand, beyond, 3.0 * size, "body")]  # fmt: skip
+        hip = np.array([side * 8.5 * size, person.collar - 68, -2.0])
+        limbs.append(
+            _tube(hip, hip - np.array([-side * rng.normal(2, 4), 78.0 * size, rng.normal(0, 8)]), 7.5 * size, "cloth")
+        )
+    return limbs
 
 
 def _headphones(rng: np.random.Generator) -> list[Mesh]:

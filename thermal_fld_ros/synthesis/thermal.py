@@ -151,9 +151,8 @@ class SkinRegions:
             "upper_half": np.tanh((y - 1.0) / 4), "left_half": np.tanh(x / 4),
             "lashes": ridge([36, 37, 38, 39, 40, 41], 0.16, True) + ridge([42, 43, 44, 45, 46, 47], 0.16, True),
         }  # fmt: skip
-        nose_width = np.interp(
-            y, [-2.0, -1.4, -0.9, -0.3, 0.4, 1.4, 2.6, 4.0], [-1.0, 0.9, 1.75, 1.75, 1.35, 1.0, 0.85, 0.9]
-        )
+        height = [-2.6, -1.9, -1.4, -0.9, -0.3, 0.4, 1.4, 2.6, 4.2, 5.5]
+        nose_width = np.interp(y, height, [-4.0, -1.5, 0.7, 1.75, 1.75, 1.35, 1.0, 0.85, 0.9, -3.0])
         cheek = np.minimum(oval(4.9, -1.3, 3.1, 3.7), np.abs(x) - np.interp(y, [-5.0, -1.0, 0.5], [3.2, 2.0, 1.7]))
         self.depths = {
             "nose": np.where(z > 8.5, nose_width - np.abs(x), -9.0).astype(np.float32),
@@ -181,8 +180,8 @@ class SkinRegions:
         """A random pattern (S,) of unit variance: "slow" 3 cm, "middle" 0.8 cm, "fine" 0.35 cm, or "strand" like hair."""
         phase = rng.uniform(0, 2 * np.pi, count)
         weights = np.stack([np.cos(phase), np.sin(phase)], 1).astype(np.float32) * np.float32(np.sqrt(2 / count))
-        chosen = self.bank[scale][rng.choice(self.BANK, count, replace=False)]
-        return weights.reshape(-1) @ chosen.reshape(2 * count, -1)
+        first = int(rng.integers(self.BANK - count + 1))
+        return weights.reshape(-1) @ self.bank[scale][first : first + count].reshape(2 * count, -1)
 
     def scalp_hair(self, person: Person) -> Array:
         """How much of the skin's radiation hair hides, 0 to 1 (S,): thin towards the hairline, and cropped or thinning hair."""
@@ -206,7 +205,8 @@ class SkinRegions:
             width = float(np.exp(rng.uniform(np.log(0.12), np.log(1.3))))
             ragged = rng.exponential(0.2) * wobble[0] + rng.exponential(0.45) * wobble[1]
             if name == "nose":  # cold from the base up: the tip only, or the bridge too
-                depth = np.minimum(depth, 0.7 * (rng.uniform(0.5, 4.5) - self.points[:, 1]))
+                depth = np.minimum(depth, rng.uniform(0.7, 4.7) - self.points[:, 1])
+                ragged *= 0.4
             t += regions[name] * _step(depth + (rng.normal(0, 0.3) + ragged), width)
         t += slow * self.pattern("slow", rng) + middle * self.pattern("middle", rng)
         # warm lines where the pattern crosses zero
@@ -258,19 +258,23 @@ def material_temperature(material: str, where: Array, warmth: Warmth, rng: np.ra
     if material == "hair":  # strands or curls, parted or not
         curly = rng.random() < 0.25
         strand = where * np.array([1, 1 if curly else rng.uniform(0.08, 0.3), 1], np.float32)
-        t += gap * rng.exponential(0.03) * waves(strand, rng, rng.uniform(0.4, 0.9) if curly else 0.25)
+        t += gap * min(rng.exponential(0.03), 0.09) * waves(strand, rng, rng.uniform(0.4, 0.9) if curly else 0.25)
         t += gap * rng.uniform(0.02, 0.12) * waves(where, rng, 2.5, 3)
-        parting = gap * rng.uniform(0.1, 0.5) * (rng.random() < 0.35)
+        parting = gap * rng.uniform(0.03, 0.3) * (rng.random() < 0.3)
         if parting > 0:
-            t += parting * np.exp(-(((x - rng.uniform(-4, 4)) / 0.2) ** 2)) * (y > 8) * (z > -3)
+            t += parting * np.exp(-(((x - rng.uniform(-4, 4)) / 0.3) ** 2)) * (y > 8) * (z > -3)
     elif material in ("cloth", "hat"):
-        folds = waves(where * np.array([1, rng.uniform(0.3, 1), 1], np.float32), rng, 3.0)
-        t += gap * rng.exponential(0.05) * folds
-        t += gap * rng.normal(0, 0.06) * np.exp(-((folds / 0.3) ** 2))
+        scale = rng.uniform(5, 14) if material == "cloth" else 3.0
+        folds = waves(where * np.array([1, rng.uniform(0.25, 1), 1], np.float32), rng, scale)
+        t += gap * min(rng.exponential(0.05), 0.12) * folds
+        t += gap * float(np.clip(rng.normal(0, 0.06), -0.15, 0.15)) * np.exp(-((folds / 0.3) ** 2))
+        t += gap * min(rng.exponential(0.01), 0.05) * waves(where, rng, 1.0, 5)
         if material == "cloth":  # an open jacket shows another layer; clothes are warmer where they lie close
             if rng.random() < 0.35:
-                t[np.abs(x) < rng.uniform(0.15, 0.5) * (-9 - y) + rng.uniform(0, 2)] += gap * rng.normal(0, 0.25)
-            t += gap * rng.normal(0, 0.004) * (y + 25)
+                t[np.abs(x) < rng.uniform(0.1, 0.4) * (-9 - y).clip(0, 30) + rng.uniform(0, 2)] += gap * rng.normal(
+                    0, 0.25
+                )
+            t += gap * float(np.clip(rng.normal(0, 0.004), -0.008, 0.008)) * (y + 25)
     elif material == "mask":  # warm while breathing out, cool while breathing in
         breath = np.exp(-((x / 2.2) ** 2 + ((y + 1.5 + rng.normal(0, 0.5)) / 1.8) ** 2))
         t += gap * (rng.normal(0, 0.25) * breath + 0.04 * waves(where, rng, 1.5))
