@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of one model on one data set, as plain numbers that go into a JSON file.
+
+Only faces that are required to be found are scored. Errors are in percent of the root of the area of `DataSet.extent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.datasets.sample import DataSet, LabelledFace, Scheme
+from thermal_fld_ros.evaluation import metrics
+from thermal_fld_ros.evaluation.calibration import LIMIT, reliability
+from thermal_fld_ros.evaluation.detection import (
+    SIZE_BINS,
+    average_precision,
+    centre_inside,
+    match,
+    outcomes_of,
+    overlaps,
+    size_name,
+)
+from thermal_fld_ros.evaluation.protocols import Found, Run
+from thermal_fld_ros.evaluation.video import (
+    STILL,
+    lag,
+    mouth_opening,
+    opening_agreement,
+    picture_motion,
+    step_motion,
+)
+
+Array = NDArray[np.float64]
+Pair = tuple[LabelledFace, Found | None]
+
+
+def data_figures(data: DataSet) -> dict[str, Any]:
+    """What a data set is."""
+    faces = [face for sample in data.samples for face in sample.faces]
+    return {
+        "about": data.about,
+        "labels": data.labels,
+        "scheme": data.scheme.name if data.scheme else None,
+        "images": len(data.samples),
+        "sequences": len({sample.sequence for sample in data.samples} - {None}),
+        "faces": sum(face.required for face in faces),
+        "faces_not_required": sum(not face.required for face in faces),
+        "left_out": data.left_out,
+    }
+
+
+def run_figures(data: DataSet, run: Run, point_sets: Mapping[str, Sequence[int]], least_iou: float) -> dict[str, Any]:
+    """Everything that can be said of a model on a data set.
+
+    Parameters
+    ----------
+    data : DataSet
+    run : Run
+    point_sets : mapping from a name to iBUG indices
+        Those whose points are all labelled are scored.
+    least_iou : float
+        Overlap from which a found face is a labelled one.
+    """
+    result: dict[str, Any] = {"models": run.about}
+    if run.given is not None and data.scheme is not None:
+        given = list(_given_pairs(data, run.given))
+        result["given_box"] = landmark_figures(data, given, point_sets)
+        if any(found is not None and found.confidence is not None for _, found in given):
+            result["calibration"] = calibration_figures(data, given)
+    if run.found is not None:
+        matches = [
+            match([face.box for face in found], [face.box for face in sample.faces], least_iou)
+            for sample, found in zip(data.samples, run.found, strict=True)
+        ]
+        result["detection"] = detection_figures(data, run.found, matches)
+        if data.scheme is not None:
+            result["pipeline"] = landmark_figures(data, _found_pairs(data, run.found, matches), point_sets)
+        if data.has_sequences and run.unsmoothed is not None:
+            result["video"] = video_figures(data, run.found, run.unsmoothed)
+            if data.scheme is not None:
+                result["mouth"] = mouth_figures(data, run.found, matches)
+    if run.detections is not None:
+        result["detector"] = detector_figures(data, run, least_iou)
+    return result
+
+
+# --- landmarks -------------------------------------------------------------------------------------------------------
+
+
+def _given_pairs(data: DataSet, given: list[list[Found | None]]) -> Iterable[Pair]:
+    for sample, answers in zip(data.samples, given, strict=True):
+        for face, found in zip(sample.faces, answers, strict=True):
+            if face.required and face.points is not None:
+                yield face, found
+
+
+def _found_pairs(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> Iterable[Pair]:
+    for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
+        for index, face in enumerate(sample.faces):
+            if face.required and face.points is not None:
+                yield face, faces[pairs.index(index)] if index in pairs else None
+
+
+def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Errors of landmarks by set of points, region, yaw and glasses."""
+    scheme = data.scheme
+    assert scheme is not None
+    faces, errors, eyes = [], [], []
+    for face, found in pairs:
+        assert face.points is not None
+        size = metrics.box_size(data.extent(face))
+        predicted = scheme.select(found.points) if found else np.full_like(face.points, np.inf)
+        faces.append(face)
+        errors.append(metrics.point_errors(predicted, face.points, size))
+        eyes.append(_eye_distance(scheme, face) / size * 100.0)
+    table = np.array(errors).reshape(len(errors), len(scheme))
+    sets = _available(scheme, point_sets)
+    main = next(iter(sets))
+    by_face = {name: _face_means(table[:, columns]) for name, columns in sets.items()}
+    result: dict[str, Any] = {
+        "main": main,
+        "points": {name: metrics.summary(values) for name, values in by_face.items()},
+    }
+    if np.isfinite(eyes).any():
+        for name, values in by_face.items():
+            relative = values / np.array(eyes) * 100.0
+            result["points"][name]["nme_interocular"] = metrics.mean_error(relative)
+    result["regions"] = {
+        region: metrics.mean_error(table[:, columns])
+        for region, indices in metrics.REGIONS.items()
+        if (columns := scheme.places(indices))
+    }
+    result["yaw"] = _groups(faces, by_face[main], lambda face: None if face.yaw is None else metrics.yaw_bin(face.yaw))
+    for name in ("glasses", "mask"):
+        result[name] = _groups(faces, by_face[main], lambda face, name=name: _told(getattr(face, name)))
+    return {key: value for key, value in result.items() if value}
+
+
+def _face_means(table: Array) -> Array:
+    """Mean of each face's labelled points; infinity where the face was not found, NaN where no point is labelled."""
+    labelled = ~np.isnan(table)
+    counts = labelled.sum(axis=1)
+    sums = np.where(labelled, table, 0.0).sum(axis=1)
+    return np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
+
+
+def _available(scheme: Scheme, point_sets: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Of the sets of points those that are labelled, with their places; all labelled points where there is none."""
+    places = {name: scheme.places(indices) for name, indices in point_sets.items()}
+    found = {name: columns for name, columns in places.items() if len(columns) == len(set(point_sets[name]))}
+    return found or {str(len(scheme)): list(range(len(scheme)))}
+
+
+def _eye_distance(scheme: Scheme, face: LabelledFace) -> float:
+    columns = scheme.places(metrics.OUTER_EYE_CORNERS)
+    if len(columns) < 2 or face.points is None:
+        return float("nan")
+    right, left = face.points[columns]
+    return float(np.linalg.norm(right - left))
+
+
+def _groups(faces: Sequence[LabelledFace], errors: Array, group: Any) -> dict[str, Any]:
+    """Figures of the faces of each group; `group` gives its name, or None."""
+    names = [group(face) for face in faces]
+    rows = {}
+    for name in sorted({name for name in names if name is not None}):
+        figures = metrics.summary(errors[[other == name for other in names]])
+        rows[name] = {key: figures[key] for key in ("faces", "missed", "nme", "failure_10")}
+    return rows
+
+
+def _told(value: bool | None) -> str | None:
+    return None if value is None else "with" if value else "without"
+
+
+def calibration_figures(data: DataSet, pairs: Iterable[Pair]) -> dict[str, Any]:
+    """Whether confidences are probabilities, and what they are for visible and hidden points."""
+    scheme = data.scheme
+    assert scheme is not None
+    single = [k for k, group in enumerate(scheme.groups) if len(group) == 1]
+    indices = [scheme.groups[k][0] for k in single]
+    stated, right, visible = [], [], []
+    for face, found in pairs:
+        if found is None or found.confidence is None or face.points is None:
+            continue
+        errors = metrics.point_errors(scheme.select(found.points), face.points, metrics.box_size(data.extent(face)))[
+            single
+        ]
+        known = ~np.isnan(errors)
+        stated.append(found.confidence[indices][known])
+        right.append(errors[known] < LIMIT)
+        if face.visible is not None:
+            visible.append(face.visible[single][known])
+    if not stated:
+        return {}
+    confidence, correct = np.concatenate(stated), np.concatenate(right)
+    result = {"all": reliability(confidence, correct)}
+    if len(visible) == len(stated):
+        seen = np.concatenate(visible)
+        result["visible"] = reliability(confidence[seen], correct[seen])
+        result["hidden"] = reliability(confidence[~seen], correct[~seen])
+    return result
+
+
+# --- faces -----------------------------------------------------------------------------------------------------------
+
+
+def detection_figures(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> dict[str, Any]:
+    """Recall, precision and false faces of what comes out of the pipeline.
+
+    Data sets mean different things by a box. So two more counts ask only for the place: the faces in whose box the centre of a
+    found one lies (`located`), and the false faces whose centre lies in no labelled face (`elsewhere`).
+    """
+    sizes, hits, located, best = [], [], [], []
+    false = trapped = elsewhere = correct = spurious_images = 0
+    for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
+        boxes = [face.box for face in faces]
+        excused = [face.box for face in sample.faces if not face.required]
+        table = overlaps([face.box for face in sample.faces], boxes)
+        for index, face in enumerate(sample.faces):
+            if face.required:
+                sizes.append(metrics.box_size(face.box))
+                hits.append(index in pairs)
+                located.append(any(centre_inside(box, face.box) for box in boxes))
+                best.append(float(table[index].max(initial=0.0)))
+        wrong = [box for box, pair in zip(boxes, pairs, strict=True) if pair < 0 and not centre_inside(box, excused)]
+        correct += sum(pair >= 0 and sample.faces[pair].required for pair in pairs)
+        false += len(wrong)
+        spurious_images += bool(wrong)
+        elsewhere += sum(not centre_inside(box, [face.box for face in sample.faces]) for box in wrong)
+        trapped += sum(centre_inside(box, sample.traps) for box in wrong)
+    result: dict[str, Any] = {
+        "images": len(data.samples),
+        "faces": len(hits),
+        "found": int(sum(hits)),
+        "recall": round(float(np.mean(hits)), 4) if hits else None,
+        "precision": round(correct / (correct + false), 4) if correct + false else None,
+        "located": round(float(np.mean(located)), 4) if located else None,
+        "false_faces": false,
+        "elsewhere": elsewhere,
+        "images_with_false_faces": spurious_images,
+        "false_per_image": round(false / len(data.samples), 4),
+    }
+    if any(sample.traps for sample in data.samples):
+        result["in_traps"] = trapped
+    if hits:
+        names = ("p5", "median", "p95")
+        result["iou"] = dict(zip(names, (round(float(v), 3) for v in np.percentile(best, (5, 50, 95))), strict=True))
+        result["by_size"] = _by_size(np.array(sizes), np.array(hits))
+    return result
+
+
+def _by_size(sizes: Array, hits: NDArray[np.bool_]) -> dict[str, Any]:
+    rows = {}
+    for low, high in SIZE_BINS:
+        mine = (sizes >= low) & (sizes < high)
+        if mine.any():
+            rows[size_name(low, high)] = {"faces": int(mine.sum()), "recall": round(float(hits[mine].mean()), 4)}
+    return rows
+
+
+def detector_figures(data: DataSet, run: Run, least_iou: float) -> dict[str, Any]:
+    """Average precision of the detector alone, over all faces and by their size."""
+    ranges = {"all": (0.0, float("inf"))} | {size_name(*sizes): sizes for sizes in SIZE_BINS}
+    result: dict[str, Any] = {}
+    for name, sizes in ranges.items():
+        outcomes, positives = [], 0
+        for sample, detections in zip(data.samples, run.detections or [], strict=True):
+            boxes = [face.box for face in sample.faces]
+            counted = [face.required and sizes[0] <= metrics.box_size(face.box) < sizes[1] for face in sample.faces]
+            positives += sum(counted)
+            outcomes += outcomes_of(detections.boxes, detections.scores, boxes, counted, least_iou, sizes)
+        if positives:
+            result[name] = {"faces": positives, "ap": round(average_precision(outcomes, positives), 4)}
+    return result
+
+
+# --- sequences -------------------------------------------------------------------------------------------------------
+
+
+def video_figures(data: DataSet, found: list[list[Found]], unsmoothed: list[list[Found]]) -> dict[str, Any]:
+    """Jitter while the head is still, and lag, smoothed and raw."""
+    still: dict[str, list[float]] = {"smoothed": [], "raw": []}
+    pairs = 0
+    for before, after in pairwise(range(len(data.samples))):
+        if data.samples[before].sequence is None or data.samples[before].sequence != data.samples[after].sequence:
+            continue
+        for track in {face.track for face in found[before]} & {face.track for face in found[after]}:
+            old, new = _of_track(found[before], track), _of_track(found[after], track)
+            raw_old, raw_new = _of_track(unsmoothed[before], track), _of_track(unsmoothed[after], track)
+            if old is None or new is None or raw_old is None or raw_new is None:
+                continue
+            pairs += 1
+            if picture_motion(data.samples[before].frame(), data.samples[after].frame(), old.box) <= STILL:
+                still["smoothed"].append(step_motion(old.points, new.points, old.box))
+                still["raw"].append(step_motion(raw_old.points, raw_new.points, raw_old.box))
+    return {
+        "pairs": pairs,
+        "still_pairs": len(still["raw"]),
+        "jitter": {name: _spread(values) for name, values in still.items()},
+        "lag_frames": _lags(data, found, unsmoothed),
+    }
+
+
+def _of_track(faces: list[Found], track: str) -> Found | None:
+    return next((face for face in faces if face.track == track), None)
+
+
+def _spread(values: list[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    return {"mean": round(float(np.mean(values)), 4), "p95": round(float(np.percentile(values, 95)), 4)}
+
+
+def _lags(data: DataSet, found: list[list[Found]], unsmoothed: list[list[Found]]) -> dict[str, float]:
+    """Lag by sequence, of the face that is there in the most frames."""
+    lags = {}
+    for sequence in sorted({sample.sequence for sample in data.samples if sample.sequence is not None}):
+        frames = [k for k, sample in enumerate(data.samples) if sample.sequence == sequence]
+        tracks = [face.track for k in frames for face in found[k]]
+        if not tracks:
+            continue
+        track = max(sorted(set(tracks)), key=tracks.count)
+        both = [(_of_track(found[k], track), _of_track(unsmoothed[k], track)) for k in frames]
+        together = [(late, early) for late, early in both if late is not None and early is not None]
+        if not together:
+            continue
+        size = float(np.mean([metrics.box_size(early.box) for _, early in together]))
+        trailing = lag(
+            np.array([late.points for late, _ in together]), np.array([early.points for _, early in together]), size
+        )
+        if trailing is not None:
+            lags[sequence] = trailing
+    return lags
+
+
+def mouth_figures(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> dict[str, Any]:
+    """How the opening of the mouth follows the labels, by sequence."""
+    scheme = data.scheme
+    assert scheme is not None
+    lips = scheme.places((62, 66))
+    if len(lips) < 2:
+        return {}
+    openings: dict[str, list[tuple[float, float]]] = {}
+    for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
+        for face, pair in zip(faces, pairs, strict=True):
+            if pair < 0 or sample.sequence is None or sample.faces[pair].points is None:
+                continue
+            label = sample.faces[pair]
+            upper, lower = np.asarray(label.points)[lips]
+            labelled = float(np.linalg.norm(upper - lower)) / metrics.box_size(data.extent(label))
+            openings.setdefault(sample.sequence, []).append((mouth_opening(face.points, face.box), labelled))
+    return {
+        sequence: opening_agreement([mine for mine, _ in rows], [theirs for _, theirs in rows])
+        for sequence, rows in openings.items()
+    }
