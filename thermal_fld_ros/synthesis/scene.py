@@ -3,18 +3,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.background import background
+from thermal_fld_ros.synthesis.figure import Camera, Figure, Footprint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
-from thermal_fld_ros.synthesis.person import MATERIALS, Mesh, Person, build, sample_person
-from thermal_fld_ros.synthesis.rasteriser import bounds, covered, interpolate, paint, project, rasterise, vertex_normals
+from thermal_fld_ros.synthesis.person import MATERIALS, Person, build, sample_person
 from thermal_fld_ros.synthesis.sensor import Sensor, expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth
+from thermal_fld_ros.synthesis.visible import (
+    Appearance,
+    Look,
+    Visible,
+    backdrop,
+    photograph,
+    sample_look,
+    sample_visible,
+)
 
 
 @dataclass
@@ -26,11 +37,12 @@ class Placement:
     centre: tuple[float, float]
     scale: float
     distance: float
+    look: Look | None = None  # colours, for a scene that is seen in visible light too
 
 
 @dataclass
 class Scene:
-    """Everything that determines an image; the same scene gives the same image."""
+    """Everything that determines an image, or a pair of images; the same scene gives the same pair."""
 
     size: tuple[int, int]  # width, height
     ambient: float
@@ -39,31 +51,7 @@ class Scene:
     seed: int
     clutter: int = 4
     frame: int = 0  # of a clip: the background and the fixed pattern stay, the noise changes
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole that looks along -z of the people's frame (cm); image pixels, y down."""
-
-    offset: tuple[float, float]  # pixels
-    scale: float  # pixels per cm at the head's origin
-    distance: float  # cm
-
-    @classmethod
-    def looking_at(cls, points: Array, place: Placement) -> Camera:
-        """The camera that sees the box of ``points`` (68, 3) in the middle of the person's place."""
-        xy, _ = cls((0.0, 0.0), place.scale, place.distance).project(points)
-        middle = (xy.min(0) + xy.max(0)) / 2
-        return cls((place.centre[0] - float(middle[0]), place.centre[1] - float(middle[1])), place.scale, place.distance)
-
-    def enlarged(self, factor: int) -> Camera:
-        """The camera of the image with ``factor`` times as many pixels in each direction."""
-        x, y = (factor * o + (factor - 1) / 2 for o in self.offset)
-        return Camera((x, y), factor * self.scale, self.distance)
-
-    def project(self, vertices: Array) -> tuple[Array, Array]:
-        """Image points (V, 2) float32 pixels and depths (V,) float32 cm."""
-        return project(vertices, *map(np.float32, (*self.offset, self.scale, self.distance)))
+    visible: Visible | None = None  # None: thermal only
 
 
 @dataclass
@@ -76,6 +64,8 @@ class FaceLabel:
     pitch: float
     roll: float
     facing: bool  # turned by less than a profile
+    glasses: bool
+    mask: bool
 
     @property
     def box(self) -> Array:
@@ -85,49 +75,32 @@ class FaceLabel:
 
 @dataclass
 class Rendering:
-    """celsius (H, W) float32 · material (H, W) uint8: 0 background, else 1 + index into MATERIALS · faces."""
+    """What two cameras see, and the labels.
+
+    Attributes
+    ----------
+    celsius : (H, W) float32, the thermal image; `sensor.centikelvin` or `gain.gain_control` make of it what a camera delivers
+    material : (H, W) uint8, segmentation of the thermal image: 0 background, else 1 + index into MATERIALS
+    faces : one label a person, the farthest first, in pixels of the thermal image
+    rgb : (H, W, 3) uint8, sRGB, the colour image, or None
+    to_rgb : from the thermal image's pixels to the colour image's
+    """
 
     celsius: Array
     material: NDArray[np.uint8]
     faces: list[FaceLabel] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Figure:
-    """A person's meshes as one."""
-
-    vertices: Array  # (V, 3) cm, turned
-    canonical: Array  # (V, 3) cm, on the neutral, unturned person
-    triangles: NDArray[np.int32]  # (T, 3)
-    material: NDArray[np.uint8]  # (T,) index into MATERIALS
-    closed: NDArray[np.bool_]  # (T,) seen from outside only
-
-    @classmethod
-    def of(cls, meshes: list[Mesh]) -> _Figure:
-        """Join meshes; those that share their vertices go on sharing them."""
-        first: dict[int, int] = {}
-        parts: list[Mesh] = []
-        count = 0
-        for mesh in meshes:
-            if id(mesh.vertices) not in first:
-                first[id(mesh.vertices)] = count
-                parts.append(mesh)
-                count += len(mesh.vertices)
-        canonical = np.concatenate([m.canonical for m in parts])
-        triangles = np.concatenate([m.triangles + np.int32(first[id(m.vertices)]) for m in meshes])
-        material = np.repeat([np.uint8(MATERIALS.index(m.material)) for m in meshes], [len(m.triangles) for m in meshes])
-        closed = np.array([m in ("skin", "teeth", "eye") for m in MATERIALS])[material]
-        closed &= canonical[triangles[:, 0], 1] > -9  # the bust's lower rim is open
-        return cls(np.concatenate([m.vertices for m in parts]), canonical, triangles, material, closed)
+    rgb: NDArray[np.uint8] | None = None
+    to_rgb: Affine = field(default_factory=Affine.identity)
 
 
 @dataclass
 class _Canvas:
-    """The supersampled image while people are drawn into it."""
+    """The supersampled images while people are drawn into them."""
 
     celsius: Array
     material: NDArray[np.uint8]
     owner: NDArray[np.int16]  # number of the person that a pixel shows, -1: none
+    radiance: Array | None  # (H, W, 3) of the colour image
     supersample: int
 
     def pixels(self, points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -146,12 +119,17 @@ class Renderer:
         self.skin = SkinRegions(model)
         self.supersample = supersample
 
-    def sample_face(self, rng: np.random.Generator, size: int = 160, box: float = 75.0) -> Scene:
-        """A scene with one face whose box is about ``box`` pixels, in the middle: for the landmark network."""
+    @cached_property
+    def appearance(self) -> Appearance:
+        """What only the colour image needs."""
+        return Appearance(self.model, self.skin)
+
+    def sample_face(self, rng: np.random.Generator, size: int = 160) -> Scene:
+        """A scene with one face in the middle, whose box is about half as wide as the image: for the landmark network."""
         person = sample_person(self.model, rng)
         ambient = _sample_ambient(rng)
         # the box of 68 points is about 14.5 cm high and wide on the frontal neutral face
-        scale = box / 14.5 * rng.uniform(0.95, 1.05)
+        scale = 0.47 * size / 14.5 * rng.uniform(0.95, 1.05)
         middle = ((size - 1) / 2, (size - 1) / 2)
         people = [Placement(person, sample_warmth(rng, ambient), middle, scale, rng.uniform(40, 250))]
         if rng.random() < 0.08:  # somebody behind
@@ -159,7 +137,9 @@ class Renderer:
             smaller = scale * rng.uniform(0.4, 0.8)
             people.append(Placement(other, sample_warmth(rng, ambient),
                                     (rng.uniform(-0.2, 1.2) * size, rng.uniform(0.2, 0.8) * size), smaller, 300))  # fmt: skip
-        return Scene((size, size), ambient, people, sample_sensor(rng), int(rng.integers(2**31)), int(rng.integers(0, 7)))
+        return Scene(
+            (size, size), ambient, people, sample_sensor(rng), int(rng.integers(2**31)), int(rng.integers(0, 7))
+        )
 
     def sample_frame(self, rng: np.random.Generator, size: tuple[int, int] = (320, 256)) -> Scene:
         """A camera frame with none to six people, some with their backs to the camera: for the face detector."""
@@ -176,19 +156,27 @@ class Renderer:
             people.append(place)
         return Scene(size, ambient, people, sample_sensor(rng), int(rng.integers(2**31)), int(rng.integers(0, 14)))
 
+    def sample_pair(self, rng: np.random.Generator, size: int = 128, misregistration: float = 0.0) -> Scene:
+        """The scene that `sample_face` draws, seen by a colour camera too; for ``misregistration`` see `sample_visible`."""
+        scene = self.sample_face(rng, size)
+        people = [replace(place, look=sample_look(rng)) for place in scene.people]
+        return replace(scene, people=people, visible=sample_visible(rng, scene.size, misregistration))
+
     def render(self, scene: Scene) -> Rendering:
-        """Image and labels of a scene."""
+        """Images and labels of a scene."""
         ss = self.supersample
         width, height = scene.size[0] * ss, scene.size[1] * ss
         rng = np.random.default_rng(scene.seed)
+        visible = scene.visible
         canvas = _Canvas(
             background(width, height, scene.ambient, scene.clutter, rng),
             np.zeros((height, width), np.uint8),
             np.full((height, width), -1, np.int16),
+            backdrop(width, height, visible.lighting, np.random.default_rng([scene.seed, 1])) if visible else None,
             ss,
         )
         people = sorted(scene.people, key=lambda place: place.scale)  # the nearest person is drawn last
-        faces = [self._draw(place, number, canvas) for number, place in enumerate(people)]
+        faces = [self._draw(place, number, canvas, visible) for number, place in enumerate(people)]
         for number, face in enumerate(faces):
             x, y, _ = canvas.pixels(face.points)
             face.visible &= canvas.owner[y, x] <= number
@@ -197,70 +185,60 @@ class Renderer:
             celsius = np.asarray(cv2.resize(celsius, scene.size, interpolation=cv2.INTER_AREA), np.float32)
             material = np.ascontiguousarray(material[ss // 2 :: ss, ss // 2 :: ss])
         noise = np.random.default_rng([scene.seed, scene.frame])
-        return Rendering(expose(celsius, scene.sensor, rng, noise), material, faces)
+        rendering = Rendering(expose(celsius, scene.sensor, rng, noise), material, faces)
+        if visible and canvas.radiance is not None:
+            radiance = np.asarray(cv2.resize(canvas.radiance, scene.size, interpolation=cv2.INTER_AREA), np.float32)
+            rendering.rgb = photograph(radiance, visible.camera, noise)
+            rendering.to_rgb = visible.camera.to_rgb
+        return rendering
 
-    def _draw(self, place: Placement, number: int, canvas: _Canvas) -> FaceLabel:
-        """Draw one person over the image; returns the label."""
+    def _draw(self, place: Placement, number: int, canvas: _Canvas, visible: Visible | None) -> FaceLabel:
+        """Draw one person over the images; returns the label."""
         meshes, shape = build(self.model, place.person)
-        camera = Camera.looking_at(shape[self.model.landmarks], place)
-        figure = _Figure.of(meshes)
+        camera = Camera.looking_at(shape[self.model.landmarks], place.centre, place.scale, place.distance)
+        figure = Figure.of(meshes)
         xy, depth = camera.enlarged(canvas.supersample).project(figure.vertices)
-        window = _window(xy, canvas.owner.shape)
-        origin = np.array([window[1].start, window[0].start])
-        index = np.full(canvas.owner[window].shape, -1, np.int32)
-        zbuffer = np.full(index.shape, np.inf, np.float32)
-        xy -= origin.astype(np.float32)
-        rasterise(xy, depth, figure.triangles, figure.closed, zbuffer, index)
-        pixels, starts = covered(index, figure.material, len(MATERIALS))
-        attributes = self._attributes(figure, place)
-        values = interpolate(pixels, index, xy, figure.triangles, attributes)
-        temperature = np.empty(len(pixels), np.float32)
-        for m, material in enumerate(MATERIALS):
-            mine = slice(starts[m], starts[m + 1])
-            if mine.start < mine.stop:
-                temperature[mine] = self._temperature(material, values[mine], place.warmth)
-        paint(canvas.celsius[window], pixels, temperature)
-        paint(canvas.material[window], pixels, np.repeat(np.arange(1, len(MATERIALS) + 1, dtype=np.uint8), np.diff(starts)))
-        paint(canvas.owner[window], pixels, np.full(len(pixels), number, np.int16))
-        return self._label(place.person, shape, camera, zbuffer, origin, canvas)
+        footprint = Footprint(figure, xy, depth, canvas.owner.shape)
+        footprint.paint(canvas.celsius, self._temperatures(figure, footprint, place))
+        numbers = np.arange(1, len(MATERIALS) + 1, dtype=np.uint8)
+        footprint.paint(canvas.material, np.repeat(numbers, np.diff(footprint.starts)))
+        footprint.paint(canvas.owner, np.full(len(footprint.pixels), number, np.int16))
+        if visible and canvas.radiance is not None:
+            if place.look is None:
+                raise ValueError("a scene with a colour camera needs the look of each person: see Renderer.sample_pair")
+            self.appearance.draw(
+                canvas.radiance, canvas.supersample, figure, xy, depth, footprint, place.person, place.look, visible
+            )
+        return self._label(place.person, shape, camera, footprint, canvas)
 
-    def _attributes(self, figure: _Figure, place: Placement) -> Array:
-        """What is interpolated between vertices (V, 5): canonical position, the normal's z, the skin's temperature."""
+    def _temperatures(self, figure: Figure, footprint: Footprint, place: Placement) -> Array:
+        """Temperatures (N,) float32 degC of a footprint's pixels."""
+        warmth = place.warmth
+        skin = self.skin.temperature(place.person, warmth)
+        # canonical position, the normal's z, the skin's temperature
         attributes = np.zeros((len(figure.vertices), 5), np.float32)
         attributes[:, :3] = figure.canonical
-        skin = self.skin.temperature(place.person, place.warmth)
-        surface = figure.triangles[figure.material == MATERIALS.index("skin")]
-        attributes[: len(skin), 3] = vertex_normals(figure.vertices[: len(skin)], surface)[:, 2]
+        attributes[:, 3] = figure.normals[:, 2]
         attributes[: len(skin), 4] = skin
-        return attributes
+        values = footprint.interpolate(attributes)
+        out = np.empty(len(values), np.float32)
+        for material, mine in footprint.materials():
+            if material == "skin":
+                out[mine] = values[mine, 4] - warmth.grazing * (1 - np.clip(values[mine, 3], 0, 1)) ** 2
+            else:
+                rng = np.random.default_rng(warmth.seed + MATERIALS.index(material))
+                out[mine] = material_temperature(material, np.ascontiguousarray(values[mine, :3]), warmth, rng)
+        return out
 
-    def _temperature(self, material: str, values: Array, warmth: Warmth) -> Array:
-        """Temperatures (N,) degC of one material's pixels from their interpolated attributes."""
-        if material == "skin":
-            return values[:, 4] - warmth.grazing * (1 - np.clip(values[:, 3], 0, 1)) ** 2
-        rng = np.random.default_rng(warmth.seed + MATERIALS.index(material))
-        return material_temperature(material, np.ascontiguousarray(values[:, :3]), warmth, rng)
-
-    def _label(self, person: Person, shape: Array, camera: Camera, zbuffer: Array,
-               origin: NDArray[np.int64], canvas: _Canvas) -> FaceLabel:  # fmt: skip
+    def _label(self, person: Person, shape: Array, camera: Camera, footprint: Footprint, canvas: _Canvas) -> FaceLabel:
         xy, depth = camera.project(shape)
         chosen = contour_landmarks(self.model, xy, person)
         points = xy[chosen]
         x, y, inside = canvas.pixels(points)
-        nearest = np.full(len(points), np.inf, np.float32)
-        inside &= (x >= origin[0]) & (x < origin[0] + zbuffer.shape[1]) & (y >= origin[1]) & (y < origin[1] + zbuffer.shape[0])
-        nearest[inside] = zbuffer[y[inside] - origin[1], x[inside] - origin[0]]
-        visible = inside & (nearest > depth[chosen] - 0.7)
+        visible = inside & (footprint.depth_at(x, y) > depth[chosen] - 0.7)
         yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
-        return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100))
-
-
-def _window(xy: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an image (H, W) that hold points (V, 2); empty when none does."""
-    x0, y0, x1, y1 = (int(np.clip(edge, -1e6, 1e6)) for edge in bounds(xy))
-    x0, y0, x1, y1 = x0 - 1, y0 - 1, x1 + 2, y1 + 2
-    top, left = min(max(y0, 0), shape[0]), min(max(x0, 0), shape[1])
-    return slice(top, max(min(y1, shape[0]), top)), slice(left, max(min(x1, shape[1]), left))
+        return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100),
+                         person.glasses is not None, person.mask)  # fmt: skip
 
 
 def contour_landmarks(model: MorphableModel, xy: Array, person: Person) -> NDArray[np.int64]:

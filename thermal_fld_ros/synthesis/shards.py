@@ -57,9 +57,11 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
     done = recipe.count - sum(len(shards[name]) for name in todo)
     if done:
         yield done
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process starts: one thread each, they share the cores
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process starts: one thread each
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        for future in as_completed([pool.submit(_render_shard, model, out, recipe, name, shards[name]) for name in todo]):
+        for future in as_completed(
+            [pool.submit(_render_shard, model, out, recipe, name, shards[name]) for name in todo]
+        ):
             done += future.result()
             yield done
 
