@@ -15,7 +15,7 @@ RUNTIME = [
     for line in (ROOT / "scripts/requirements/runtime.txt").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]
-TRAIN = ["numba>=0.60", "onnx>=1.16", "pyyaml>=5.4", "torch>=2.3", "tqdm>=4.60"]
+TRAIN = ["matplotlib>=3.7", "numba>=0.60", "onnx>=1.16", "pyyaml>=5.4", "tensorboard>=2.14", "torch>=2.3", "tqdm>=4.60"]
 # The last MediaPipe whose wheel carries its models; it wants numpy below 2, so an environment of its own may be needed.
 TEACHER = ["mediapipe==0.10.21"]
 DEV = ["hypothesis>=6.80", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]

@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training end to end on a handful of renders: it learns, goes on after an interruption, and what it exports runs."""
 
-import csv
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from thermal_fld_ros.__main__ import main
+from thermal_fld_ros.distillation.export import RuntimeLandmarks, export
+from thermal_fld_ros.distillation.logs import Log, read_log
+from thermal_fld_ros.distillation.parallel import EpochLoader, Process
 from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask
-from thermal_fld_ros.distillation.trainer import load_config, train
+from thermal_fld_ros.distillation.trainer import load_config, load_trained, train
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
+from thermal_fld_ros.perception.models import load_model
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions
+from thermal_fld_ros.provenance import git_state
 from thermal_fld_ros.synthesis.shards import load_shards
 
 CONFIGS = Path(__file__).parents[2] / "config/training"
@@ -26,12 +36,20 @@ def small(name: str, rendered: Path, **changes: Any) -> dict[str, Any]:
     config |= {"frames": str(rendered / "frames"), "workers": 0, "batch": 8, "epochs": 2}
     if name == "face_landmarks":
         config |= {"faces": str(rendered / "faces"), "validation": str(rendered / "faces"), "size": 64,
-                   "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8}}  # fmt: skip
+                   "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16}}  # fmt: skip
     else:
         network = {"stem": 8, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "neck": 8}
         config |= {"validation": str(rendered / "frames"), "network": network}
         config["size"] = [160, 128]
     return config | changes
+
+
+@pytest.fixture(scope="module")
+def trained(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a landmark training of one epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(small("face_landmarks", rendered, epochs=1), folder)
+    return folder
 
 
 @pytest.mark.parametrize("name", ["face_landmarks", "face_detector"])
@@ -68,19 +86,111 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
         patch.setattr(LandmarkTask, "validate", stop_in_the_second_epoch)
         train(config, tmp_path / "stopped")
     train(config, tmp_path / "stopped")
-    whole, stopped = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "stopped"))
-    assert whole["epoch"] == stopped["epoch"] == 2
-    for name, value in whole["averaged"].items():
-        torch.testing.assert_close(stopped["averaged"][name], value)
-    rows = list(csv.DictReader((tmp_path / "stopped/log.csv").open()))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert same_averages(tmp_path / "whole", tmp_path / "stopped")
+    assert [row["epoch"] for row in read_log(tmp_path / "stopped/log.csv")] == [1, 2]
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(rendered: Path, tmp_path: Path) -> None:
-    config = small("face_landmarks", rendered, epochs=1)
-    train(config, tmp_path)
+def same_averages(one: Path, other: Path) -> bool:
+    first, second = (torch.load(folder / "checkpoint.pt", weights_only=True)["averaged"] for folder in (one, other))
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_two_processes_hold_equal_weights_and_resume(rendered: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(small("face_landmarks", rendered)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {"GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+
+    def run(out: str, stop_after: int) -> str:
+        arguments = [
+            Path(__file__).with_name("two_processes.py"),
+            tmp_path / "config.json",
+            tmp_path / out,
+            str(stop_after),
+        ]
+        done = subprocess.run([*torchrun, *arguments], capture_output=True, text=True, env=os.environ | environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert run("whole", 0).count("compared 8 steps") == 2  # two epochs of four
+    assert run("stopped", 6).count("compared 6 steps") == 2
+    assert run("stopped", 0).count("compared 4 steps") == 2
+    assert same_averages(tmp_path / "whole", tmp_path / "stopped")
+    rows = read_log(tmp_path / "stopped/log.csv")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert all(np.isfinite(value) for row in rows for value in row.values())
+    network, state = load_trained(tmp_path / "whole/checkpoint.pt")
+    assert state["epoch"] == 2
+    assert torch.isfinite(network(torch.zeros(1, 1, 64, 64))[0]).all()
+
+
+def test_samples_follow_from_seed_and_epoch_alone(rendered: Path) -> None:
+    config = small("face_landmarks", rendered)
+    samples = LandmarkTask(config).training_set
+    cpu = torch.device("cpu")
+
+    def epoch(number: int, workers: int, process: Process) -> list[torch.Tensor]:
+        loader = EpochLoader(samples, config | {"workers": workers, "batch": 8}, process)
+        _ = [batch for n in range(number) for batch in loader.epoch(n)]
+        return [batch["image"] for batch in loader.epoch(number)]
+
+    alone = epoch(1, 0, Process(0, 1, cpu))
+    assert not torch.equal(alone[0], epoch(0, 0, Process(0, 1, cpu))[0])
+    with_workers = epoch(1, 2, Process(0, 1, cpu))
+    halves = zip(epoch(1, 0, Process(0, 2, cpu)), epoch(1, 1, Process(1, 2, cpu)), strict=True)
+    for batch, other, (one, two) in zip(alone, with_workers, halves, strict=True):
+        assert torch.equal(batch, other)
+        assert torch.equal(batch, torch.stack([one, two], 1).flatten(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"), [(7, "multiple of the 2 processes"), (1000, "do not fill a batch of 1000")]
+)
+def test_a_batch_that_cannot_be_shared_or_filled_is_refused(rendered: Path, batch: int, message: str) -> None:
+    config = small("face_landmarks", rendered, batch=batch)
+    with pytest.raises(ValueError, match=message):
+        EpochLoader(LandmarkTask(config).training_set, config, Process(0, 2, torch.device("cpu")))
+
+
+def test_a_loss_that_is_no_number_ends_the_training(rendered: Path, tmp_path: Path) -> None:
+    with pytest.raises(FloatingPointError, match="epoch 1"):
+        train(small("face_landmarks", rendered, learning_rate=1e30), tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_logs_tell_every_figure(trained: Path) -> None:
+    (row,) = read_log(trained / "log.csv")
+    _, state = load_trained(trained / "checkpoint.pt")
+    assert row["epoch"] == 1
+    assert row["validation/nme"] == pytest.approx(state["figures"]["nme"])
+    events = EventAccumulator(str(trained))
+    events.Reload()
+    for name in ("loss/points", "training/rate", "validation/nme"):
+        assert events.Scalars(name)[0].value == pytest.approx(row[name], rel=1e-5)
+    assert cv2.imread(str(trained / "curves.png")).std() > 5
+
+
+def test_a_row_whose_checkpoint_was_not_written_is_dropped(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    log.add({"epoch": 1, "loss/points": 2.0})
+    log.add({"epoch": 2, "loss/points": 1.0})
+    log = Log(tmp_path, 1)
+    log.add({"epoch": 2, "loss/points": 1.5, "loss/new": 3.0})
+    assert read_log(tmp_path / "log.csv") == [
+        {"epoch": 1, "loss/points": 2.0},
+        {"epoch": 2, "loss/points": 1.5, "loss/new": 3.0},
+    ]
+
+
+def test_a_checkpoint_tells_what_made_it(trained: Path) -> None:
+    _, state = load_trained(trained / "checkpoint.pt")
+    assert state["git"].removesuffix("-dirty") == git_state().removesuffix("-dirty")
+    assert state["config"]["seed"] == 1
+    assert state["recipes"]["faces"]["count"] == 32
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(rendered: Path, trained: Path) -> None:
     with pytest.raises(ValueError, match="another configuration"):
-        train(config | {"learning_rate": 0.1}, tmp_path)
+        train(small("face_landmarks", rendered, epochs=1, learning_rate=0.1), trained)
 
 
 def test_a_configuration_without_a_key_is_named(tmp_path: Path) -> None:
@@ -106,15 +216,11 @@ def test_what_was_trained_is_exported_and_run_by_the_pipeline(rendered: Path, tm
     assert pipeline.landmarker.model.metadata["training"]["command"].endswith("config/training/face_landmarks.yaml")
 
 
-def test_onnx_and_torch_give_the_same_points(rendered: Path, tmp_path: Path) -> None:
-    from thermal_fld_ros.distillation.export import RuntimeLandmarks, export
-    from thermal_fld_ros.distillation.trainer import load_trained
-    from thermal_fld_ros.perception.models import load_model
-
-    train(small("face_landmarks", rendered, epochs=1), tmp_path)
-    export(tmp_path / "checkpoint.pt", tmp_path / "m.onnx", "")
-    network, _ = load_trained(tmp_path / "checkpoint.pt")
-    image = torch.rand(5, 1, 64, 64)
+def test_onnx_and_torch_give_the_same_points_on_renders(rendered: Path, trained: Path, tmp_path: Path) -> None:
+    export(trained / "checkpoint.pt", tmp_path / "m.onnx", "")
+    network, state = load_trained(trained / "checkpoint.pt")
+    samples = LandmarkTask(state["config"]).training_set
+    image = torch.from_numpy(np.stack([samples[k]["image"] for k in range(32)]))
     with torch.no_grad():
         expected = RuntimeLandmarks(network)(image)[0].numpy()
     points = load_model(tmp_path / "m.onnx", provider="cpu").run(image=image.numpy())["points"]

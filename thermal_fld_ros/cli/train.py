@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a network from a configuration file; run again to go on after an interruption."""
+"""Train a network from a configuration file; run again to go on after an interruption.
+
+In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros train ...`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros train``."""
     parser.add_argument("config", type=Path, help="for instance config/training/face_landmarks.yaml")
     parser.add_argument("--out", type=Path, help="checkpoint and logs; default runs/<name of the configuration>")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch a process; 0: torch's choice")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,5 +24,6 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     out = args.out or Path("runs") / args.config.stem
     figures = train(config, out, args.threads)
-    print(f"{out}/checkpoint.pt:", "  ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+    if figures:  # none in processes after the first
+        print(f"{out}/checkpoint.pt:", "  ".join(f"{k} {v:.4g}" for k, v in figures.items()))
     return 0

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
 from thermal_fld_ros.distillation.tasks import pick_peaks
-from thermal_fld_ros.distillation.trainer import load_trained
+from thermal_fld_ros.distillation.trainer import load_trained, recipes
 
 OPSET = 17
 
@@ -30,9 +30,8 @@ class RuntimeLandmarks(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        points, log_spread, logit = self.network(image)
-        size = self.network.size
-        return points * size + (size - 1) / 2, confidence(log_spread), torch.sigmoid(logit)
+        found, size = self.network(image), self.network.size
+        return found.points * size + (size - 1) / 2, confidence(found.log_spread), torch.sigmoid(found.logit)
 
 
 class RuntimeDetector(nn.Module):
@@ -78,8 +77,8 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
         "name": config["name"], "version": str(config["version"]), "task": config["task"], "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs", "recipes": recipes(config),
-                     "date": datetime.date.today().isoformat()},
+                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs",
+                     "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
         "metrics": state["figures"],
     }  # fmt: skip
     model = onnx.load(str(out))
@@ -131,12 +130,6 @@ def model_card(metadata: dict[str, Any]) -> str:
 The figures above are of rendered people. They say little of real cameras; what was measured there is in `benchmarks/README.md`.
 Written by `python -m thermal_fld_ros export` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
-
-
-def recipes(config: dict[str, Any]) -> dict[str, Any]:
-    """Kind, count, seed and size of the rendered data sets of a configuration, where they are still there."""
-    notes = {key: Path(config[key]) / "recipe.json" for key in ("faces", "frames", "validation") if key in config}
-    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.exists()}
 
 
 def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:

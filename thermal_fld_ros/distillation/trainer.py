@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: one configuration, resumable, with averaged weights."""
+"""The training loop: one configuration, resumable, data parallel, with averaged weights."""
 
 from __future__ import annotations
 
 import copy
-import csv
+import json
 import math
-import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from torch import nn
-from torch.utils.data import DataLoader
+from torch import Tensor, nn
 from tqdm import tqdm
 
+from thermal_fld_ros.distillation.logs import Log
+from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
 from thermal_fld_ros.distillation.tasks import NETWORKS, TASKS, Task
+from thermal_fld_ros.provenance import git_state
 
 
 def load_config(file: Path) -> dict[str, Any]:
@@ -39,58 +41,100 @@ def load_config(file: Path) -> dict[str, Any]:
 def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, float]:
     """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation figures.
 
-    Writes ``checkpoint.pt`` and a row of ``log.csv`` after every epoch.
+    Writes ``checkpoint.pt``, ``log.csv``, ``curves.png`` and TensorBoard events after every epoch. Under ``torchrun`` the
+    processes share each batch, and the first one validates and writes; the others return nothing.
+
+    Raises
+    ------
+    ValueError
+        When ``out`` holds a checkpoint of another configuration, or the batch cannot be shared.
+    FloatingPointError
+        When the loss is no number any more.
     """
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(config["seed"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = TASKS[config["task"]](config)
-    network = task.network.to(device)
-    averaged = copy.deepcopy(network).eval()
-    optimiser = torch.optim.AdamW(network.parameters(), config["learning_rate"], weight_decay=config["weight_decay"])
-    loader = DataLoader(task.training_set, config["batch"], shuffle=True, drop_last=True, num_workers=config["workers"],
-                        persistent_workers=config["workers"] > 0)  # fmt: skip
-    total = config["epochs"] * len(loader)
-    out.mkdir(parents=True, exist_ok=True)
-    state = _resume(out / "checkpoint.pt", config, network, averaged, optimiser)
-    figures: dict[str, float] = state["figures"]
-    origin = state.get("git") or git_state()  # of the code that began the training
-    for epoch in range(state["epoch"], config["epochs"]):
-        torch.manual_seed(config["seed"] + epoch)  # an interrupted training sees the samples that it would have seen
-        terms = _epoch(task, network, averaged, optimiser, loader, epoch, total, config["learning_rate"], device)
-        figures = task.validate(averaged.to("cpu"))
-        averaged.to(device)
-        row = {"epoch": epoch + 1, **terms, **figures}
-        _log(out / "log.csv", row)
-        print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), flush=True)
-        checkpoint = {"epoch": epoch + 1, "network": network.state_dict(), "averaged": averaged.state_dict(),
-                      "optimiser": optimiser.state_dict(), "config": config, "figures": figures, "git": origin}  # fmt: skip
-        torch.save(checkpoint, out / "checkpoint.tmp")
-        (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
-    return figures
+    with this_process() as process:
+        task = TASKS[config["task"]](config)
+        learner = _Learner(task.network, config, process)
+        loader = EpochLoader(task.training_set, config, process)
+        out.mkdir(parents=True, exist_ok=True)
+        state = _resume(out / "checkpoint.pt", config, learner)
+        log = Log(out, state["epoch"]) if process.rank == 0 else None
+        for epoch in range(state["epoch"], config["epochs"]):
+            row = _epoch(task, learner, loader, epoch, config, process)
+            if log is None:
+                continue
+            figures = task.validate(learner.averaged.to("cpu"))
+            learner.averaged.to(process.device)
+            log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in figures.items()}})
+            print("  ".join(f"{k} {v:.4g}" for k, v in log.rows[-1].items()), flush=True)
+            state |= {"epoch": epoch + 1, "figures": figures, **learner.state()}
+            torch.save(state, out / "checkpoint.tmp")
+            (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
+        if log:
+            log.close()
+    return dict(state["figures"]) if process.rank == 0 else {}
 
 
-def _epoch(task: Task, network: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer, loader: DataLoader[Any],
-           epoch: int, total: int, rate: float, device: torch.device) -> dict[str, float]:  # fmt: skip
-    network.train()
-    sums: dict[str, float] = {}
-    for k, batch in enumerate(tqdm(loader, desc=f"epoch {epoch + 1}", mininterval=5)):
-        step = epoch * len(loader) + k
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / total))
-        batch = {name: value.to(device) for name, value in batch.items()}
-        with torch.autocast(device.type, torch.bfloat16):
-            terms = task.loss(network, batch)
-        loss = sum(terms.values(), torch.zeros((), device=device))
-        optimiser.zero_grad()
+class _Learner:
+    """The network that is trained, its ``parallel`` form, the moving average of its weights, and the optimiser."""
+
+    PARTS = ("network", "averaged", "optimiser")
+
+    def __init__(self, network: nn.Module, config: dict[str, Any], process: Process):
+        self.network = network.to(process.device).train()
+        self.parallel = process.parallel(self.network)
+        self.averaged = copy.deepcopy(self.network).eval()
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), config["learning_rate"], weight_decay=config["weight_decay"]
+        )
+
+    def step(self, loss: Tensor, rate: float, keep: float) -> None:
+        """Follow the gradient of the loss, then move the average."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        _average(averaged, network, min(0.999, step / (step + 20)))
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        _average(self.averaged, self.network, keep)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return {part: getattr(self, part).state_dict() for part in self.PARTS}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for part in self.PARTS:
+            getattr(self, part).load_state_dict(state[part])
+
+
+def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, config: dict[str, Any],
+           process: Process) -> dict[str, float]:  # fmt: skip
+    """Train for one epoch; means of this process's loss terms, the last learning rate, and the time."""
+    sums: dict[str, Tensor] = {}
+    started, rate = time.monotonic(), 0.0
+    bar = tqdm(
+        loader.epoch(epoch), desc=f"epoch {epoch + 1}", total=len(loader), mininterval=5, disable=process.rank > 0
+    )
+    for step, batch in enumerate(bar, epoch * len(loader)):
+        batch = {name: value.to(process.device) for name, value in batch.items()}
+        with torch.autocast(process.device.type, torch.bfloat16):
+            terms = task.loss(learner.parallel, batch)
+        rate = config["learning_rate"] * schedule(step, config["epochs"] * len(loader))
+        learner.step(torch.stack(list(terms.values())).sum(), rate, keep=min(0.999, step / (step + 20)))
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach()) / len(loader)
-    return sums
+            sums[name] = sums.get(name, torch.zeros((), device=process.device)) + value.detach()
+    means = {f"loss/{name}": float(value) / len(loader) for name, value in sums.items()}
+    if not all(math.isfinite(value) for value in means.values()):
+        raise FloatingPointError(f"the loss is no number any more in epoch {epoch + 1}: {means}")
+    return {**means, "training/rate": rate, "training/seconds": time.monotonic() - started}
+
+
+def schedule(step: int, total: int) -> float:
+    """Learning rate over its peak: a linear start of 200 steps, then half a cosine."""
+    return min(1.0, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / total))
 
 
 @torch.no_grad()
@@ -105,21 +149,25 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
             buffer.copy_(statistic)
 
 
-def _resume(file: Path, config: dict[str, Any], network: nn.Module, averaged: nn.Module,
-            optimiser: torch.optim.Optimizer) -> dict[str, Any]:  # fmt: skip
+def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, Any]:
+    """What a checkpoint holds: that in the file, or that of a training that begins."""
     if not file.exists():
-        return {"epoch": 0, "figures": {}}
-    state: dict[str, Any] = torch.load(file, weights_only=True)
+        return {"epoch": 0, "figures": {}, "config": config, "git": git_state(), "recipes": recipes(config)}
+    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
     if state["config"] != config:
         raise ValueError(f"{file} was written with another configuration: choose another output folder, or remove it")
-    network.load_state_dict(state["network"])
-    averaged.load_state_dict(state["averaged"])
-    optimiser.load_state_dict(state["optimiser"])
+    learner.load(state)
     return state
 
 
+def recipes(config: dict[str, Any]) -> dict[str, Any]:
+    """How the rendered data sets of a configuration were made, by the configuration's key."""
+    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
+    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}
+
+
 def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The averaged network of a checkpoint, in evaluation mode, and the checkpoint itself (config, figures, git).
+    """The averaged network of a checkpoint, in evaluation mode, and the checkpoint itself (config, figures, git, recipes).
 
     Raises
     ------
@@ -130,20 +178,3 @@ def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
     network = NETWORKS[state["config"]["task"]](state["config"])
     network.load_state_dict(state["averaged"])
     return network.eval(), state
-
-
-def _log(file: Path, row: dict[str, float]) -> None:
-    new = not file.exists()
-    with file.open("a", newline="") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def git_state() -> str:
-    """The commit of the working directory, with ``-dirty`` where files differ; "unknown" outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
-
