@@ -8,6 +8,7 @@ the camera. The trunk stays upright while the head turns about the neck.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -92,6 +93,8 @@ class Person:
     trunk_yaw: float = 0.0
     trunk_pitch: float = 0.0  # the camera looks up or down at the whole person
     proportions: tuple[float, float, float] = (1.0, 1.0, 1.0)  # width, height and depth of the head
+    jaw: float = 1.0  # width of the lower face
+    nose: float = 1.0  # width
     child: float = 0.0  # 1: small nose, short lower face, big eyes, thin neck
     hair: float = 0.6  # thickness; 0 is bald
     hairline: float = 0.0  # shift up
@@ -136,6 +139,7 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
         trunk_yaw=yaw * rng.uniform(0, 1) + rng.normal(0, 0.2),
         trunk_pitch=pitch * rng.uniform(0, 1) * (rng.random() < 0.7),
         proportions=(1 + 0.035 * rng.normal(), 1 + 0.035 * rng.normal(), 1 + 0.03 * rng.normal()), child=child,
+        jaw=1 + 0.06 * rng.normal(), nose=float(np.clip(rng.normal(1.06, 0.14), 0.8, 1.45)),
         hair=0.0 if style == "bald" else rng.uniform(0.15, 0.8) if style == "tied" else rng.choice(
             [rng.uniform(0.2, 1.2), rng.uniform(0.8, 3.5)], p=[0.6, 0.4]),
         hairline=rng.normal(0.3, 0.9) + maybe(0.15 * grown, 0, 4),
@@ -335,20 +339,22 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
 
 
 def _proportioned(model: MorphableModel, head: Array, person: Person) -> Array:
-    """The head wider, higher or deeper, or with a child's proportions."""
+    """The head wider, higher or deeper, broader in nose or jaw, or with a child's proportions."""
+
+    def near(centre: Array, *sigma: float) -> Array:
+        return np.exp(-0.5 * (((model.neutral - centre) / _cm(*sigma)) ** 2).sum(1, keepdims=True))
+
     y = model.neutral[:, 1]
-    scale = np.array(person.proportions, np.float32) * (1 - 0.1 * person.child)
+    landmarks = model.neutral[model.landmarks]
+    nose = near(landmarks[33], 2.0, 1.6, 2.5)[:, 0]
+    head[:, 0] *= (1 + (person.nose - 1) * nose) * (1 + (person.jaw - 1) * np.clip((1 - y) / 5, 0, 1))
     if person.child > 0:
-        landmarks = model.neutral[model.landmarks]
-        nose = np.exp(-0.5 * (((model.neutral - landmarks[30]) / _cm(1.6, 2.2, 3)) ** 2).sum(1))
-        head = head - person.child * nose[:, None] * _cm(0, -0.35, 1.0)
+        head = head - person.child * near(landmarks[30], 1.6, 2.2, 3) * _cm(0, -0.35, 1.0)
         for eye in (landmarks[36:42].mean(0), landmarks[42:48].mean(0)):
-            near = np.exp(-0.5 * (((model.neutral - eye) / 1.8) ** 2).sum(1))
-            head = head + 0.13 * person.child * near[:, None] * (head - eye) * _cm(1, 1, 0)
-        lower = np.clip(2.0 - y, 0, 10)  # cm below the eyes
-        head[:, 1] += 0.10 * person.child * lower
+            head = head + 0.13 * person.child * near(eye, 1.8, 1.8, 1.8) * (head - eye) * _cm(1, 1, 0)
+        head[:, 1] += 0.10 * person.child * np.clip(2.0 - y, 0, 10)
         head[:, 0] *= 1 - 0.18 * person.child * np.clip((-7 - y) / 4, 0, 1)
-    return np.asarray(head * scale, np.float32)
+    return np.asarray(head * _cm(*person.proportions) * np.float32(1 - 0.1 * person.child), np.float32)
 
 
 def euler(yaw: float, pitch: float, roll: float) -> Array:
@@ -446,6 +452,7 @@ def _hair_cap(model: MorphableModel, head: Array, person: Person, rng: np.random
     )
 
 
+@lru_cache
 def _grid(u: int, v: int) -> NDArray[np.int32]:
     """Triangles of a (u, v) vertex grid."""
     a = (np.arange(u - 1)[:, None] * v + np.arange(v - 1)).ravel()
@@ -578,23 +585,19 @@ def _trunk(person: Person, neck: float) -> Mesh:
 
 def _limbs(person: Person, rng: np.random.Generator) -> list[Mesh]:
     """Arms, hanging or bent, in long sleeves or short ones, and legs."""
-    sleeve = "body" if person.bare or rng.random() < 0.25 else "cloth"
     size = person.shoulders / 21
-    limbs = []
-    for side in (-1, 1):
-        shoulder = np.array([side * (person.shoulders - 2.5), person.collar - 9, -2.0])
-        out, bend = abs(rng.normal(0.05, 0.2)), rng.choice([0.1, rng.uniform(0.2, 2.2)])
-        elbow = shoulder + 30 * size * np.array([side * np.sin(out), -np.cos(out), 0.1])
-        inward = rng.uniform(-0.2, 1.0)
-        hand = elbow + 26 * size * np.array([-side * inward * np.sin(bend), -np.cos(bend), np.sin(bend)])
-        beyond = hand + 0.5 * (hand - elbow) / size
-        limbs += [_tube(shoulder, elbow, 5.0 * size, "body" if person.bare else "cloth"), _tube(elbow, hand, 3.8 * size, sleeve),
-                  _tube(hand, beyond, 3.0 * size, "body")]  # fmt: skip
-        hip = np.array([side * 8.5 * size, person.collar - 68, -2.0])
-        limbs.append(
-            _tube(hip, hip - np.array([-side * rng.normal(2, 4), 78.0 * size, rng.normal(0, 8)]), 7.5 * size, "cloth")
-        )
-    return limbs
+    side = np.array([-1.0, 1.0])
+    out, bend = np.abs(rng.normal(0.05, 0.2, 2)), np.where(rng.random(2) < 0.5, 0.1, rng.uniform(0.2, 2.2, 2))
+    inward, stance = rng.uniform(-0.2, 1.0, 2), rng.normal(2, 4, 2)
+    flat = np.zeros(2)
+    shoulder = np.stack([side * (person.shoulders - 2.5), flat + person.collar - 9, flat - 2], 1)
+    elbow = shoulder + 30 * size * np.stack([side * np.sin(out), -np.cos(out), flat + 0.1], 1)
+    hand = elbow + 26 * size * np.stack([-side * inward * np.sin(bend), -np.cos(bend), np.sin(bend)], 1)
+    hip = np.stack([side * 8.5 * size, flat + person.collar - 68, flat - 2], 1)
+    foot = hip + np.stack([side * stance, flat - 78 * size, rng.normal(0, 8, 2)], 1)
+    upper, lower = "body" if person.bare else "cloth", "body" if person.bare or rng.random() < 0.25 else "cloth"
+    return [_tubes(shoulder, elbow, 5.0 * size, upper), _tubes(elbow, hand, 3.8 * size, lower),
+            _tubes(hand, hand + 0.5 * (hand - elbow) / size, 3.0 * size, "body"), _tubes(hip, foot, 7.5 * size, "cloth")]  # fmt: skip
 
 
 def _headphones(rng: np.random.Generator) -> list[Mesh]:
@@ -625,42 +628,51 @@ def _hand(held: Held, shape: Array, model: MorphableModel) -> list[Mesh]:
     along, across = np.array([c, s, 0.1]), np.array([s, -c, 0.0])
     tip = np.array([*xy, front])
     palm = tip - 11 * held.size * along
-    knuckles = [palm + held.size * (3.6 * along + (k - 1.5) * 1.75 * across) for k in range(4)]
-    ends = [
-        k + held.size * (7.4 - 0.5 * (i - 1.4) ** 2) * (along + held.spread * (i - 1.5) * across * 0.6)
-        for i, k in enumerate(knuckles)
-    ]
-    thumb = palm + held.size * -3.4 * across
-    hand = [_tube(a, b, 0.92 * held.size, "body") for a, b in zip(knuckles, ends, strict=True)]
-    hand += [_tube(thumb, thumb + held.size * (5 * along - 2.5 * across), 0.95 * held.size, "body"),
-             _tube(palm - held.size * 3 * along, palm - 30 * along - np.array([0, 0, 6]), 2.8 * held.size, "body")]  # fmt: skip
+    k = np.arange(4)[:, None] - 1.5
+    knuckles = palm + held.size * (3.6 * along + 1.75 * k * across)
+    ends = knuckles + held.size * (7.4 - 0.5 * (k + 0.1) ** 2) * (along + 0.6 * held.spread * k * across)
+    thumb = palm - 3.4 * held.size * across
+    wrist = palm - 3 * held.size * along
+    starts = np.stack([*knuckles, thumb, wrist])
+    stops = np.stack([*ends, thumb + held.size * (5 * along - 2.5 * across), palm - 30 * along - np.array([0, 0, 6])])
+    hand = [_tubes(starts, stops, held.size * np.array([0.92, 0.92, 0.92, 0.92, 0.95, 2.8]), "body")]
     turn = np.stack([across, along, [0, 0, 1]], 1)
-    flat = _ellipsoid(np.zeros(3, np.float32), held.size * _cm(4.2, 5.0, 1.5), "body")
+    flat = _ellipsoid(_cm(0, 0, 0), held.size * _cm(4.2, 5.0, 1.5), "body")
     flat.vertices = (flat.vertices @ turn.T + palm).astype(np.float32)
     hand.append(flat)
     if held.what == "phone":
-        box = _ellipsoid(np.zeros(3, np.float32), _cm(3.8, 7.5, 0.6), "object", 0.15)
+        box = _ellipsoid(_cm(0, 0, 0), _cm(3.8, 7.5, 0.6), "object", 0.15)
         box.vertices = (box.vertices @ turn.T + tip - 4 * along - [0, 0, 1.2]).astype(np.float32)
         hand.append(box)
     elif held.what == "cup":
-        hand.append(_tube(tip + np.array([0, 1.0, 0]), tip - np.array([0, 8.0, 0]), 3.8, "object"))
+        hand.append(_tubes(tip[None], tip[None] - np.array([0, 7.0, 0]), 3.2, "object"))
     return hand
 
 
-def _tube(start: Vector, end: Vector, radius: float, material: str) -> Mesh:
-    """A straight finger, arm or cup with round ends."""
-    axis = (end - start) / np.linalg.norm(end - start)
-    side = np.cross(axis, [0.0, 0.0, 1.0])
-    side /= np.linalg.norm(side) + 1e-6
-    third = np.cross(axis, side)
-    a = np.linspace(0, 2 * np.pi, 9)
-    ring = np.cos(a)[:, None] * side + np.sin(a)[:, None] * third
-    length = np.linalg.norm(end - start)
-    along = np.array([-0.9, -0.5, 0.0, length, length + 0.5 * radius, length + 0.9 * radius])
-    along[:2] *= radius
-    width = radius * np.array([0.25, 0.8, 1.0, 0.92, 0.75, 0.2])
-    vertices = (start + along[:, None, None] * axis + width[:, None, None] * ring).reshape(-1, 3).astype(np.float32)
-    return Mesh(material, vertices, _grid(6, 9), vertices)
+def _tubes(starts: Vector, ends: Vector, radius: float | Vector, material: str) -> Mesh:
+    """Straight fingers, limbs or cups with round ends, from (N, 3) to (N, 3)."""
+    count = len(starts)
+    axis = ends - starts
+    length = np.sqrt((axis * axis).sum(1, keepdims=True))
+    axis = axis / length
+    side = np.stack([axis[:, 1], -axis[:, 0], np.zeros(count)], 1) + np.array(
+        [1e-6, 0, 0]
+    )  # across the axis, in the image
+    side /= np.sqrt((side * side).sum(1, keepdims=True))
+    third = np.stack([axis[:, 1] * side[:, 2] - axis[:, 2] * side[:, 1], axis[:, 2] * side[:, 0] - axis[:, 0] * side[:, 2],
+                      axis[:, 0] * side[:, 1] - axis[:, 1] * side[:, 0]], 1)  # fmt: skip
+    a = np.linspace(0, 2 * np.pi, 9)[:, None]
+    ring = np.cos(a) * side[:, None] + np.sin(a) * third[:, None]  # (N, 9, 3)
+    r = np.broadcast_to(radius, count)[:, None]
+    along = np.concatenate([-0.9 * r, -0.5 * r, 0 * r, length, length + 0.5 * r, length + 0.9 * r], 1)
+    width = r * np.array([0.25, 0.8, 1.0, 0.92, 0.75, 0.2])
+    vertices = (
+        starts[:, None, None] + along[:, :, None, None] * axis[:, None, None] + width[:, :, None, None] * ring[:, None]
+    )
+    vertices = vertices.reshape(-1, 3).astype(np.float32)
+    one = _grid(6, 9)
+    triangles = (one + 54 * np.arange(count, dtype=np.int32)[:, None, None]).reshape(-1, 3)
+    return Mesh(material, vertices, triangles, vertices)
 
 
 def _ellipsoid(centre: Array, radii: Array, material: str, power: float = 1.0) -> Mesh:
