@@ -4,41 +4,80 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros render``."""
-    parser.add_argument("--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz")
+    parser.add_argument(
+        "--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the data set, or the PNG of a contact sheet")
-    parser.add_argument("--kind", choices=("face", "frame", "clip"), default="face",
+    parser.add_argument("--kind", choices=("face", "frame", "pair", "clip"), default="face",
                         help="face: one face in the middle (landmarks); frame: a camera's view (detector); "
+                             "pair: a face in thermal and in colour, with its segmentation; "
                              "clip: two moving people, 160x120 at 9 Hz, one .npz")  # fmt: skip
     parser.add_argument("--count", type=int, default=1000, help="number of images")
     parser.add_argument("--seed", type=int, default=0, help="image k is the scene of seed + k")
+    parser.add_argument(
+        "--size", type=_size, help="pixels, 128 or 320x256; default: 160, for frames 320x256, for pairs 128"
+    )
+    parser.add_argument("--misregistration", type=float, default=0.0, metavar="FACTOR",
+                        help="pairs: how far the colour image is off; 1: by about 1.5 degrees and 2 %% of the image")  # fmt: skip
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--sheet", action="store_true", help="draw a contact sheet with the landmarks instead of a data set")
+    parser.add_argument(
+        "--sheet", action="store_true", help="draw a contact sheet with the landmarks instead of a data set"
+    )
+    parser.add_argument(
+        "--beside", type=Path, metavar="FOLDER", help="thermal images of your own to show on the sheet too"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Render a data set or a contact sheet."""
+    from thermal_fld_ros.synthesis.morphable import MorphableModelError
+
+    try:
+        _render(args)
+    except (MorphableModelError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _render(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from thermal_fld_ros.synthesis.shards import Recipe, render_shards
+    from thermal_fld_ros.synthesis.shards import SIZES, Recipe, render_shards
 
-    if args.sheet:
-        from thermal_fld_ros.synthesis.sheet import contact_sheet
-
-        contact_sheet(args.face_model, args.out, args.kind, args.count, args.seed)
-        print(f"{args.out}: {args.count} renders, landmarks green where visible, red where hidden")
-        return 0
+    if args.count < 1:
+        raise ValueError(f"--count {args.count}: expected 1 or more")
+    if args.beside and not args.sheet:
+        raise ValueError("--beside needs --sheet")
     if args.kind == "clip":
         from thermal_fld_ros.synthesis.clip import render_clip
 
+        if args.sheet or args.size or args.misregistration:
+            raise ValueError("--kind clip knows no --sheet, --size or --misregistration")
         render_clip(args.face_model, args.out, tqdm(range(args.count), unit="frame"), args.seed)
-        return 0
-    recipe = Recipe(args.kind, args.count, args.seed, (160, 160) if args.kind == "face" else (320, 256))
+        return
+    recipe = Recipe(args.kind, args.count, args.seed, args.size or SIZES[args.kind], args.misregistration)
+    if args.sheet:
+        from thermal_fld_ros.synthesis.sheet import contact_sheet
+
+        real = contact_sheet(args.face_model, args.out, recipe, args.beside)
+        shown = f"{args.count} renders" + (f" and {real} images of {args.beside}" if args.beside else "")
+        print(f"{args.out}: {shown}; landmarks green where visible, red where hidden")
+        return
     with tqdm(total=args.count, unit="image") as bar:
         for done in render_shards(args.face_model, args.out, recipe, args.processes):
             bar.update(done - bar.n)
-    return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, _, height = text.partition("x")
+        return int(width), int(height or width)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}", expected pixels such as 128 or 320x256') from None

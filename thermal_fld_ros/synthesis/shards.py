@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rendered data sets on disk: shards of images with their labels, written by several processes, resumable.
 
-A data set is a folder of pairs ``images_NNNN.npy`` (n, H, W) uint16 centikelvin and ``labels_NNNN.npz`` with one row a
-face: ``frame`` (M,) index into the images, ``points`` (M, 68, 2) float32 pixels, ``visible`` (M, 68) bool,
-``pose`` (M, 3) float32 yaw, pitch, roll in radians, ``facing`` (M,) bool. Image k of the set is the scene of seed
-``seed + k``, whatever the number of processes.
+A data set is a folder of ``images_NNNN.npy`` (n, H, W) uint16 centikelvin, of pairs also ``rgb_NNNN.npy`` (n, H, W, 3) uint8 and
+``material_NNNN.npy`` (n, H, W) uint8, and ``labels_NNNN.npz`` with one row a face:
+
+=========== ================== =========================================================================
+``frame``   (M,) int32         index into the shard's images
+``points``  (M, 68, 2) float32 pixels of the thermal image
+``visible`` (M, 68) bool       nothing that a thermal camera cannot look through lies in front
+``pose``    (M, 3) float32     yaw, pitch, roll in radians
+``facing``  (M,) bool          turned by less than a profile
+``box``     (M, 4) float32     x0, y0, x1, y1 of the points
+``glasses`` (M,) bool          wears some
+``mask``    (M,) bool
+``to_rgb``  (M, 2, 3) float64  of pairs: from the thermal image's pixels to the colour image's
+=========== ================== =========================================================================
+
+Image k of the set is the scene of seed ``seed + k``, whatever the number of processes.
 """
 
 from __future__ import annotations
@@ -16,30 +28,70 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
-from thermal_fld_ros.synthesis.scene import Renderer
+from thermal_fld_ros.synthesis.scene import FaceLabel, Renderer, Rendering, Scene
 from thermal_fld_ros.synthesis.sensor import centikelvin
 
 SHARD = 500
+SIZES = {"face": (160, 160), "frame": (320, 256), "pair": (128, 128)}
+"""The kinds of data sets, and the usual width and height of their images."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a rendered data set is made of. ``kind``: "face", one face in the middle, or "frame", a camera's view."""
+    """Everything that determines a rendered data set.
+
+    Attributes
+    ----------
+    kind
+        "face": one face in the middle; "frame": a camera's view; "pair": as "face", with the colour image and the segmentation.
+    size : width, height
+    misregistration
+        Of pairs: how far the colour camera is off the thermal one, see `visible.sample_visible`.
+
+    Raises
+    ------
+    ValueError
+        When there is no such data set.
+    """
 
     kind: str
     count: int
     seed: int
-    size: tuple[int, int]  # width, height
+    size: tuple[int, int]
+    misregistration: float = 0.0
+
+    def __post_init__(self) -> None:
+        width, height = self.size
+        if self.kind not in SIZES:
+            raise ValueError(f'kind "{self.kind}" of renders is unknown, expected one of {", ".join(SIZES)}')
+        if min(width, height) < 16:
+            raise ValueError(f"images of {width}x{height} pixels: expected 16 or more in each direction")
+        if self.kind != "frame" and width != height:
+            raise ValueError(f'images of {width}x{height} pixels: those of kind "{self.kind}" are square')
+        if self.misregistration and self.kind != "pair":
+            raise ValueError(f'kind "{self.kind}" has one image only, which cannot be misregistered')
+
+    def scene(self, renderer: Renderer, number: int) -> Scene:
+        """The scene of an image of the data set."""
+        rng = np.random.default_rng(self.seed + number)
+        if self.kind == "frame":
+            return renderer.sample_frame(rng, self.size)
+        if self.kind == "pair":
+            return renderer.sample_pair(rng, self.size[0], self.misregistration)
+        return renderer.sample_face(rng, self.size[0])
 
 
 def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) -> Iterator[int]:
     """Render what is missing of a data set; yields the number of images done after each shard.
+
+    Starts processes: a script that calls this needs ``if __name__ == "__main__"``.
 
     Raises
     ------
@@ -73,38 +125,66 @@ def _render_shard(model: Path, out: Path, recipe: Recipe, name: str, numbers: ra
     if model not in _renderers:
         _renderers[model] = Renderer(load_morphable_model(model))
     renderer = _renderers[model]
-    width, height = recipe.size
-    images = np.empty((len(numbers), height, width), np.uint16)
-    rows: dict[str, list[object]] = {k: [] for k in ("frame", "points", "visible", "pose", "facing")}
-    for k, number in enumerate(numbers):
-        rng = np.random.default_rng(recipe.seed + number)
-        scene = renderer.sample_face(rng, width) if recipe.kind == "face" else renderer.sample_frame(rng, recipe.size)
-        rendering = renderer.render(scene)
-        images[k] = centikelvin(rendering.celsius)
-        for face in rendering.faces:
-            rows["frame"].append(k)
-            rows["points"].append(face.points)
-            rows["visible"].append(face.visible)
-            rows["pose"].append((face.yaw, face.pitch, face.roll))
-            rows["facing"].append(face.facing)
-    shapes = {"frame": (-1,), "points": (-1, 68, 2), "visible": (-1, 68), "pose": (-1, 3), "facing": (-1,)}
-    types = {"frame": np.int32, "points": np.float32, "visible": bool, "pose": np.float32, "facing": bool}
-    labels = {k: np.array(v, types[k]).reshape(shapes[k]) for k, v in rows.items()}
-    np.save(out / f"images_{name}.npy", images)
+    renderings = [renderer.render(recipe.scene(renderer, number)) for number in numbers]
+    np.save(out / f"images_{name}.npy", np.stack([centikelvin(r.celsius) for r in renderings]))
+    if recipe.kind == "pair":
+        np.save(out / f"rgb_{name}.npy", np.stack([r.rgb for r in renderings if r.rgb is not None]))
+        np.save(out / f"material_{name}.npy", np.stack([r.material for r in renderings]))
+    labels = _labels(renderings, pairs=recipe.kind == "pair")
     np.savez(out / f"labels_{name}.npz", **labels)  # type: ignore[arg-type]  # last: marks the shard whole
     return len(numbers)
 
 
+def _labels(renderings: list[Rendering], pairs: bool) -> dict[str, NDArray[np.generic]]:
+    faces = [(k, face, rendering) for k, rendering in enumerate(renderings) for face in rendering.faces]
+
+    def column(dtype: Any, shape: tuple[int, ...], values: list[Any]) -> NDArray[np.generic]:
+        return np.array(values, dtype).reshape(-1, *shape)
+
+    def of_face(dtype: Any, shape: tuple[int, ...], *names: str) -> NDArray[np.generic]:
+        def value(face: FaceLabel) -> Any:
+            return getattr(face, names[0]) if len(names) == 1 else [getattr(face, n) for n in names]
+
+        return column(dtype, shape, [value(face) for _, face, _ in faces])
+
+    labels = {
+        "frame": column(np.int32, (), [k for k, _, _ in faces]),
+        "points": of_face(np.float32, (68, 2), "points"),
+        "visible": of_face(bool, (68,), "visible"),
+        "pose": of_face(np.float32, (3,), "yaw", "pitch", "roll"),
+        "facing": of_face(bool, (), "facing"),
+        "box": of_face(np.float32, (4,), "box"),
+        "glasses": of_face(bool, (), "glasses"),
+        "mask": of_face(bool, (), "mask"),
+    }
+    if pairs:
+        labels["to_rgb"] = column(np.float64, (2, 3), [rendering.to_rgb.matrix for _, _, rendering in faces])
+    return labels
+
+
 def load_shards(folder: Path) -> tuple[NDArray[np.uint16], dict[str, NDArray[np.generic]]]:
     """All whole shards of a data set: images (N, H, W) and labels, ``frame`` counted over the set."""
-    files = sorted(folder.glob("labels_*.npz"))
-    if not files:
-        raise FileNotFoundError(f"{folder} holds no rendered data: run `python -m thermal_fld_ros render` first")
-    images, labels, offset = [], [], 0
-    for file in files:
-        images.append(np.load(file.with_name(file.name.replace("labels", "images")).with_suffix(".npy")))
+    images: NDArray[np.uint16] = load_images(folder)
+    labels, offset = [], 0
+    for file in _whole(folder):
         with np.load(file) as data:
             labels.append({k: data[k] for k in data.files})
         labels[-1]["frame"] = labels[-1]["frame"] + offset
-        offset += len(images[-1])
-    return np.concatenate(images), {k: np.concatenate([part[k] for part in labels]) for k in labels[0]}
+        offset += len(np.load(_beside(file, "images"), mmap_mode="r"))
+    return images, {k: np.concatenate([part[k] for part in labels]) for k in labels[0]}
+
+
+def load_images(folder: Path, name: str = "images") -> NDArray[Any]:
+    """One kind of images of all whole shards: "images" (thermal), "rgb" or "material"; (N, H, W) or (N, H, W, 3)."""
+    return np.concatenate([np.load(_beside(file, name)) for file in _whole(folder)])
+
+
+def _whole(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("labels_*.npz"))
+    if not files:
+        raise FileNotFoundError(f"{folder} holds no rendered data: run `python -m thermal_fld_ros render` first")
+    return files
+
+
+def _beside(labels: Path, name: str) -> Path:
+    return labels.with_name(labels.name.replace("labels", name)).with_suffix(".npy")

@@ -9,33 +9,103 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.decoding import ImageError
+from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
-from thermal_fld_ros.synthesis.morphable import load_morphable_model
+from thermal_fld_ros.perception.sources import SourceError, open_source
+from thermal_fld_ros.synthesis.morphable import Array, load_morphable_model
+from thermal_fld_ros.synthesis.person import MATERIALS
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering
+from thermal_fld_ros.synthesis.shards import Recipe
+
+Picture = NDArray[np.uint8]
+
+GAP = 6  # pixels between the renders and the real images
+COLOURS = cv2.applyColorMap(np.linspace(0, 255, len(MATERIALS) + 1).astype(np.uint8), cv2.COLORMAP_TURBO)[:, 0]
 
 
-def draw(rendering: Rendering) -> NDArray[np.uint8]:
-    """BGR picture (H, W, 3) of a rendering; landmarks green where visible, red where hidden."""
-    grey = normalise(rendering.celsius, Normalisation("percentile", 1.0, 99.0))
-    picture = np.repeat((grey * 255).astype(np.uint8)[:, :, None], 3, axis=2)
-    for face in rendering.faces:
-        for (x, y), visible in zip(face.points, face.visible, strict=True):
-            colour = (0, 255, 0) if visible else (0, 0, 255)
-            cv2.circle(picture, (round(x * 8), round(y * 8)), 8, colour, -1, cv2.LINE_AA, 3)
-    return picture
+def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | None = None, columns: int = 8) -> int:
+    """Write a PNG of a data set's first renders, every other one with its landmarks, so that both can be judged.
 
+    Of pairs thermal image, colour image and segmentation stand side by side.
 
-def contact_sheet(face_model: Path, out: Path, kind: str, count: int, seed: int, columns: int = 8) -> None:
-    """Write a PNG of ``count`` renders; every other one is drawn without landmarks, so that both can be judged."""
+    Parameters
+    ----------
+    beside
+        Folder of thermal images, or a recording, as `open_source` takes it: as many of them as fit, evenly spread, stand to the
+        right of the renders.
+    columns
+        How many images stand in a row.
+
+    Returns
+    -------
+    int
+        How many real images there are in the sheet.
+
+    Raises
+    ------
+    SourceError
+        When ``beside`` cannot be read.
+    OSError
+        When the sheet cannot be written.
+    """
     renderer = Renderer(load_morphable_model(face_model))
-    tiles = []
-    for k in range(count):
-        rng = np.random.default_rng(seed + k)
-        rendering = renderer.render(renderer.sample_face(rng) if kind == "face" else renderer.sample_frame(rng))
-        if k % 2:
-            rendering.faces.clear()
-        tiles.append(draw(rendering))
-    tiles += [np.zeros_like(tiles[0])] * (-count % columns)
-    rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
-    if not cv2.imwrite(str(out), np.vstack(rows)):
+    tiles = [draw(renderer.render(recipe.scene(renderer, k)), landmarks=k % 2 == 0) for k in range(recipe.count)]
+    width = tiles[0].shape[1] // recipe.size[0]
+    sheet = _rows(tiles, max(columns // width // (2 if beside else 1), 1))
+    real = 0
+    if beside:
+        tile = recipe.size
+        rows = sheet.shape[0] // tile[1]
+        pictures = _real(beside, rows * max(columns // 2, 1), tile)
+        real = len(pictures)
+        right = _rows(pictures + [np.zeros((tile[1], tile[0], 3), np.uint8)] * (-real % rows), -(-real // rows))
+        sheet = np.hstack([sheet, np.full((sheet.shape[0], GAP, 3), 255, np.uint8), right])
+    if not cv2.imwrite(str(out), sheet):
         raise OSError(f"cannot write {out}")
+    return real
+
+
+def draw(rendering: Rendering, landmarks: bool) -> Picture:
+    """BGR picture (H, W or 3 W, 3) of a rendering; landmarks green where a thermal camera sees them, red where not."""
+    pictures: list[tuple[Picture, Affine]] = [(_grey(rendering.celsius), Affine.identity())]
+    if rendering.rgb is not None:
+        pictures += [
+            (np.ascontiguousarray(rendering.rgb[:, :, ::-1]), rendering.to_rgb),
+            (COLOURS[rendering.material].astype(np.uint8), Affine.identity()),
+        ]
+    for picture, to_picture in pictures if landmarks else []:
+        for face in rendering.faces:
+            for (x, y), visible in zip(to_picture(face.points), face.visible, strict=True):
+                colour = (0, 255, 0) if visible else (0, 0, 255)
+                cv2.circle(picture, (round(x * 8), round(y * 8)), 8, colour, -1, cv2.LINE_AA, 3)
+    return np.hstack([picture for picture, _ in pictures])
+
+
+def _grey(raw: NDArray[np.generic] | Array, inverted: bool = False) -> Picture:
+    grey = (normalise(raw, Normalisation("percentile", 1.0, 99.0), inverted) * 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def _real(path: Path, count: int, size: tuple[int, int]) -> list[Picture]:
+    """At most ``count`` images of a folder or recording, fitted into tiles of ``size``."""
+    images = list(open_source(path))
+    pictures = []
+    for k in np.unique(np.linspace(0, len(images) - 1, count).round().astype(int)):
+        try:
+            frame = images[k].decode()
+        except ImageError as error:
+            raise SourceError(f"{images[k].name}: {error}") from error
+        scale = min(size[0] / frame.upright_size[0], size[1] / frame.upright_size[1])
+        wide, high = (max(round(scale * n), 1) for n in frame.upright_size)
+        picture = _grey(frame.sample(Affine.resize((wide, high), frame.upright_size), (wide, high)), frame.inverted)
+        left, top = (size[0] - wide) // 2, (size[1] - high) // 2
+        right, bottom = size[0] - wide - left, size[1] - high - top
+        bordered = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT)
+        pictures.append(np.asarray(bordered, np.uint8))
+    return pictures
+
+
+def _rows(tiles: list[Picture], columns: int) -> Picture:
+    tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
