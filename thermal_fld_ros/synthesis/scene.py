@@ -259,4 +259,4 @@ def contour_landmarks(model: MorphableModel, xy: Array, person: Person) -> NDArr
 
 
 def _sample_ambient(rng: np.random.Generator) -> float:
-    return float(rng.choice([rng.uniform(19, 27), rng.uniform(-5, 20), rng.uniform(26, 36)], p=[0.6, 0.2, 0.2]))
+    return float(rng.choice([rng.uniform(19, 27), rng.uniform(-10, 20), rng.uniform(26, 39)], p=[0.6, 0.21, 0.19]))
