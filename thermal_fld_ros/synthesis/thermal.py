@@ -52,10 +52,10 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
         "bridge": heavy(-0.2, 0.6), "alae": heavy(-0.4, 0.8), "nostrils": heavy(0.0, 0.9),
         "cheek_l": heavy(cheek, 0.25), "cheek_r": heavy(cheek, 0.25), "cheekbone": heavy(-0.1, 0.4),
         "forehead": heavy(0.5, 0.4), "brow_ridge": heavy(0, 0.5), "socket": rng.choice([heavy(0.5, 0.4), rng.uniform(0.5, 2.5)]),
-        "canthus": rng.uniform(0.2, 2.2), "bags": heavy(0.0, 0.4), "muzzle": heavy(0.0, 0.6),
+        "canthus": rng.uniform(0.2, 2.2), "bags": heavy(0.0, 0.4), "muzzle": heavy(0.0, 0.45),
         "fold": heavy(0.2, 0.4), "chin": heavy(-0.6, 0.6), "lips": heavy(0.2, 0.7), "lip_line": heavy(0.2, 0.5),
         "upper_lip": heavy(0, 0.6), "ear_l": heavy(ear, 0.15), "ear_r": heavy(ear, 0.15),
-        "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": heavy(0, 0.12), "upper_half": heavy(0.2, 0.5),
+        "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": heavy(0, 0.12) if rng.random() < 0.93 else rng.uniform(-2.5, 2.5), "upper_half": heavy(0.2, 0.5),
         "brow": rng.choice([rng.uniform(-0.5, 0.25), rng.uniform(-3.0, -0.3)], p=[0.45, 0.55]),
         "lashes": rng.uniform(-1.6, 0.1), "beard": -np.exp(rng.uniform(np.log(0.4), np.log(6))),
         "spots": heavy(0.0, 0.4) * (rng.random() < 0.3), "folds": heavy(0.4, 0.5), "hollows": heavy(0.7, 0.8),
@@ -65,7 +65,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
     hair = skin + rng.choice([rng.uniform(0.1, 0.5), rng.uniform(0.4, 0.95)]) * room
     lens = rng.choice([rng.uniform(0.8, 1.05), rng.uniform(0.3, 0.85), rng.uniform(0.0, 0.3)], p=[0.6, 0.3, 0.1])
     materials = {
-        "hair": hair + sun, "mouth": skin + rng.choice([rng.uniform(0, 2.5), rng.uniform(-3.5, 0.5)], p=[0.75, 0.25]),
+        "hair": hair + sun, "mouth": skin + rng.choice([rng.uniform(-0.5, 1.2), rng.uniform(1, 2.5), rng.uniform(-4, 0)], p=[0.5, 0.25, 0.25]),
         "teeth": skin - rng.uniform(0.3, 4.0) * gap, "eye": skin + heavy(-0.4, 0.5) * gap,
         "glasses": skin + lens * room, "cloth": skin + rng.beta(2, 1.4) * room + sun, "hat": skin + rng.beta(2, 1.3) * room + sun,
         "mask": skin + rng.uniform(0.0, 0.75) * room,
