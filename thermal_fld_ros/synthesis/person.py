@@ -288,10 +288,9 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     # the model's bare chest is under the clothes; the skin ends a little below their edge, which covers its end
     edge = person.collar - 0.9 - person.neckline * np.clip(model.neutral[:, 2] / 6, 0, 1)
     above = model.neutral[:, 1] > edge
-    low = np.flatnonzero(~above & (model.neutral[:, 1] < -8))  # what sticks out of the collar is pulled in
-    head[low] = np.stack([0.8 * head[low, 0], np.minimum(head[low, 1], edge[low]), 0.8 * head[low, 2]], 1)
+    head[~above] *= _cm(0.75, 1, 0.75)  # so that nothing sticks out of the collar
     skin = model.surfaces["skin"]
-    surfaces = {**model.surfaces, "skin": skin[above[skin[:, 0]] & above[skin[:, 1]] & above[skin[:, 2]]]}
+    surfaces = {**model.surfaces, "skin": skin[above[skin[:, 0]] | above[skin[:, 1]] | above[skin[:, 2]]]}
     meshes = [Mesh(name, head, triangles, model.neutral) for name, triangles in surfaces.items()]
     if person.hair > 0:
         meshes.append(_hair_cap(model, head, person, rng))
@@ -329,8 +328,11 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
     below = euler(0, person.trunk_pitch, 0)
     shape = _turn(head, rotation, below)
     turned = [replace(m, vertices=shape if m.vertices is head else _turn(m.vertices, rotation, below)) for m in meshes]
-    near = np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8
-    upright = [_trunk(person, neck=float(np.abs(head[near, 0]).max(initial=6.0)) + 0.2), *_limbs(person, rng)]
+    near = np.flatnonzero(np.abs(model.neutral[:, 1] - person.collar - 0.5) < 0.8)
+    neck = float(np.abs(head[near, 0]).max(initial=5.0)) + 0.2
+    lift = float((head[near, 1] - model.neutral[near, 1]).mean()) if len(near) else 0.0  # of a child's or a short head
+    person = replace(person, collar=person.collar + lift)
+    upright = [_trunk(person, neck), *_limbs(person, rng)]
     if person.headrest > 0:
         upright += _seat(person.headrest, rng)
     for mesh in upright:
