@@ -142,7 +142,7 @@ build_package() {
 # The build links the modules, so only their names count; messages and build files count with their contents.
 build_key() {
     local folders=(config launch models resource scripts/nodes thermal_fld_ros)
-    (cd "$root" && cat CMakeLists.txt package.xml msg/*.msg &&
+    (cd "$root" && cat CMakeLists.txt package.xml msg/*.msg srv/*.srv &&
         { find "${folders[@]}" -type f ! -name '*.pyc' 2>/dev/null || true; } | LC_ALL=C sort) | key_of
 }
 

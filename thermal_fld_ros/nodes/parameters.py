@@ -162,14 +162,17 @@ def markdown(node_name: str, table: Sequence[Parameter]) -> str:
 
 def generated_files() -> dict[str, str]:
     """The files that are written from the tables: path in the repository -> content."""
-    from thermal_fld_ros.nodes import detector_parameters
+    from thermal_fld_ros.nodes import capture_parameters, detector_parameters
 
-    tables = {"thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE)}
+    tables = {
+        "thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE),
+        "thermal_fld_capture": ("config/capture.yaml", capture_parameters.TABLE),
+    }
     head = (
         "# Parameters\n\n"
         "Written by `python -m thermal_fld_ros.nodes.parameters` from the declarations in the code; a test keeps it true.\n"
         "All can be changed while the node runs (`ros2 param set`), unless it says otherwise: a change takes effect from the\n"
-        "next image on, or is refused with the reason.\n\n"
+        "next image on, or is refused with the reason. Those of a recording stay as they are while an episode is recorded.\n\n"
     )
     files = {path: yaml_text(name, table) for name, (path, table) in tables.items()}
     files["docs/parameters.md"] = head + "\n".join(markdown(name, table) for name, (_, table) in tables.items())

@@ -18,6 +18,11 @@ def images(reliability: str = "best_effort") -> QoSProfile:
     return QoSProfile(depth=1, reliability=RELIABILITIES[reliability])
 
 
+def recorded(reliability: str) -> QoSProfile:
+    """Whatever is recorded: some messages may wait for their turn."""
+    return QoSProfile(depth=10, reliability=RELIABILITIES[reliability])
+
+
 def camera_info() -> QoSProfile:
     """Calibration into a node; best effort, so that it hears every publisher."""
     return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)

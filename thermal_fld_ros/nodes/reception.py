@@ -34,6 +34,11 @@ SOCKET_HINT = "Between hosts, raise net.core.rmem_max or make publisher and subs
 class WatchedSubscription:
     """A subscription with a log of what its user would otherwise have to guess.
 
+    Parameters
+    ----------
+    raw
+        Hand out messages as their serialised bytes.
+
     Attributes
     ----------
     topic, qos : str
@@ -45,12 +50,19 @@ class WatchedSubscription:
     """
 
     def __init__(
-        self, node: Node, message_type: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile
+        self,
+        node: Node,
+        message_type: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        raw: bool = False,
     ) -> None:
         self._node = node
         self._type = message_type
         self._callback = callback
         self._qos = qos
+        self._raw = raw
         self._heard = time.monotonic()
         self._bytes = 0
         self._at_check = (0, 0)
@@ -150,6 +162,7 @@ class WatchedSubscription:
                 self._qos,
                 event_callbacks=events,
                 qos_overriding_options=overriding,
+                raw=self._raw,
             )
 
         try:
@@ -160,7 +173,7 @@ class WatchedSubscription:
     def _on_message(self, message: Any) -> None:
         self._heard = time.monotonic()
         self.received += 1
-        self._bytes = len(getattr(message, "data", ""))
+        self._bytes = len(message if self._raw else getattr(message, "data", ""))
         self._callback(message)
 
     def _on_lost(self, event: Any) -> None:

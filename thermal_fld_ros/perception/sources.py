@@ -272,7 +272,7 @@ def _open_bag(path: Path, topic: str | None) -> Source:
             chosen = [connection for connection in reader.connections if connection.topic == topic]
             for index, (connection, time, data) in enumerate(reader.messages(chosen)):
                 message = reader.deserialize(data, connection.msgtype)
-                yield _of_message(message, f"{topic}[{index}]", time)
+                yield image_of_message(message, f"{topic}[{index}]", time)
 
     fps = (counts[topic] - 1) / seconds if counts[topic] > 1 and seconds > 0 else None
     return Source(path, counts[topic], images, fps)
@@ -292,8 +292,8 @@ def _bag_reader(path: Path) -> Iterator[Any]:
         raise SourceError(f"{path}: not a rosbag2 that can be read: {error}") from error
 
 
-def _of_message(message: Any, name: str, received: int) -> RawImage:
-    """The image of a message; its stamp is the header's or, where the driver sets none, the time it was received (ns)."""
+def image_of_message(message: Any, name: str, received: int) -> RawImage:
+    """The image of a message that rosbags has read; its stamp is the header's or, where that is unset, `received` (ns)."""
     stamp = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec or 1e-9 * received
     if hasattr(message, "format"):
         array = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serialised messages as cameras and the detector send them, made without ROS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.capture.messages import (
+    COMPRESSED_IMAGE,
+    FACE_LANDMARKS,
+    IMAGE,
+    LANDMARKS,
+    RGB,
+    THERMAL,
+    Pair,
+    Topic,
+    types,
+)
+
+TOPICS = {THERMAL: Topic("/thermal/image", IMAGE), RGB: Topic("/rgb/image", IMAGE)}
+WITH_FACES = {**TOPICS, LANDMARKS: Topic("/face_landmarks", FACE_LANDMARKS)}
+STAMP = 1_700_000_000_123_456_789
+
+
+def header(stamp: int, frame: str = "camera") -> Any:
+    time = types().types["builtin_interfaces/msg/Time"](*divmod(stamp, 1_000_000_000))
+    return types().types["std_msgs/msg/Header"](time, frame)
+
+
+def image(pixels: NDArray[Any], encoding: str, stamp: int = STAMP, padding: int = 0) -> bytes:
+    """A sensor_msgs/Image, each row with `padding` bytes of 255 behind it."""
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels).reshape(height, -1).view(np.uint8)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=255)
+    message = types().types[IMAGE](header(stamp), height, width, encoding, 0, rows.shape[1], rows.reshape(-1))
+    return bytes(types().serialize_cdr(message, IMAGE))
+
+
+def compressed(pixels: NDArray[Any], suffix: str, form: str, stamp: int = STAMP) -> bytes:
+    data = cv2.imencode(suffix, pixels)[1].reshape(-1)
+    return bytes(types().serialize_cdr(types().types[COMPRESSED_IMAGE](header(stamp), form, data), COMPRESSED_IMAGE))
+
+
+def face(
+    name: str = "f0001",
+    roi: tuple[float, float, float, float] = (4.0, 3.0, 6.0, 5.0),
+    points: NDArray[Any] | None = None,
+    turn: float | None = None,
+) -> Any:
+    """A face; `turn` is the head's rotation about the vertical in degrees, without which it has no pose."""
+    store = types().types
+    if points is None:
+        angles = np.linspace(0.0, 2.0 * np.pi, 68, endpoint=False)
+        points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (roi[2] / 2, roi[3] / 2)
+        points += (roi[0] + roi[2] / 2, roi[1] + roi[3] / 2)
+    half = np.radians(turn or 0.0) / 2.0
+    pose = store["geometry_msgs/msg/Pose"](
+        store["geometry_msgs/msg/Point"](0.0, 0.0, 1.0),
+        store["geometry_msgs/msg/Quaternion"](0.0, float(np.sin(half)), 0.0, float(np.cos(half))),
+    )
+    flat = points.astype(np.float32).reshape(-1)
+    return store["thermal_fld_ros/msg/FaceLandmarks"](
+        header(STAMP), name, 0.9, np.float32(roi), "ibug68", flat, np.ones(68, np.float32), turn is not None, pose,
+        [], np.empty(0, np.float32),
+    )  # fmt: skip
+
+
+def landmarks(*faces: Any, stamp: int = STAMP) -> bytes:
+    message = types().types[FACE_LANDMARKS](header(stamp), 20, 16, list(faces), "dummy", "0", 0.0)
+    return bytes(types().serialize_cdr(message, FACE_LANDMARKS))
+
+
+def pair(number: int = 0, *faces: Any, thermal: bytes | None = None, period: float = 0.1, rgb_side: int = 24) -> Pair:
+    """Pair `number` of a recording, with pixels of its own."""
+    stamp = STAMP + round(number * period * 1e9)
+    noise = np.random.default_rng(number)
+    messages = {
+        THERMAL: thermal or image(noise.integers(20_000, 40_000, (16, 20), np.uint16), "mono16", stamp),
+        RGB: image(noise.integers(0, 255, (rgb_side, rgb_side, 3), np.uint8), "bgr8", stamp + 3_000_000),
+        LANDMARKS: landmarks(*faces, stamp=stamp),
+    }
+    return Pair(messages, stamp, 3_000_000)
+
+
+def contents(bag: Path) -> dict[int, dict[str, bytes]]:
+    """What rosbags reads: messages by topic, by time."""
+    from rosbags.rosbag2 import Reader
+
+    found: dict[int, dict[str, bytes]] = {}
+    with Reader(bag) as reader:
+        for connection, time, data in reader.messages():
+            found.setdefault(time, {})[connection.topic] = bytes(data)
+    return found
+
+
+def written(pairs: list[Pair], roles: dict[str, Topic] = TOPICS) -> list[dict[str, bytes]]:
+    """What a bag of these pairs holds, in its order."""
+    return [{topic.name: pair.messages[role] for role, topic in roles.items()} for pair in pairs]

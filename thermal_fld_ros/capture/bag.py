@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rosbag2 that is written file by file and is whole at any time.
+
+rosbags' writer makes one file in a folder of its name. Here every file of a bag is made so, inside the bag's folder, and moved up when
+it is finished; `metadata.yaml` lists the finished files. A process that is killed leaves them readable, and beside them one
+unfinished file, of which `recover` keeps every message up to the last flush.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+from thermal_fld_ros.capture.mcap_tail import finish_mcap
+from thermal_fld_ros.capture.messages import Topic, types
+
+METADATA_VERSION: Final = 8
+"""The newest that every ROS 2 from Humble on can play."""
+
+MANIFEST = "manifest.json"
+SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
+WRITE_ERRORS = (OSError, sqlite3.Error)
+"""What writing raises when the disk is full, gone or broken."""
+
+
+class BagError(ValueError):
+    """A bag that cannot be used; the message names it and says why."""
+
+
+@dataclass
+class BagFile:
+    """A finished file: its name, bytes, messages by topic, and the times in ns of the first and the last."""
+
+    name: str
+    size: int
+    counts: dict[str, int]
+    start: int
+    end: int
+
+
+class BagWriter:
+    """Writes groups of messages, each under one time.
+
+    Parameters
+    ----------
+    folder
+        The bag; made here, and never one that exists (FileExistsError).
+    storage
+        "mcap" or "sqlite3".
+    topics
+        What is recorded.
+    split_bytes, split_seconds
+        A file gets at most so large or long; 0: no limit.
+
+    Attributes
+    ----------
+    files : list of BagFile
+        Those that are finished.
+    written : int
+        Bytes of messages.
+    """
+
+    def __init__(
+        self, folder: Path, storage: str, topics: Sequence[Topic], split_bytes: int = 0, split_seconds: float = 0.0
+    ) -> None:
+        self.folder = folder
+        self.files: list[BagFile] = []
+        self.written = 0
+        self._storage, self._topics = storage, topics
+        self._split_bytes, self._split_seconds = split_bytes, split_seconds
+        folder.mkdir(parents=True)
+        self._lock = _lock(folder)
+        self._begin()
+
+    def write(self, time_ns: int, messages: Mapping[str, bytes]) -> None:
+        """Append messages by topic, all with the same time. Raises one of `WRITE_ERRORS`."""
+        size = sum(map(len, messages.values()))
+        if self._is_full(size):
+            self._finish()
+            self._begin()
+        for topic, data in messages.items():
+            self._writer.write(self._connections[topic], time_ns, data)
+        self.written += size
+        self._size += size
+
+    def flush(self) -> None:
+        """Bring everything that was written to the disk. Raises one of `WRITE_ERRORS`."""
+        # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
+        storage: Any = self._writer.storage
+        if self._storage == "sqlite3":
+            storage.conn.commit()
+            return
+        if storage.chunk.msgs:
+            storage.close_chunk()
+        storage.bio.flush()
+        os.fdatasync(storage.bio.fileno())
+
+    def close(self) -> None:
+        """Finish the bag. Raises one of `WRITE_ERRORS`."""
+        self._finish()
+        self._release()
+
+    def abandon(self) -> Recovery:
+        """After an error: let go of the unfinished file, and keep what is whole of it. Raises what `recover` does."""
+        with suppress(Exception):
+            self._writer.abort()
+        self._release()
+        return recover(self.folder)
+
+    def _is_full(self, more: int) -> bool:
+        if not self._size:
+            return False
+        too_large = self._split_bytes and self._size + more > self._split_bytes
+        too_long = self._split_seconds and time.monotonic() - self._begun > self._split_seconds
+        return bool(too_large or too_long)
+
+    def _begin(self) -> None:
+        from rosbags.rosbag2 import StoragePlugin, Writer
+
+        path = self.folder / f"{self.folder.name}_{len(self.files)}"
+        self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin[self._storage.upper()])
+        self._writer.open()
+        self._connections = {
+            topic.name: self._writer.add_connection(topic.name, topic.type, typestore=types()) for topic in self._topics
+        }
+        self._size, self._begun = 0, time.monotonic()
+
+    def _finish(self) -> None:
+        self.flush()
+        self._writer.close()
+        self.files.append(_take_up(self._writer.path))
+        write_metadata(self.folder, self._storage, self.files, self._topics)
+
+    def _release(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def write_metadata(folder: Path, storage: str, files: Sequence[BagFile], topics: Sequence[Topic]) -> None:
+    """Write `metadata.yaml` for these files of a bag."""
+    from ruamel.yaml import YAML  # as rosbags, which brings it
+
+    filled = [file for file in files if file.counts]
+    start = min((file.start for file in filled), default=0)
+    end = max((file.end for file in filled), default=0)
+
+    def span(first: int, last: int) -> dict[str, Any]:
+        return {"starting_time": {"nanoseconds_since_epoch": first}, "duration": {"nanoseconds": last - first}}
+
+    content = {
+        "version": METADATA_VERSION,
+        "storage_identifier": storage,
+        "relative_file_paths": [file.name for file in files],
+        **span(start, end),
+        "message_count": sum(sum(file.counts.values()) for file in files),
+        "topics_with_message_count": [
+            {
+                "topic_metadata": {
+                    "name": topic.name,
+                    "type": topic.type,
+                    "serialization_format": "cdr",
+                    "offered_qos_profiles": "",
+                    "type_description_hash": types().hash_rihs01(topic.type),
+                },
+                "message_count": sum(file.counts.get(topic.name, 0) for file in files),
+            }
+            for topic in topics
+        ],
+        "compression_format": "",
+        "compression_mode": "",
+        "files": [
+            {"path": file.name, **span(file.start, file.end), "message_count": sum(file.counts.values())}
+            for file in files
+        ],
+        "custom_data": {"manifest": MANIFEST},
+        "ros_distro": os.environ.get("ROS_DISTRO", "unknown"),
+    }
+    text = StringIO()
+    YAML(typ="safe").dump({"rosbag2_bagfile_information": content}, text)
+    replace_file(folder / "metadata.yaml", text.getvalue())
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that it is at any time the old one or the new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass
+class Recovery:
+    """What `recover` did: files that were unfinished, and what the bag holds now, by topic."""
+
+    finished: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def recover(folder: Path) -> Recovery:
+    """Finish the bag that a killed recording has left. One that is whole stays as it is; a file without a message goes.
+
+    It works in place and needs no more room than the index of the unfinished file.
+
+    Raises
+    ------
+    BagError
+        The folder holds no bag of `BagWriter`, or it is still being written.
+    """
+    unfinished = unfinished_files(folder)
+    finished = sorted(
+        (path for path in folder.glob(f"{folder.name}_*") if path.suffix in SUFFIXES.values() and path.is_file()),
+        key=_number,
+    )
+    if not unfinished and not finished:
+        raise BagError(f"{folder}: no recording of the capture node, there is no {folder.name}_0")
+    suffix = (unfinished or finished)[0].suffix
+    try:
+        lock = _lock(folder)
+    except BlockingIOError as error:
+        raise BagError(f"{folder}: it is being recorded") from error
+    try:
+        result = Recovery()
+        files = [_describe(path) for path in finished]
+        for path in unfinished:
+            if (finish_mcap(path) if suffix == SUFFIXES["mcap"] else _roll_back(path)) == 0:
+                shutil.rmtree(path.parent)
+                continue
+            files.append(_take_up(path.parent))
+            result.finished.append(path.name)
+        if files and (unfinished or not (folder / "metadata.yaml").is_file()):
+            storage = next(name for name, known in SUFFIXES.items() if known == suffix)
+            write_metadata(folder, storage, files, _topics(folder / files[-1].name))
+    finally:
+        os.close(lock)
+    for file in files:
+        for topic, count in file.counts.items():
+            result.counts[topic] = result.counts.get(topic, 0) + count
+    return result
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """The files of a bag that were not finished, in their order."""
+    places = (path / f"{path.name}{suffix}" for path in folder.glob(f"{folder.name}_*") for suffix in SUFFIXES.values())
+    return sorted((path for path in places if path.is_file()), key=_number)
+
+
+def _number(path: Path) -> int:
+    found = re.search(r"_(\d+)$", path.stem)
+    return int(found[1]) if found else -1
+
+
+def _lock(folder: Path) -> int:
+    """Mark the bag as being written as long as this process lives."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:  # a file system without locks
+        pass
+    return descriptor
+
+
+def _take_up(path: Path) -> BagFile:
+    """Move the one finished file of a folder of rosbags' writer beside that folder, which goes."""
+    source = next(file for file in path.iterdir() if file.suffix in SUFFIXES.values())
+    target = path.parent / source.name
+    source.rename(target)
+    shutil.rmtree(path)
+    return _describe(target)
+
+
+def _describe(path: Path) -> BagFile:
+    from rosbags.rosbag2 import Reader
+
+    with Reader(path) as reader:
+        counts = {connection.topic: connection.msgcount for connection in reader.connections if connection.msgcount}
+        start, end = (reader.start_time, reader.end_time - 1) if counts else (0, 0)
+    return BagFile(path.name, path.stat().st_size, counts, start, end)
+
+
+def _topics(path: Path) -> list[Topic]:
+    from rosbags.rosbag2 import Reader
+
+    with Reader(path) as reader:
+        return [Topic(connection.topic, connection.msgtype) for connection in reader.connections]
+
+
+def _roll_back(path: Path) -> int:
+    """Let SQLite undo what was not committed; readers that open it as immutable would not. The messages that are left."""
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("SELECT count(*) FROM messages").fetchone()[0])
+    except sqlite3.OperationalError:  # killed before the first commit: no such table
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finish bags that a killed recording of the capture node has left.
+
+Works in place: what is cut is removed, index, footer and metadata.yaml are written. A bag that is whole stays as it is. Needs no ROS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from thermal_fld_ros.capture.bag import MANIFEST, WRITE_ERRORS, BagError, Recovery, recover, replace_file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("bags", type=Path, nargs="+", metavar="BAG", help="folder of a recording")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Recover each bag; the exit status is 2 where one is none or is still being recorded."""
+    status = 0
+    for bag in arguments.bags:
+        try:
+            result = recover(bag.absolute())
+            if result.finished:
+                note_in_manifest(bag / MANIFEST, result)
+        except (BagError, *WRITE_ERRORS) as error:
+            print(error, file=sys.stderr)
+            status = 2
+            continue
+        counts = ", ".join(f"{topic} {count}" for topic, count in result.counts.items()) or "no messages"
+        print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")
+    return status
+
+
+def note_in_manifest(path: Path, result: Recovery) -> None:
+    """Let the manifest, if there is one, say that the bag was recovered and what it holds."""
+    if path.is_file():
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content |= {"state": "recovered", "recovered": result.counts}
+        replace_file(path, json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of `thermal_fld_capture`, and what they mean to the recording."""
+
+from __future__ import annotations
+
+from thermal_fld_ros.capture.bag import SUFFIXES
+from thermal_fld_ros.capture.episode import EpisodeOptions
+from thermal_fld_ros.capture.gates import GateOptions
+from thermal_fld_ros.capture.messages import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    FACE_LANDMARKS,
+    IMAGE,
+    LANDMARKS,
+    RGB,
+    THERMAL,
+)
+from thermal_fld_ros.capture.privacy import KEEP
+from thermal_fld_ros.nodes.parameters import Parameter, Values
+
+TRANSPORTS = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}
+CALIBRATIONS = {"none": (), "thermal": (THERMAL,), "rgb": (RGB,), "both": (THERMAL, RGB)}
+
+LIVE = frozenset({"no_message_timeout", "diagnostics_period"})
+"""Parameters that may change while an episode is recorded."""
+
+PAIRING = frozenset(
+    {
+        "thermal_transport",
+        "rgb_transport",
+        "camera_info",
+        "face_landmarks",
+        "reliability",
+        "slop",
+        "clock_offset",
+        "pairing_queue",
+    }
+)
+"""Parameters of the subscriptions and of the pairing."""
+
+TABLE = (
+    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
+    # what is recorded
+    Parameter("thermal_transport", "raw", "Message type of thermal/image.", choices=tuple(TRANSPORTS)),
+    Parameter("rgb_transport", "raw", "Message type of rgb/image.", choices=tuple(TRANSPORTS)),
+    Parameter(
+        "camera_info",
+        "none",
+        "Cameras whose camera_info is part of every pair.",
+        choices=tuple(CALIBRATIONS),
+    ),
+    Parameter("face_landmarks", False, "Make the detector's face_landmarks part of every pair."),
+    Parameter(
+        "reliability",
+        "best_effort",
+        "QoS of the subscriptions. best_effort hears every publisher; reliable asks for lost messages again.",
+        choices=("best_effort", "reliable"),
+    ),
+    Parameter("no_message_timeout", 5.0, "Seconds without a message after which the log says why.", 0.5, 3600.0),
+    # pairs
+    Parameter("slop", 0.02, "Seconds by which the stamps of a pair may differ.", 0.0001, 10.0),
+    Parameter("clock_offset", 0.0, "Seconds to be added to the RGB camera's stamps before pairs are made.", -1e6, 1e6),
+    Parameter("pairing_queue", 20, "Messages of each topic that may wait for their counterparts.", 2, 1000),
+    # the recording
+    Parameter("record", True, "Begin an episode on activation; false: only the service does."),
+    Parameter("output", "captures", "Folder for the bags, one an episode."),
+    Parameter("subject", "", "Tag of the person, no name: letters, digits, _ and -; part of the bag's name."),
+    Parameter("consent", "", "What the person has agreed to, such as the number of a form."),
+    Parameter("storage", "mcap", "Storage of the bags.", choices=tuple(SUFFIXES)),
+    Parameter("split_size", 2000.0, "MB after which a bag goes on in another file; 0: never.", 0.0, 1e6),
+    Parameter("split_duration", 0.0, "Seconds after which a bag goes on in another file; 0: never.", 0.0, 1e6),
+    Parameter(
+        "flush_period",
+        1.0,
+        "Seconds between two times at which everything is brought to the disk; no more is lost when the process is killed.",
+        0.05,
+        60.0,
+    ),
+    Parameter("write_queue", 256.0, "MB of pairs that may wait for the disk; more are left out and counted.", 1.0, 1e5),
+    Parameter("min_free_space", 1000.0, "MB of free disk space below which the recording ends.", 0.0, 1e6),
+    # which pairs
+    Parameter("max_rate", 0.0, "Pairs a second at most; 0: every pair.", 0.0, 1000.0),
+    Parameter("require_face", False, "Only pairs with a face in face_landmarks."),
+    Parameter(
+        "min_pose_change",
+        0.0,
+        "Turn of a head in degrees since the last recorded pair from which on there is another; needs poses. 0: does not count.",
+        0.0,
+        180.0,
+    ),
+    Parameter(
+        "min_expression_change",
+        0.0,
+        "Change of a face's shape since the last recorded pair, in sizes of the face, from which on there is another; "
+        "0: does not count.",
+        0.0,
+        10.0,
+    ),
+    Parameter("skip_shutter", True, "Leave out what a closed shutter of the thermal camera shows."),
+    # privacy
+    Parameter(
+        "keep",
+        "images",
+        "What is kept of the images: all, only the boxes around the faces with 0 elsewhere, or no images.",
+        choices=KEEP,
+    ),
+    Parameter("registration", "", "JSON file with the homography from thermal to RGB pixels; keep: faces needs it."),
+    Parameter("face_margin", 0.5, "Widening of the kept boxes on each side, as a share of the face's size.", 0.0, 10.0),
+    # output
+    Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
+)
+
+
+def message_types(values: Values) -> dict[str, str]:
+    """Message type of every topic that is part of a pair, by role."""
+    roles = {THERMAL: TRANSPORTS[values["thermal_transport"]], RGB: TRANSPORTS[values["rgb_transport"]]}
+    roles |= {f"{camera}_info": CAMERA_INFO for camera in CALIBRATIONS[values["camera_info"]]}
+    if values["face_landmarks"]:
+        roles[LANDMARKS] = FACE_LANDMARKS
+    return roles
+
+
+def episode_options(values: Values) -> EpisodeOptions:
+    """How an episode is recorded. Raises ValueError where the values do not fit together."""
+    gates = GateOptions(
+        skip_shutter=values["skip_shutter"],
+        require_face=values["require_face"],
+        min_pose_change=values["min_pose_change"],
+        min_expression_change=values["min_expression_change"],
+        max_rate=values["max_rate"],
+    )
+    keep = values["keep"]
+    if not values["face_landmarks"] and (gates.need_landmarks or keep != "images"):
+        asking = f"keep: {keep}" if keep != "images" else "a gate that looks at faces"
+        raise ValueError(f"{asking} needs face_landmarks: true, and the detector node")
+    if keep == "faces" and not values["registration"]:
+        raise ValueError("keep: faces needs a registration, to find the faces in the RGB image")
+    names = ("storage", "split_size", "split_duration", "flush_period", "write_queue", "min_free_space")
+    return EpisodeOptions(
+        **{name: values[name] for name in names},
+        gates=gates,
+        keep=keep,
+        registration=values["registration"],
+        face_margin=values["face_margin"],
+    )

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From subscriptions to pairs: matching by time, and an account of every message."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.time import Time
+
+from thermal_fld_ros.capture.messages import RGB, THERMAL, Pair, stamp_of
+from thermal_fld_ros.nodes.synchroniser import ApproximateTimeSynchronizer, SimpleFilter
+
+TIME_JUMP = 0.5
+"""Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
+
+RECENT = 100
+"""Stamps of a topic that are kept to tell how far the cameras are apart."""
+
+FEW = 0.8
+"""Share of the slower camera's images below which pairs are missing."""
+
+
+@dataclass
+class _Stamp:
+    """What the synchroniser looks at: a stamp that has the clock offset in it."""
+
+    stamp: Time
+
+
+@dataclass
+class _Arrival:
+    header: _Stamp
+    own_stamp: int
+    data: bytes
+
+
+@dataclass
+class Counts:
+    """What happened to the messages since `Pairing.reset`, by role.
+
+    Attributes
+    ----------
+    gaps : Counter
+        Pairs by their gap in whole ms.
+    """
+
+    received: Counter[str] = field(default_factory=Counter)
+    unstamped: Counter[str] = field(default_factory=Counter)
+    pairs: int = 0
+    time_jumps: int = 0
+    gaps: Counter[int] = field(default_factory=Counter)
+
+
+class Pairing:
+    """Matches messages of several topics, of which thermal and RGB images are two.
+
+    Parameters
+    ----------
+    node
+        For its clock and its log.
+    roles
+        Of the topics.
+    take
+        Called with each pair.
+    slop
+        Seconds by which the stamps of a pair may differ.
+    clock_offset
+        Seconds to be added to the stamps of the RGB camera.
+    queue_size
+        Messages of a topic that may wait for their counterparts.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        roles: list[str],
+        take: Callable[[Pair], None],
+        *,
+        slop: float,
+        clock_offset: float,
+        queue_size: int,
+    ) -> None:
+        self._node, self._roles, self._take = node, roles, take
+        self._slop, self._queue_size = slop, queue_size
+        # Stamps cannot be negative, so a negative offset is added to the other side.
+        sides = {True: max(clock_offset, 0.0), False: max(-clock_offset, 0.0)}
+        self._shift = {role: round(1e9 * sides[role.startswith(RGB)]) for role in roles}
+        self._recent: dict[str, deque[int]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: nothing waits, nothing is counted."""
+        self.counts = Counts()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._filters = {role: SimpleFilter() for role in self._roles}
+        self._synchroniser = ApproximateTimeSynchronizer(list(self._filters.values()), self._queue_size, self._slop)
+        self._synchroniser.registerCallback(self._on_match)
+        self._recent = {role: deque(maxlen=RECENT) for role in self._roles}
+
+    def add(self, role: str, data: bytes) -> None:
+        """Take a serialised message."""
+        counts = self.counts
+        counts.received[role] += 1
+        stamp = stamp_of(data)
+        if stamp <= 0:
+            if not counts.unstamped[role]:
+                self._node.get_logger().warning(f"{role} messages have no stamp: the time of their arrival is used")
+            counts.unstamped[role] += 1
+            stamp = self._node.get_clock().now().nanoseconds
+        time = stamp + self._shift[role]
+        recent = self._recent[role]
+        if recent and time < recent[-1] - TIME_JUMP * 1e9:
+            # The queues would throw every new message away for being the earliest.
+            back = 1e-9 * (recent[-1] - time)
+            text = f"time went back by {back:.3f} s on {role}: pairing begins anew"
+            self._node.get_logger().warning(text, throttle_duration_sec=1.0)
+            counts.time_jumps += 1
+            self._restart()
+        self._recent[role].append(time)
+        self._filters[role].signalMessage(_Arrival(_Stamp(Time(nanoseconds=time)), stamp, data))
+
+    def _on_match(self, *arrivals: _Arrival) -> None:
+        """Enqueue; nothing may escape, because the synchroniser would stay locked."""
+        messages = dict(zip(self._roles, arrivals, strict=True))
+        thermal, rgb = (messages[role] for role in (THERMAL, RGB))
+        gap = rgb.header.stamp.nanoseconds - thermal.header.stamp.nanoseconds
+        self.counts.pairs += 1
+        self.counts.gaps[round(gap / 1e6)] += 1
+        self._take(Pair({role: arrival.data for role, arrival in messages.items()}, thermal.own_stamp, gap))
+
+    # --- the account
+
+    def waiting(self, role: str) -> int:
+        """Messages that wait for their counterparts."""
+        return len(self._synchroniser.queues[self._roles.index(role)])
+
+    def unpaired(self, role: str) -> int:
+        """Messages that have found no counterpart and do not wait for one any more."""
+        return self.counts.received[role] - self.counts.pairs - self.waiting(role)
+
+    def gap_statistics(self) -> dict[str, float]:
+        """Distribution of the pairs' gaps in whole ms; empty where there is no pair."""
+        gaps = sorted(self.counts.gaps.items())
+        if not gaps:
+            return {}
+        values = np.array([gap for gap, _ in gaps])
+        shares = np.cumsum([count for _, count in gaps]) / sum(count for _, count in gaps)
+        at = {
+            name: int(values[np.searchsorted(shares, share)])
+            for name, share in (("p5", 0.05), ("median", 0.5), ("p95", 0.95))
+        }
+        return {"least": int(values[0]), **at, "most": int(values[-1])}
+
+    def trouble(self, rates: Mapping[str, float], pair_rate: float) -> str:
+        """Why there are fewer pairs than the slower camera has images; empty when all is well.
+
+        Parameters
+        ----------
+        rates
+            Messages a second by role.
+        """
+        slower = min(rates[THERMAL], rates[RGB])
+        if slower <= 0.0 or pair_rate >= FEW * slower:
+            return ""
+        silent = [role for role in self._roles if rates[role] <= 0.0]
+        if silent:
+            return f"pairs wait for {', '.join(silent)}"
+        return (
+            f"{pair_rate:.1f} pairs a second of {slower:.1f} that are possible: the RGB image that is next to a thermal one in time "
+            f"is {self._typical_gap():+.3f} s from it (median), slop is {self._slop:g} s; a constant difference is for clock_offset"
+        )
+
+    def _typical_gap(self) -> float:
+        """Median time in s from a thermal image to the nearest RGB one, of the last that arrived; NaN without any."""
+        thermal, rgb = (np.array(self._recent[role], dtype=np.int64) for role in (THERMAL, RGB))
+        if not (len(thermal) and len(rgb)):
+            return math.nan
+        gaps = rgb[None, :] - thermal[:, None]
+        nearest = gaps[np.arange(len(thermal)), np.abs(gaps).argmin(axis=1)]
+        return float(1e-9 * np.median(nearest))
+
+    def report(self) -> dict[str, Any]:
+        """The account as the manifest has it."""
+        return {
+            "messages": {
+                role: {
+                    "received": self.counts.received[role],
+                    "unpaired": max(self.unpaired(role), 0),
+                    "unstamped": self.counts.unstamped[role],
+                }
+                for role in self._roles
+            },
+            "time_jumps": self.counts.time_jumps,
+            "gap_ms": {
+                **self.gap_statistics(),
+                "histogram": {str(gap): count for gap, count in sorted(self.counts.gaps.items())},
+            },
+        }
