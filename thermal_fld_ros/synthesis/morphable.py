@@ -92,19 +92,6 @@ class MorphableModel:
         groups = {"skin": ("face", "head"), "mouth": ("mouth",), "teeth": ("teeth",), "eye": ("eye", "socket")}
         return {m: self.triangles[np.isin(corner_part, [names.index(p) for p in g])] for m, g in groups.items()}
 
-    @cached_property
-    def jaw_candidates(self) -> list[NDArray[np.int64]]:
-        """For each jaw point the vertices in front of it at its height: the visible contour runs through one of them."""
-        face = np.flatnonzero(self.part == list(PARTS).index("face"))
-        x, y, z = self.neutral[face].T
-        sets = []
-        for i in range(17):
-            px, py, pz = self.neutral[self.landmarks[i]]
-            side = np.sign(px) if i != 8 else 0
-            near = (np.abs(y - py) < 0.25) & (x * side <= abs(px) + 0.2) & (x * side > 0) & (z > pz - 0.3)
-            sets.append(np.union1d(face[near], [self.landmarks[i]]) if side else self.landmarks[i : i + 1])
-        return sets
-
 
 def load_morphable_model(path: str | Path) -> MorphableModel:
     """Read the model from ICT-FaceKit's ``FaceXModel`` folder, or from an .npz cached from it.

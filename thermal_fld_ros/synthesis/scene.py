@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.background import background
+from thermal_fld_ros.synthesis.contour import JawContour
 from thermal_fld_ros.synthesis.figure import Camera, Figure, Footprint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import MATERIALS, Person, build, sample_person
@@ -117,6 +118,7 @@ class Renderer:
     def __init__(self, model: MorphableModel, supersample: int = 2):
         self.model = model
         self.skin = SkinRegions(model)
+        self.jaw = JawContour(model)
         self.supersample = supersample
 
     @cached_property
@@ -232,30 +234,13 @@ class Renderer:
 
     def _label(self, person: Person, shape: Array, camera: Camera, footprint: Footprint, canvas: _Canvas) -> FaceLabel:
         xy, depth = camera.project(shape)
-        chosen = contour_landmarks(self.model, xy, person)
-        points = xy[chosen]
+        points, near = xy[self.model.landmarks], depth[self.model.landmarks]
+        points[:17], near[:17] = self.jaw(xy, depth, person.yaw, person.roll, camera.scale)
         x, y, inside = canvas.pixels(points)
-        visible = inside & (footprint.depth_at(x, y) > depth[chosen] - 0.7)
+        visible = inside & (footprint.depth_at(x, y) > near - 0.7)
         yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
         return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100),
                          person.glasses is not None, person.mask)  # fmt: skip
-
-
-def contour_landmarks(model: MorphableModel, xy: Array, person: Person) -> NDArray[np.int64]:
-    """Vertices of the 68 points, the jaw line moved to the visible contour on the side that is turned away.
-
-    As in hand-annotated sets: where the jaw's edge is hidden by the cheek, the point lies on the cheek's outline.
-    """
-    chosen = model.landmarks.copy()
-    across = np.array([np.cos(person.roll), -np.sin(person.roll)], np.float32)  # the face's x axis in the image
-    away = -1 if person.yaw > 0 else 1  # the side (image x) that turns away
-    for i in [*range(8), *range(9, 17)]:
-        side = -1 if i < 8 else 1
-        if side == -away:  # near side: model x < 0 is the image's left
-            candidates = model.jaw_candidates[i]
-            reach = (xy[candidates] @ across) * side
-            chosen[i] = candidates[int(reach.argmax())]
-    return chosen
 
 
 def _sample_ambient(rng: np.random.Generator) -> float:
