@@ -106,6 +106,12 @@ def _street(image: Array, ambient: float, clutter: int, rng: np.random.Generator
     image[horizon:] = (
         ground + (rng.exponential(0.4) * fine + _smooth(width, height, rng.exponential(1.0), rng))[horizon:]
     )
+    grain = rng.exponential(1.2) * _fractal(width, height, rng, 8)
+    for _ in range(rng.integers(0, 3)):  # woods and hills on the horizon, near and far
+        heights = np.abs(rng.normal(0, 0.12 * height, rng.integers(4, 40)))
+        edge = horizon - np.interp(np.arange(width), np.linspace(0, width, len(heights)), heights)
+        wood = (np.arange(height)[:, None] >= edge) & (np.arange(height)[:, None] < horizon)
+        image[wood] = ambient + rng.normal(-1, 3) + grain[wood]
     for _ in range(rng.integers(0, 3)):  # kerbs and road marks run towards the horizon
         vanish = (rng.uniform(0, width), horizon)
         _bar(
@@ -121,6 +127,8 @@ def _street(image: Array, ambient: float, clutter: int, rng: np.random.Generator
             _tree(image, (x, horizon), size, ambient + rng.normal(0, 2), rng)
         elif kind == 2:
             _car(image, (x, int(horizon + rng.uniform(0, 0.3) * height)), 0.7 * size, ambient + rng.normal(2, 4), rng)
+        elif rng.random() < 0.5:
+            _people_far_away(image, (x, horizon), 0.1 * size, rng)
         else:  # poles and wires
             _bar(
                 image, (x, horizon - 2 * size), (x, horizon + 0.3 * size), rng.uniform(1, 5), ambient + rng.normal(0, 3)
@@ -145,9 +153,24 @@ def _house(image: Array, foot: Point, size: float, t: float, rng: np.random.Gene
 
 def _tree(image: Array, foot: Point, size: float, t: float, rng: np.random.Generator) -> None:
     _bar(image, foot, (foot[0], foot[1] - size), 0.08 * size + 1, t + float(rng.normal(0, 1)))
-    for _ in range(25):
-        at = (int(foot[0] + rng.normal(0, size / 3)), int(foot[1] - size + rng.normal(0, size / 3)))
-        _oval(image, at, (rng.uniform(0.03, 0.2) * size, rng.uniform(0.03, 0.2) * size), t + float(rng.normal(0, 1)))
+    wide, spread = rng.uniform(0.15, 0.4), rng.exponential(1.5)
+    for _ in range(40):
+        at = (int(foot[0] + rng.normal(0, wide * size)), int(foot[1] - size + rng.normal(0, 0.25 * size)))
+        _oval(
+            image,
+            at,
+            (rng.uniform(0.02, 0.15) * size, rng.uniform(0.02, 0.15) * size),
+            t + float(rng.normal(0, spread)),
+        )
+
+
+def _people_far_away(image: Array, foot: Point, size: float, rng: np.random.Generator) -> None:
+    """A group too far away to have faces: warm heads on bodies."""
+    skin = float(image.mean() + rng.uniform(1, 10))
+    for _ in range(rng.integers(1, 6)):
+        x, y = int(foot[0] + rng.normal(0, 3 * size)), foot[1] + int(rng.uniform(-1, 1) * size)
+        _rectangle(image, (x, y), (0.4 * size, 0.9 * size), skin - float(rng.uniform(0, 6)))
+        _oval(image, (x, int(y - 1.2 * size)), (0.22 * size, 0.28 * size), skin)
 
 
 def _car(image: Array, centre: Point, size: float, t: float, rng: np.random.Generator) -> None:
