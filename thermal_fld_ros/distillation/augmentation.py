@@ -104,8 +104,8 @@ def occlude(image: Array, rng: np.random.Generator) -> Array:
 
 # What may happen to a crop before gain control, and how often.
 INGREDIENTS: dict[str, tuple[float, Callable[[Array, np.random.Generator], Array]]] = {
-    "warmth": (0.4, uneven_warmth),
-    "style": (0.3, restyle),
+    "warmth": (0.25, uneven_warmth),
+    "style": (0.1, restyle),
     "resolution": (0.55, small_face),
     "patches": (0.15, occlude),
     "borders": (0.2, cut_borders),
