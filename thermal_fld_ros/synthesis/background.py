@@ -115,7 +115,11 @@ def _street(image: Array, ambient: float, clutter: int, rng: np.random.Generator
     for _ in range(rng.integers(0, 3)):  # kerbs and road marks run towards the horizon
         vanish = (rng.uniform(0, width), horizon)
         _bar(
-            image, vanish, (rng.uniform(-1, 2) * width, height), rng.uniform(1, 0.03 * width), ground + rng.normal(0, 3)
+            image,
+            vanish,
+            (rng.uniform(-1, 2) * width, height),
+            rng.uniform(1, max(2.0, 0.03 * width)),
+            ground + rng.normal(0, 3),
         )
     for _ in range(max(clutter // 2, 1)):
         x = int(rng.uniform(0, width))
@@ -218,7 +222,7 @@ def _tubes(image: Array, centre: Point, size: float, t: float, rng: np.random.Ge
     for k in range(rng.integers(1, 4)):
         start = (centre[0] + 0.15 * k * size, centre[1] + 0.1 * k * size)
         end = (start[0] + size * 1.5 * np.cos(a), start[1] + size * 1.5 * np.sin(a))
-        _bar(image, start, end, rng.uniform(1, image.shape[1] / 25), t)
+        _bar(image, start, end, rng.uniform(1, max(2.0, image.shape[1] / 25)), t)
 
 
 def _radiator(image: Array, centre: Point, size: float, t: float, rng: np.random.Generator) -> None:
