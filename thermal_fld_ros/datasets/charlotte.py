@@ -57,7 +57,7 @@ def read_charlotte(path: Path) -> DataSet:
                     face = face_from(where, points=points, scheme=SCHEMES["ibug68"], subject=table.stem)
                     samples.append(Sample(f"{table.stem}/{row['ID']}", image_file(image), (face,), DECODING))
     left_out = {reason: count for reason, count in left_out.items() if count}
-    return DataSet(path.stem, samples, SCHEMES["ibug68"], "hand-made", "Charlotte-ThermalFace", left_out)
+    return DataSet(path.stem, samples, SCHEMES["ibug68"], "hand-made", "Charlotte-ThermalFace", left_out=left_out)
 
 
 def _value(text: str | None, where: str) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Renders: a folder written by `python -m thermal_fld_ros render`, see `synthesis/shards.py`."""
+"""Renders: a folder of shards or a clip, written by `python -m thermal_fld_ros render`; see `synthesis/shards.py` and `clip.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ LEAST_VISIBLE, LEAST_INSIDE, LEAST_SIZE = 0.5, 0.7, 12.0
 
 
 def read_renders(path: Path) -> DataSet:
-    """A folder of rendered shards."""
+    """A folder of rendered shards, or a rendered clip (.npz)."""
+    if path.suffix == ".npz":
+        return _clip(path)
     from thermal_fld_ros.synthesis.shards import load_shards  # brings numba
 
     try:
@@ -35,6 +37,22 @@ def read_renders(path: Path) -> DataSet:
         for index, (image, mine) in enumerate(zip(images, rows, strict=True))
     ]
     return DataSet(path.name, samples, SCHEMES["ibug68"], "the renderer's own", "rendered people")
+
+
+def _clip(path: Path) -> DataSet:
+    """A sequence in which the person in front is labelled."""
+    try:
+        with np.load(path) as clip:
+            frames, points, fps = clip["frames"], clip["points"], float(clip["fps"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataSetError(f"{path}: {error}, expected a clip with frames, points and fps") from error
+    scheme = SCHEMES["ibug68"]
+    samples = [
+        Sample(f"{index:06d}", _image(frame), (face_from(f"{path}, frame {index}", points=face, scheme=scheme),), DECODING,
+               sequence=path.stem, stamp=index / fps)
+        for index, (frame, face) in enumerate(zip(frames, points, strict=True))
+    ]  # fmt: skip
+    return DataSet(path.stem, samples, scheme, "the renderer's own", "a rendered clip", every_face=False)
 
 
 def _image(pixels: NDArray[np.uint16]) -> Callable[[], RawImage]:

@@ -159,6 +159,8 @@ class DataSet:
         Who or what made the labels, in a few words: what an error against them means depends on it.
     about : str
         What the images are, in a sentence.
+    every_face : bool
+        Whether every face is labelled; where not, nothing that is found is a false face.
     left_out : dict
         Count by reason of what the files hold and this does not.
     """
@@ -168,6 +170,7 @@ class DataSet:
     scheme: Scheme | None = None
     labels: str = ""
     about: str = ""
+    every_face: bool = True
     left_out: dict[str, int] = field(default_factory=dict)
 
     @cached_property

@@ -39,7 +39,9 @@ def read_t_fake(path: Path) -> DataSet:
             raise DataSetError(f"{file}: an array of {points.shape}, expected {LINES} lines of x and y")
         face = face_from(str(file), points=points[:POINTS], scheme=SCHEMES["ibug68"])
         samples.append(Sample(number, _resized(image), (face,)))
-    return DataSet(path.name, samples, SCHEMES["ibug68"], "synthetic", "T-FAKE, made from rendered faces", left_out)
+    return DataSet(
+        path.name, samples, SCHEMES["ibug68"], "synthetic", "T-FAKE, made from rendered faces", left_out=left_out
+    )
 
 
 def _resized(file: Path) -> Callable[[], RawImage]:

@@ -81,10 +81,10 @@ def run_figures(data: DataSet, run: Run, point_sets: Mapping[str, Sequence[int]]
         if data.scheme is not None:
             result["pipeline"] = landmark_figures(data, _found_pairs(data, run.found, matches), point_sets)
         if data.has_sequences and run.unsmoothed is not None:
-            result["video"] = video_figures(data, run.found, run.unsmoothed)
+            result["video"] = video_figures(data, run.found, run.unsmoothed, matches)
             if data.scheme is not None:
                 result["mouth"] = mouth_figures(data, run.found, matches)
-    if run.detections is not None:
+    if run.detections is not None and data.every_face:
         result["detector"] = detector_figures(data, run, least_iou)
     return result
 
@@ -239,13 +239,16 @@ def detection_figures(data: DataSet, found: list[list[Found]], matches: list[lis
         "faces": len(hits),
         "found": int(sum(hits)),
         "recall": round(float(np.mean(hits)), 4) if hits else None,
-        "precision": round(correct / (correct + false), 4) if correct + false else None,
         "located": round(float(np.mean(located)), 4) if located else None,
-        "false_faces": false,
-        "elsewhere": elsewhere,
-        "images_with_false_faces": spurious_images,
-        "false_per_image": round(false / len(data.samples), 4),
     }
+    if data.every_face:
+        result |= {
+            "precision": round(correct / (correct + false), 4) if correct + false else None,
+            "false_faces": false,
+            "elsewhere": elsewhere,
+            "images_with_false_faces": spurious_images,
+            "false_per_image": round(false / len(data.samples), 4),
+        }
     if any(sample.traps for sample in data.samples):
         result["in_traps"] = trapped
     if hits:
@@ -283,8 +286,14 @@ def detector_figures(data: DataSet, run: Run, least_iou: float) -> dict[str, Any
 # --- sequences -------------------------------------------------------------------------------------------------------
 
 
-def video_figures(data: DataSet, found: list[list[Found]], unsmoothed: list[list[Found]]) -> dict[str, Any]:
-    """Jitter while the head is still, and lag, smoothed and raw."""
+def video_figures(
+    data: DataSet, found: list[list[Found]], unsmoothed: list[list[Found]], matches: list[list[int]]
+) -> dict[str, Any]:
+    """Jitter while the head is still, and lag, smoothed and raw; of labelled faces only."""
+    found = [
+        [face for face, pair in zip(faces, pairs, strict=True) if pair >= 0]
+        for faces, pairs in zip(found, matches, strict=True)
+    ]
     still: dict[str, list[float]] = {"smoothed": [], "raw": []}
     pairs = 0
     for before, after in pairwise(range(len(data.samples))):

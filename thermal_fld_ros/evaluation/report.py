@@ -64,8 +64,8 @@ def detection_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object
         values = row.get("detection")
         if values:
             iou = values.get("iou")
-            shares = [percent(values[key]) for key in ("recall", "located", "precision")]
-            counts = [values["false_faces"], values["elsewhere"], values.get("in_traps", "-")]
+            shares = [percent(values.get(key)) for key in ("recall", "located", "precision")]
+            counts = [values.get(key, "-") for key in ("false_faces", "elsewhere", "in_traps")]
             overlap = f"{iou['p5']:.2f} / {iou['median']:.2f}" if iou else "-"
             ap = percent(row.get("detector", {}).get("all", {}).get("ap"))
             rows.append([row["data"], row["model"], values["images"], values["faces"], *shares, *counts, overlap, ap])

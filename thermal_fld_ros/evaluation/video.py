@@ -15,9 +15,10 @@ from thermal_fld_ros.perception.geometry import Affine
 
 Array = NDArray[np.float64]
 
-STILL = 0.5
+STILL = 0.3
 """A head is still between two frames when its picture moves by at most this, in percent of the root of its box's area."""
-REGION_SIDE = 64  # pixels in which the picture's motion is measured
+REGION_SIDE, REGION_SCALE, RIM = 64, 1.2, 8
+"""The picture's motion is measured in a square of this many pixels, this many times the box's longer side, without its rim."""
 LARGEST_LAG, LAG_STEP = 5.0, 0.05  # frames
 LEAST_MOTION = 1.0  # percent; less shows no lag
 INNER_LIPS = (62, 66)
@@ -27,8 +28,9 @@ WIDE_OPEN = 0.1  # of the root of the box's area: the inner lips of a yawn are f
 def picture_motion(before: ThermalFrame, after: ThermalFrame, box: ArrayLike) -> float:
     """How far the picture of a face moves between two frames, measured without any landmark.
 
-    The square about the box, `REGION_SIDE` pixels wide, is fetched from both frames at the same place; the peak of their phase
-    correlation (Kuglin and Hines, 1975; under a Hann window, to a fraction of a pixel) is the shift.
+    A square about the box is fetched from both frames at the same place, stretched to 8 bits between the first one's percentiles
+    1 and 99, and the length of the dense optical flow between them (Farneback, "Two-frame motion estimation based on polynomial
+    expansion", SCIA 2003) is averaged. So turning heads and talking count as motion, too.
 
     Parameters
     ----------
@@ -38,19 +40,24 @@ def picture_motion(before: ThermalFrame, after: ThermalFrame, box: ArrayLike) ->
 
     Returns
     -------
-    Length of the shift in percent of the root of the box's area.
+    Percent of the root of the box's area.
     """
     x, y, width, height = np.asarray(box, dtype=np.float64).tolist()
-    scale = 1.2 * max(width, height) / REGION_SIDE
+    scale = REGION_SCALE * max(width, height) / REGION_SIDE
     middle = (REGION_SIDE - 1) / 2
     to_image = Affine.similarity(scale, 0.0, (middle, middle), (x + width / 2, y + height / 2))
     to_upright = before.upright_to_image.inverse() @ to_image
     first, second = (
         frame.sample(to_upright, (REGION_SIDE, REGION_SIDE)).astype(np.float64) for frame in (before, after)
     )
-    window = cv2.createHanningWindow((REGION_SIDE, REGION_SIDE), cv2.CV_64F)
-    shift, _ = cv2.phaseCorrelate(first - first.mean(), second - second.mean(), window)
-    return float(np.hypot(shift[0], shift[1])) * scale / box_size(box) * 100.0
+    low, high = np.percentile(first, (1, 99))
+    grey = [(np.clip((p - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8) for p in (first, second)]
+    flow = cv2.calcOpticalFlowFarneback(
+        grey[0], grey[1], np.zeros((REGION_SIDE, REGION_SIDE, 2), np.float32),
+        pyr_scale=0.5, levels=2, winsize=15, iterations=3, poly_n=7, poly_sigma=1.5, flags=0,
+    )  # fmt: skip
+    inner = flow[RIM:-RIM, RIM:-RIM]
+    return float(np.hypot(inner[..., 0], inner[..., 1]).mean()) * scale / box_size(box) * 100.0
 
 
 def step_motion(before: ArrayLike, after: ArrayLike, box: ArrayLike) -> float:
