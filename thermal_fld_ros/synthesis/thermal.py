@@ -46,6 +46,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
     skin = max(skin, 24.0) if ambient < 15 else skin
     gap = np.clip(abs(skin - ambient) / 11.0, 0.2, 1.8)  # patterns shrink as the room warms
     cheek = rng.choice([heavy(-0.3, 0.5), rng.uniform(-3.5, -0.5)])
+    side = heavy(0, 0.12) if rng.random() < 0.93 else rng.uniform(-2.5, 2.5)  # the sun or a fan on one side
     ear = rng.choice([rng.uniform(-6, 0), rng.normal(0, 0.7)])
     regions = {
         "nose": rng.choice([rng.uniform(-8, -2), rng.uniform(-2.5, 0.3), heavy(0, 0.4)], p=[0.4, 0.4, 0.2]),
@@ -55,7 +56,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
         "canthus": rng.uniform(0.2, 2.2), "bags": heavy(0.0, 0.4), "muzzle": heavy(0.0, 0.45),
         "fold": heavy(0.2, 0.4), "chin": heavy(-0.6, 0.6), "lips": heavy(0.2, 0.7), "lip_line": heavy(0.2, 0.5),
         "upper_lip": heavy(0, 0.6), "ear_l": heavy(ear, 0.15), "ear_r": heavy(ear, 0.15),
-        "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": heavy(0, 0.12) if rng.random() < 0.93 else rng.uniform(-2.5, 2.5), "upper_half": heavy(0.2, 0.5),
+        "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": side, "upper_half": heavy(0.2, 0.5),
         "brow": rng.choice([rng.uniform(-0.5, 0.25), rng.uniform(-3.0, -0.3)], p=[0.45, 0.55]),
         "lashes": rng.uniform(-1.6, 0.1), "beard": -np.exp(rng.uniform(np.log(0.4), np.log(6))),
         "spots": heavy(0.0, 0.4) * (rng.random() < 0.3), "folds": heavy(0.4, 0.5), "hollows": heavy(0.7, 0.8),
@@ -64,8 +65,9 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
     sun = rng.uniform(2, 14) if rng.random() < 0.05 else 0.0  # heats hair and clothes beyond the skin
     hair = skin + rng.choice([rng.uniform(0.1, 0.5), rng.uniform(0.4, 0.95)]) * room
     lens = rng.choice([rng.uniform(0.8, 1.05), rng.uniform(0.3, 0.85), rng.uniform(0.0, 0.3)], p=[0.6, 0.3, 0.1])
+    mouth = rng.choice([rng.uniform(-0.5, 1.2), rng.uniform(1, 2.5), rng.uniform(-4, 0)], p=[0.5, 0.25, 0.25])
     materials = {
-        "hair": hair + sun, "mouth": skin + rng.choice([rng.uniform(-0.5, 1.2), rng.uniform(1, 2.5), rng.uniform(-4, 0)], p=[0.5, 0.25, 0.25]),
+        "hair": hair + sun, "mouth": skin + mouth,
         "teeth": skin - rng.uniform(0.3, 4.0) * gap, "eye": skin + heavy(-0.4, 0.5) * gap,
         "glasses": skin + lens * room, "cloth": skin + rng.beta(2, 1.4) * room + sun, "hat": skin + rng.beta(2, 1.3) * room + sun,
         "mask": skin + rng.uniform(0.0, 0.75) * room,
