@@ -132,6 +132,7 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
     def maybe(probability: float, low: float, high: float) -> float:
         return rng.uniform(low, high) if rng.random() < probability else 0.0
 
+    beard = maybe(0.3 * grown, 0.1, 1)
     return Person(
         identity=(rng.standard_normal(len(model.identity)) * rng.uniform(0.5, 1.3)).astype(np.float32),
         expression=sample_expression(model, rng),
@@ -147,7 +148,7 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
         long_hair=rng.uniform(12, 40) if style == "long" else 0.0, opening=rng.uniform(0.75, 1.7),
         bun=rng.uniform(2, 5) if style == "tied" else 0.0,
         strands=int(rng.integers(1, 25)) if rng.random() < 0.3 and style != "bald" else 0,
-        beard=maybe(0.3 * grown, 0.1, 1), moustache=maybe(0.25 * grown, 0.1, 1),
+        beard=beard, moustache=beard * rng.uniform(0.5, 1) if rng.random() < 0.6 and beard > 0 else maybe(0.18 * grown, 0.1, 1),
         glasses=_sample_glasses(rng) if rng.random() < 0.35 else None,
         hat=_sample_hat(rng) if rng.random() < 0.22 else None,
         mask=rng.random() < 0.04, headphones=rng.random() < 0.04,

@@ -221,7 +221,8 @@ class SkinRegions:
         grain *= rng.uniform(0.1, 0.5)
         stubble = np.maximum(person.beard * self.beard, person.moustache * self.moustache)
         t += regions["beard"] * stubble * (1 + grain)
-        full = max(2 * person.beard - 1, 0) * self.beard * (0.8 + 0.5 * grain)  # a dense beard hides the skin
+        dense = np.maximum(max(2 * person.beard - 1, 0) * self.beard, max(2 * person.moustache - 1, 0) * self.moustache)
+        full = dense * (0.8 + 0.5 * grain)  # hides the skin
         t += (warmth.materials["hair"] - t) * np.clip(np.maximum(self.scalp_hair(person), full), 0, 1)
         low, high = sorted((warmth.ambient, warmth.skin + 0.1 * (warmth.skin - warmth.ambient)))
         t = np.clip(t, low, max(high, warmth.skin + 3.5, warmth.materials["hair"]))
