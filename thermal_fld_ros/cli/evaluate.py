@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         results = _evaluate(sets, models, others, point_sets, args.iou)
         if args.json:
             args.json.parent.mkdir(parents=True, exist_ok=True)
-            args.json.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            args.json.write_text(to_json(results), encoding="utf-8")
         if args.plots:
             write_plots(results, args.plots)
     except (DataSetError, ImageError, ModelError, SourceError, ValueError, OSError) as error:
@@ -91,6 +92,12 @@ def run(args: argparse.Namespace) -> int:
             print(f"{name}: {count} left out: {reason}", file=sys.stderr)
     print(text(results))
     return 0
+
+
+def to_json(results: dict[str, Any]) -> str:
+    """JSON with lists of numbers on one line."""
+    lines = json.dumps(results, indent=1, allow_nan=False)
+    return re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", lines) + "\n"
 
 
 def parse_points(item: str) -> tuple[str, tuple[int, ...]]:
@@ -130,10 +137,15 @@ def _evaluate(
 ) -> dict[str, Any]:
     rows = []
     with Progress(len(models) * sum(len(data.samples) for data in sets), "images") as progress:
-        for data in sets:
+        answers = [[(name, read_predictions(name, file, data)) for name, file in others] for data in sets]
+        for data, given in zip(sets, answers, strict=True):
             runs: list[Run] = [run_models(name, folder, data, progress.step) for name, folder in models]
-            runs += [read_predictions(name, file, data) for name, file in others]
-            for found in runs:
-                figures = run_figures(data, found, point_sets, least_iou)
-                rows.append({"data": data.name, "model": found.name, **figures})
+            for name, found in given:
+                if found is None:
+                    progress.say(f"{name}: no predictions of {data.name}")
+                else:
+                    runs.append(found)
+            for one in runs:
+                figures = run_figures(data, one, point_sets, least_iou)
+                rows.append({"data": data.name, "model": one.name, **figures})
     return {"iou": least_iou, "data": {data.name: data_figures(data) for data in sets}, "rows": rows}

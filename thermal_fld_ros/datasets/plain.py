@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from thermal_fld_ros.datasets.sample import (
+    POINTS,
     SCHEMES,
     DataSet,
     DataSetError,
@@ -27,7 +28,20 @@ from thermal_fld_ros.datasets.sample import (
 from thermal_fld_ros.perception.decoding import DEFAULTS, UNITS, Decoding
 from thermal_fld_ros.perception.sources import RawImage, SourceError, open_source
 
-SET_FIELDS = {"name", "about", "labels", "unit", "rotation", "inverted", "rows", "scheme", "fps", "images"}
+SET_FIELDS = {
+    "name",
+    "about",
+    "labels",
+    "unit",
+    "rotation",
+    "inverted",
+    "rows",
+    "scheme",
+    "scored",
+    "every_face",
+    "fps",
+    "images",
+}
 IMAGE_FIELDS = {"image", "frame", "sequence", "stamp", "faces", "traps"}
 FACE_FIELDS = {"box", "points", "visible", "yaw", "glasses", "mask", "subject", "required"}
 
@@ -64,7 +78,16 @@ def _from_json(path: Path) -> DataSet:
         traps = tuple(face_from(f"{where}, trap {k}", box=box).box for k, box in enumerate(entry.get("traps", [])))
         name, read = _image(path.parent / entry["image"], entry["image"], entry.get("frame"), where)
         samples.append(Sample(name, read, faces, decoding, sequence, stamp, traps))
-    return DataSet(content.get("name", path.stem), samples, scheme, content.get("labels", ""), content.get("about", ""))
+    scored = content.get("scored")
+    return DataSet(
+        content.get("name", path.stem),
+        samples,
+        scheme,
+        content.get("labels", ""),
+        content.get("about", ""),
+        None if scored is None else _indices(scored, f'{path}: "scored"'),
+        bool(content.get("every_face", True)),
+    )
 
 
 def _check(entry: Any, known: set[str], needed: set[str], where: str) -> None:
@@ -79,11 +102,19 @@ def _check(entry: Any, known: set[str], needed: set[str], where: str) -> None:
 def _scheme(value: Any, path: Path) -> Scheme | None:
     if value is None:
         return None
-    if isinstance(value, list) and all(isinstance(index, int) and 0 <= index < 68 for index in value):
-        return Scheme.of_indices(f"{len(value)} points", value)
-    if isinstance(value, str) and value in SCHEMES:
+    if isinstance(value, str):
+        if value not in SCHEMES:
+            raise DataSetError(
+                f'{path}: "scheme" is "{value}", expected {", ".join(SCHEMES)} or a list of iBUG indices'
+            )
         return SCHEMES[value]
-    raise DataSetError(f'{path}: "scheme" is {value!r}, expected {", ".join(SCHEMES)} or a list of iBUG indices')
+    return _named(_indices(value, f'{path}: "scheme"'))
+
+
+def _indices(value: Any, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(isinstance(index, int) and 0 <= index < POINTS for index in value):
+        raise DataSetError(f"{where} is {value!r}, expected a list of iBUG indices 0 to {POINTS - 1}")
+    return tuple(value)
 
 
 def _decoding(content: dict[str, Any], path: Path) -> Decoding:
@@ -166,7 +197,7 @@ def _from_csv(path: Path) -> DataSet:
     return DataSet(path.stem, samples, scheme)
 
 
-def _named(indices: list[int]) -> Scheme | None:
+def _named(indices: Sequence[int]) -> Scheme | None:
     if not indices:
         return None
     scheme = Scheme.of_indices(f"{len(indices)} points", indices)

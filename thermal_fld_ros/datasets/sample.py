@@ -159,6 +159,8 @@ class DataSet:
         Who or what made the labels, in a few words: what an error against them means depends on it.
     about : str
         What the images are, in a sentence.
+    scored : tuple of int or None
+        The iBUG points to score, where the labels of others follow another convention and only tell where the face is; None: all.
     every_face : bool
         Whether every face is labelled; where not, nothing that is found is a false face.
     left_out : dict
@@ -170,6 +172,7 @@ class DataSet:
     scheme: Scheme | None = None
     labels: str = ""
     about: str = ""
+    scored: tuple[int, ...] | None = None
     every_face: bool = True
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -177,6 +180,11 @@ class DataSet:
     def has_sequences(self) -> bool:
         """Whether any images follow each other in time."""
         return any(sample.sequence is not None for sample in self.samples)
+
+    def places(self, indices: Iterable[int] = range(POINTS)) -> list[int]:
+        """Where these iBUG points are among the labelled ones; those that are not labelled or not scored are left out."""
+        wanted = set(indices) if self.scored is None else set(indices) & set(self.scored)
+        return self.scheme.places(wanted) if self.scheme else []
 
     def extent(self, face: LabelledFace) -> NDArray[np.float64]:
         """The box (4,) that crops start from and errors are normalised by.

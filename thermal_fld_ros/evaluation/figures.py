@@ -119,7 +119,7 @@ def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[s
         errors.append(metrics.point_errors(predicted, face.points, size))
         eyes.append(_eye_distance(scheme, face) / size * 100.0)
     table = np.array(errors).reshape(len(errors), len(scheme))
-    sets = _available(scheme, point_sets)
+    sets = _available(data, point_sets)
     main = next(iter(sets))
     by_face = {name: _face_means(table[:, columns]) for name, columns in sets.items()}
     result: dict[str, Any] = {
@@ -133,7 +133,7 @@ def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[s
     result["regions"] = {
         region: metrics.mean_error(table[:, columns])
         for region, indices in metrics.REGIONS.items()
-        if (columns := scheme.places(indices))
+        if (columns := data.places(indices))
     }
     result["yaw"] = _groups(faces, by_face[main], lambda face: None if face.yaw is None else metrics.yaw_bin(face.yaw))
     for name in ("glasses", "mask"):
@@ -149,11 +149,12 @@ def _face_means(table: Array) -> Array:
     return np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
 
 
-def _available(scheme: Scheme, point_sets: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """Of the sets of points those that are labelled, with their places; all labelled points where there is none."""
-    places = {name: scheme.places(indices) for name, indices in point_sets.items()}
+def _available(data: DataSet, point_sets: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """Of the sets of points those that are scored, with their places; all labelled points where there is none."""
+    places = {name: data.places(indices) for name, indices in point_sets.items()}
     found = {name: columns for name, columns in places.items() if len(columns) == len(set(point_sets[name]))}
-    return found or {str(len(scheme)): list(range(len(scheme)))}
+    everything = list(range(len(data.scheme or ()))) if data.scored is None else data.places()
+    return found or {str(len(everything)): everything}
 
 
 def _eye_distance(scheme: Scheme, face: LabelledFace) -> float:
@@ -182,7 +183,7 @@ def calibration_figures(data: DataSet, pairs: Iterable[Pair]) -> dict[str, Any]:
     """Whether confidences are probabilities, and what they are for visible and hidden points."""
     scheme = data.scheme
     assert scheme is not None
-    single = [k for k, group in enumerate(scheme.groups) if len(group) == 1]
+    single = data.places()
     indices = [scheme.groups[k][0] for k in single]
     stated, right, visible = [], [], []
     for face, found in pairs:

@@ -13,60 +13,46 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from thermal_fld_ros.evaluation.metrics import CURVE
-from thermal_fld_ros.evaluation.report import PROTOCOLS
+from thermal_fld_ros.evaluation.report import PROTOCOLS, plot_name, plots_of
 
 SIZE = (6.0, 4.2)  # inches
 DPI = 110
 
 
 def write_plots(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write the cumulated errors of each data set, the reliability of confidences and the error by yaw.
-
-    Returns the files, `accuracy_<what>_<data set>.png`.
-    """
+    """Write what `report.plots_of` names: cumulated errors, reliability of confidences, error by yaw. Returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
+    draw = {"errors": _curves, "confidence": _reliability, "yaw": _yaw}
     written = []
-    for data in results["data"]:
-        rows = [row for row in results["rows"] if row["data"] == data]
-        for name, draw in (("errors", _curves), ("confidence", _reliability), ("yaw", _yaw)):
-            figure, axes = plt.subplots(figsize=SIZE)
-            if draw(axes, rows):
-                axes.set_title(data)
-                axes.grid(alpha=0.3)
-                axes.legend(fontsize=8)
-                file = folder / f"accuracy_{name}_{file_name(data)}.png"
-                figure.tight_layout()
-                figure.savefig(file, dpi=DPI)
-                written.append(file)
-            plt.close(figure)
+    for kind, data in plots_of(results):
+        figure, axes = plt.subplots(figsize=SIZE)
+        draw[kind](axes, [row for row in results["rows"] if row["data"] == data])
+        axes.set_title(data)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+        figure.tight_layout()
+        written.append(folder / plot_name(kind, data))
+        figure.savefig(written[-1], dpi=DPI)
+        plt.close(figure)
     return written
 
 
-def file_name(data: str) -> str:
-    """A data set's name in names of files."""
-    return "".join(character if character.isalnum() else "_" for character in data.lower())
-
-
-def _curves(axes: Any, rows: list[dict[str, Any]]) -> bool:
-    drawn = False
+def _curves(axes: Any, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         for (key, protocol), style in zip(PROTOCOLS.items(), ("-", "--"), strict=True):
             values = row.get(key)
             if values and values["points"][values["main"]].get("curve"):
                 share = [100 * part for part in values["points"][values["main"]]["curve"]]
                 axes.plot(CURVE, share, style, label=f"{row['model']}, {protocol}, {values['main']} points")
-                drawn = True
     axes.set(
         xlabel="mean error of a face, % of sqrt(w h) of its box",
         ylabel="faces at or below, %",
         xlim=(0, 20),
         ylim=(0, 101),
     )
-    return drawn
 
 
-def _reliability(axes: Any, rows: list[dict[str, Any]]) -> bool:
-    drawn = False
+def _reliability(axes: Any, rows: list[dict[str, Any]]) -> None:
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as stated")
     for row in rows:
         for kind, values in row.get("calibration", {}).items():
@@ -75,18 +61,13 @@ def _reliability(axes: Any, rows: list[dict[str, Any]]) -> bool:
                 axes.plot(
                     *zip(*points, strict=True), "o-", label=f"{row['model']}, {kind}: ECE {100 * values['ece']:.1f} %"
                 )
-                drawn = True
     axes.set(xlabel="stated probability of an error below 5 %", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
-    return drawn
 
 
-def _yaw(axes: Any, rows: list[dict[str, Any]]) -> bool:
-    drawn = False
+def _yaw(axes: Any, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         for (key, protocol), style in zip(PROTOCOLS.items(), ("o-", "s--"), strict=True):
             bins = {name: v["nme"] for name, v in row.get(key, {}).get("yaw", {}).items() if v["nme"] is not None}
             if bins:
                 axes.plot(list(bins), list(bins.values()), style, label=f"{row['model']}, {protocol}")
-                drawn = True
     axes.set(xlabel="yaw, degrees", ylabel="NME, %")
-    return drawn

@@ -168,12 +168,12 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
 # --- what other tools found ------------------------------------------------------------------------------------------
 
 
-def read_predictions(name: str, path: Path, data: DataSet) -> Run:
+def read_predictions(name: str, path: Path, data: DataSet) -> Run | None:
     """What another tool found, from a JSON file described in docs/accuracy.md.
 
     ``{"scheme": "ibug68", "data": {DATA SET: {IMAGE: {"found": [[[x, y] * 68], ...], "given": [[[x, y] * 68] or null, ...]}}}}``:
     of each image the faces found in the whole of it, and in the same order as the labelled faces those found when their box was
-    given; each of the two may be left out of a file, but not for single images.
+    given; each of the two may be left out of a file, but not for single images. None where the file has nothing of this data set.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def read_predictions(name: str, path: Path, data: DataSet) -> Run:
         raise DataSetError(f'{path}: expected {{"scheme": "ibug68", "data": {{...}}}}')
     images = content["data"].get(data.name)
     if images is None:
-        raise DataSetError(f'{path}: nothing of "{data.name}", only of {", ".join(content["data"]) or "no data set"}')
+        return None
     rows = []
     for sample in data.samples:
         if sample.name not in images:

@@ -175,6 +175,26 @@ TABLES = {
 }
 
 
+def plots_of(results: dict[str, Any]) -> list[tuple[str, str]]:
+    """The plots that there is something to draw for: (kind, data set), kind one of "errors", "confidence", "yaw"."""
+    wanted = []
+    for data in results["data"]:
+        rows = [row for row in results["rows"] if row["data"] == data]
+        parts = [row[key] for row in rows for key in PROTOCOLS if key in row]
+        if parts:
+            wanted.append(("errors", data))
+        if any("calibration" in row for row in rows):
+            wanted.append(("confidence", data))
+        if any("yaw" in part for part in parts):
+            wanted.append(("yaw", data))
+    return wanted
+
+
+def plot_name(kind: str, data: str) -> str:
+    """The file of a plot."""
+    return f"accuracy_{kind}_{''.join(c if c.isalnum() else '_' for c in data.lower())}.png"
+
+
 def text(results: dict[str, Any]) -> str:
     """All tables that have rows."""
     parts = []
