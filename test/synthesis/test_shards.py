@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from thermal_fld_ros.__main__ import main
+from thermal_fld_ros.provenance import git_state
 from thermal_fld_ros.synthesis import shards
 from thermal_fld_ros.synthesis.shards import Recipe, load_shards, render_shards
 
@@ -33,6 +35,14 @@ def test_another_recipe_in_the_same_folder_is_refused(face_model_folder: Path, t
     list(render_shards(face_model_folder, tmp_path, Recipe("face", 1, 0, (64, 64))))
     with pytest.raises(ValueError, match="another data set"):
         list(render_shards(face_model_folder, tmp_path, Recipe("face", 1, 1, (64, 64))))
+
+
+def test_the_recipe_tells_the_code_and_may_be_an_older_one(face_model_folder: Path, tmp_path: Path) -> None:
+    list(render_shards(face_model_folder, tmp_path, Recipe("face", 1, 0, (64, 64))))
+    note = tmp_path / "recipe.json"
+    assert json.loads(note.read_text())["git"] == [git_state()]
+    note.write_text(json.dumps({"kind": "face", "count": 1, "seed": 0, "size": [64, 64]}))  # had fewer fields
+    assert list(render_shards(face_model_folder, tmp_path, Recipe("face", 1, 0, (64, 64)))) == [1]
 
 
 def test_the_command_writes_a_contact_sheet_and_a_clip(face_model_folder: Path, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--misregistration", type=float, default=0.0, metavar="FACTOR",
                         help="pairs: how far the colour image is off; 1: by about 1.5 degrees and 2 %% of the image")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[], metavar="INGREDIENT",
+                        help="leave something out of every scene, again for more: glasses, hair, poses, thermal, ... "
+                             "(thermal_fld_ros/synthesis/ingredients.py)")  # fmt: skip
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument(
         "--sheet", action="store_true", help="draw a contact sheet with the landmarks instead of a data set"
@@ -58,11 +61,12 @@ def _render(args: argparse.Namespace) -> None:
     if args.kind == "clip":
         from thermal_fld_ros.synthesis.clip import render_clip
 
-        if args.sheet or args.size or args.misregistration:
-            raise ValueError("--kind clip knows no --sheet, --size or --misregistration")
+        if args.sheet or args.size or args.misregistration or args.without:
+            raise ValueError("--kind clip knows no --sheet, --size, --misregistration or --without")
         render_clip(args.face_model, args.out, tqdm(range(args.count), unit="frame"), args.seed)
         return
-    recipe = Recipe(args.kind, args.count, args.seed, args.size or SIZES[args.kind], args.misregistration)
+    size = args.size or SIZES[args.kind]
+    recipe = Recipe(args.kind, args.count, args.seed, size, args.misregistration, tuple(args.without))
     if args.sheet:
         from thermal_fld_ros.synthesis.sheet import contact_sheet
 

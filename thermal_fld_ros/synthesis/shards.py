@@ -16,7 +16,8 @@ A data set is a folder of ``images_NNNN.npy`` (n, H, W) uint16 centikelvin, of p
 ``to_rgb``  (M, 2, 3) float64  of pairs: from the thermal image's pixels to the colour image's
 =========== ================== =========================================================================
 
-Image k of the set is the scene of seed ``seed + k``, whatever the number of processes.
+Image k of the set is the scene of seed ``seed + k``, whatever the number of processes. ``recipe.json`` holds the `Recipe` and, as
+``git``, the commits of the code that rendered.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.synthesis.ingredients import check, leave_out
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.scene import FaceLabel, Renderer, Rendering, Scene
 from thermal_fld_ros.synthesis.sensor import centikelvin
@@ -54,6 +57,8 @@ class Recipe:
     size : width, height
     misregistration
         Of pairs: how far the colour camera is off the thermal one, see `visible.sample_visible`.
+    without
+        Names of `ingredients.INGREDIENTS` that are left out.
 
     Raises
     ------
@@ -66,6 +71,7 @@ class Recipe:
     seed: int
     size: tuple[int, int]
     misregistration: float = 0.0
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         width, height = self.size
@@ -77,15 +83,18 @@ class Recipe:
             raise ValueError(f'images of {width}x{height} pixels: those of kind "{self.kind}" are square')
         if self.misregistration and self.kind != "pair":
             raise ValueError(f'kind "{self.kind}" has one image only, which cannot be misregistered')
+        check(self.without)
 
     def scene(self, renderer: Renderer, number: int) -> Scene:
         """The scene of an image of the data set."""
         rng = np.random.default_rng(self.seed + number)
         if self.kind == "frame":
-            return renderer.sample_frame(rng, self.size)
-        if self.kind == "pair":
-            return renderer.sample_pair(rng, self.size[0], self.misregistration)
-        return renderer.sample_face(rng, self.size[0])
+            scene = renderer.sample_frame(rng, self.size)
+        elif self.kind == "pair":
+            scene = renderer.sample_pair(rng, self.size[0], self.misregistration)
+        else:
+            scene = renderer.sample_face(rng, self.size[0])
+        return leave_out(scene, self.without)
 
 
 def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) -> Iterator[int]:
@@ -99,14 +108,16 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
         When the folder holds a data set of another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
-    wanted = json.dumps(asdict(recipe))
-    note = out / "recipe.json"
-    if note.exists() and json.loads(note.read_text()) != json.loads(wanted):
-        raise ValueError(f"{out} holds another data set ({note.read_text()}), not {wanted}: choose another folder")
-    note.write_text(wanted)
+    note, made_by = out / "recipe.json", list[str]()
+    if note.exists():
+        there, made_by = _read(note)
+        if there != recipe:
+            raise ValueError(f"{out} holds another data set ({there}), not {recipe}: choose another folder")
     shards = {f"{s // SHARD:04d}": range(s, min(s + SHARD, recipe.count)) for s in range(0, recipe.count, SHARD)}
     todo = [name for name in shards if not (out / f"labels_{name}.npz").exists()]
     done = recipe.count - sum(len(shards[name]) for name in todo)
+    if todo:
+        note.write_text(json.dumps({**asdict(recipe), "git": list(dict.fromkeys([*made_by, git_state()]))}))
     if done:
         yield done
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process starts: one thread each
@@ -116,6 +127,15 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
         ):
             done += future.result()
             yield done
+
+
+def _read(note: Path) -> tuple[Recipe, list[str]]:
+    """The recipe of a data set, and the commits of the code that rendered it."""
+    told: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(note.read_text()).items()
+    }
+    git = list(told.pop("git", ()))
+    return Recipe(**told), git
 
 
 _renderers: dict[Path, Renderer] = {}  # one per process: loading the model takes seconds
@@ -177,6 +197,15 @@ def load_shards(folder: Path) -> tuple[NDArray[np.uint16], dict[str, NDArray[np.
 def load_images(folder: Path, name: str = "images") -> NDArray[Any]:
     """One kind of images of all whole shards: "images" (thermal), "rgb" or "material"; (N, H, W) or (N, H, W, 3)."""
     return np.concatenate([np.load(_beside(file, name)) for file in _whole(folder)])
+
+
+def open_shards(folder: Path) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.generic]]]]:
+    """Each whole shard: its images by kind, which stay on the disk until they are looked at, and its labels."""
+    for file in _whole(folder):
+        kinds = [kind for kind in ("images", "rgb") if _beside(file, kind).exists()]
+        with np.load(file) as data:
+            labels = {name: data[name] for name in data.files}
+        yield {kind: np.load(_beside(file, kind), mmap_mode="r") for kind in kinds}, labels
 
 
 def _whole(folder: Path) -> list[Path]:
