@@ -151,7 +151,7 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
         beard=beard, moustache=beard * rng.uniform(0.5, 1) if rng.random() < 0.6 and beard > 0 else maybe(0.18 * grown, 0.1, 1),
         glasses=_sample_glasses(rng) if rng.random() < 0.35 else None,
         hat=_sample_hat(rng) if rng.random() < 0.22 else None,
-        mask=rng.random() < 0.04, headphones=rng.random() < 0.04,
+        mask=rng.random() < 0.05, headphones=rng.random() < 0.04,
         scarf=maybe(0.06, 0, 6), upright_collar=maybe(0.25, 1.5, 6), bare=rng.random() < 0.08,
         headrest=maybe(0.07, 8, 14),
         objects=[_sample_held(rng) for _ in range(rng.choice([1, 1, 2]))] if rng.random() < 0.12 else [],
@@ -303,12 +303,15 @@ def build(model: MorphableModel, person: Person) -> tuple[list[Mesh], Array]:
         meshes.append(_ellipsoid(knot, person.bun * np.array([1, rng.uniform(0.8, 2.2), 0.9], np.float32), "hair"))
     if person.strands:
         meshes.append(_strands(model, head, person, rng))
-    if person.beard > 0.8:  # long enough to stand off; shorter beards are painted on the skin
+    if person.beard > 0.8 and not person.mask:  # long enough to stand off; shorter beards are painted on the skin
         ragged = 0.1 * np.sin(2 * model.neutral @ rng.normal(0, 1, 3).astype(np.float32))
         depth = (1.5 * (beard_mask(model.neutral) - 0.7) + ragged).astype(np.float32)
         meshes.append(_shell(model, head, depth, "hair", rng.uniform(0.3, 1.5), rng, edge=0.6))
     if person.mask:
-        meshes.append(_shell(model, head, _mask_depth(model.neutral), "mask", 0.8, rng))
+        meshes += [
+            _shell(model, head, _mask_depth(model.neutral), "mask", 0.8, rng),
+            _mask_front(head[model.landmarks]),
+        ]
     if person.glasses:
         meshes += _glasses(model, head, person.glasses)
     if person.hat:
@@ -407,6 +410,18 @@ def beard_mask(canonical: Array) -> Array:
 def _mask_depth(canonical: Array) -> Array:
     x, y, z = canonical.T
     return np.minimum(np.minimum(1.4 - 0.03 * np.abs(x) ** 1.6 - y, y + 8.3), z - 3.5)
+
+
+def _mask_front(landmarks: Array) -> Mesh:
+    """The part of a mask before nose and mouth, which the lips do not move: a patch over the (68, 3) points."""
+    across, down = np.meshgrid(np.linspace(-1, 1, 7), np.linspace(0, 1, 6), indexing="ij")
+    left, right = landmarks[[31, 48], 0].min() - 0.8, landmarks[[35, 54], 0].max() + 0.8
+    x = (left + right) / 2 + across * (right - left) / 2
+    y = landmarks[30, 1] + down * (landmarks[8, 1] + 0.4 - landmarks[30, 1])
+    lips = landmarks[48:68, 2].max() + 0.3
+    z = np.interp(down, [0, 0.3, 0.75, 1], [landmarks[30, 2], lips + 0.6, lips + 0.3, landmarks[8, 2]]) + 0.6
+    vertices = np.stack([x, y, z - 2.0 * across**2], -1).reshape(-1, 3).astype(np.float32)
+    return Mesh("mask", vertices, _grid(7, 6), vertices)
 
 
 def _shell(model: MorphableModel, head: Array, depth: Array, material: str, thickness: float | Array,
