@@ -16,11 +16,12 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from thermal_fld_ros.__main__ import main
+from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.export import RuntimeLandmarks, export
 from thermal_fld_ros.distillation.logs import Log, read_log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process
 from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask
-from thermal_fld_ros.distillation.trainer import load_config, load_trained, train
+from thermal_fld_ros.distillation.trainer import load_config, train
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.models import load_model
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions

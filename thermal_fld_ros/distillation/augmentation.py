@@ -110,3 +110,19 @@ INGREDIENTS: dict[str, tuple[float, Callable[[Array, np.random.Generator], Array
     "patches": (0.15, occlude),
     "borders": (0.2, cut_borders),
 }
+
+
+def colour_appearance(image: Array, rng: np.random.Generator) -> Array:
+    """A colour crop (S, S, 3) float32 in [0, 1] as another camera or another light might show it."""
+    image = image * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.06, 3)).astype(np.float32)  # exposure, white balance
+    image = np.clip(image, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.2)))
+    if rng.random() < 0.25:
+        grey = image.mean(axis=2, keepdims=True)
+        image = grey + np.float32(rng.random()) * (image - grey)
+    if rng.random() < 0.3:  # few pixels
+        size, factor = len(image), float(np.exp(rng.uniform(np.log(0.25), 0)))
+        small = cv2.resize(image, (max(4, round(size * factor)),) * 2, interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+    if rng.random() < 0.3:
+        image = image + rng.standard_normal(image.shape, np.float32) * np.float32(rng.exponential(0.02))
+    return np.asarray(np.clip(image, 0, 1), np.float32)

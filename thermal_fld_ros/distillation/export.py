@@ -14,9 +14,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
 from thermal_fld_ros.distillation.tasks import pick_peaks
-from thermal_fld_ros.distillation.trainer import load_trained, recipes
+from thermal_fld_ros.distillation.trainer import recipes
 
 OPSET = 17
 
@@ -46,20 +47,33 @@ class RuntimeDetector(nn.Module):
         return pick_peaks(*self.network(image))
 
 
-def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
+def export(
+    checkpoint: Path, out: Path, command: str, comparison: dict[str, dict[str, float]] | None = None
+) -> dict[str, Any]:
     """Write the ONNX file of a checkpoint, and beside it its metadata (.json) and model card (.md); returns the metadata.
 
     The file is run by onnxruntime and compared with torch before it is left there.
 
+    Parameters
+    ----------
+    checkpoint, out : Path
+    command : str
+        That trained it.
+    comparison : dict, optional
+        NME in % by test set, for this network and others that were trained beside it, by their names.
+
     Raises
     ------
     ValueError
-        When onnxruntime's outputs differ from torch's.
+        When the network does not take thermal images, or onnxruntime's outputs differ from torch's.
     """
     network, state = load_trained(checkpoint)
     config = state["config"]
-    if config["task"] == "landmarks":
-        runtime: nn.Module = RuntimeLandmarks(network).eval()  # type: ignore[arg-type]
+    landmarks = isinstance(network, LandmarkNet)
+    if isinstance(network, LandmarkNet):
+        if network.channels != 1:
+            raise ValueError(f"{checkpoint} takes {config['modality']} images, expected a thermal network")
+        runtime: nn.Module = RuntimeLandmarks(network).eval()
         example = torch.rand(2, 1, config["size"], config["size"])
         other = example[:1]
         outputs, dynamic = ["points", "confidence", "score"], {0: "N"}
@@ -69,17 +83,18 @@ def export(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
         example, other = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
         outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
         shape = {"max_side": config["max_side"], "multiple": 2 ** (1 + len(config["network"]["widths"]))}
-    axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if config["task"] == "landmarks" else {})}
+    axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if landmarks else {})}
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
                       opset_version=OPSET, dynamo=False)  # fmt: skip
     metadata = {
-        "name": config["name"], "version": str(config["version"]), "task": config["task"], "licence": "Apache-2.0",
+        "name": config["name"], "version": str(config["version"]),
+        "task": "landmarks" if landmarks else "detection", "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": "renders of the ICT-FaceKit morphable face (MIT); no photographs",
+                     "data": config.get("about_data", "renders of the ICT-FaceKit morphable face (MIT); no photographs"),
                      "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
-        "metrics": state["figures"],
+        "metrics": state["figures"], **({"comparison": comparison} if comparison else {}),
     }  # fmt: skip
     model = onnx.load(str(out))
     onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
@@ -126,10 +141,20 @@ def model_card(metadata: dict[str, Any]) -> str:
 | | |
 |---|---|
 {table}
-
+{_compared(metadata.get("comparison", {}))}
 The figures above are of rendered people. They say little of real cameras; what was measured there is in `benchmarks/README.md`.
 Written by `python -m thermal_fld_ros export` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
+
+
+def _compared(comparison: dict[str, dict[str, float]]) -> str:
+    """A table of the networks that were trained beside this one; empty where there are none."""
+    if not comparison:
+        return ""
+    sets = list(next(iter(comparison.values())))
+    head = f"| {' | '.join(['NME in % of sqrt(w h), given the box', *sets])} |\n{'|---' * (1 + len(sets))}|"
+    rows = [f"| {' | '.join([name, *(f'{values[key]:.3g}' for key in sets)])} |" for name, values in comparison.items()]
+    return "\n".join(["", head, *rows, ""])
 
 
 def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,11 +40,12 @@ class Residual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Feature maps at strides 4, 8, 16, ... of a one-channel image (N, 1, H, W)."""
+    """Feature maps at strides 4, 8, 16, ... of an image (N, channels, H, W)."""
 
-    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int]):
+    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int], channels: int = 1):
         super().__init__()
-        self.stem = nn.Sequential(conv(1, stem, 2), nn.ReLU())
+        self.widths = tuple(widths)
+        self.stem = nn.Sequential(conv(channels, stem, 2), nn.ReLU())
         self.stages = nn.ModuleList()
         before = stem
         for width, depth in zip(widths, depths, strict=True):
@@ -58,6 +59,28 @@ class Backbone(nn.Module):
         for stage in self.stages:
             maps.append(stage(maps[-1]))
         return maps[1:]
+
+
+class TimmBackbone(nn.Module):
+    """Feature maps at strides 8 and 16 of a backbone of the library timm (needs it installed), by its name there."""
+
+    def __init__(self, timm: str, channels: int, pretrained: bool = False):
+        super().__init__()
+        import timm as library
+
+        strides = library.create_model(timm, features_only=True).feature_info.reduction()
+        if not {8, 16} <= set(strides):
+            raise ValueError(f"{timm} has feature maps at strides {strides}, expected 8 and 16 among them")
+        wanted = [strides.index(8), strides.index(16)]
+        self.features = library.create_model(
+            timm, features_only=True, out_indices=wanted, in_chans=channels, pretrained=pretrained
+        )
+        self.widths = tuple(self.features.feature_info.channels())
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Images (N, channels, H, W) in [0, 1] -> two maps."""
+        maps: list[Tensor] = self.features((image - 0.45) / 0.225)  # about ImageNet's mean and deviation
+        return maps
 
 
 class Prediction(NamedTuple):
@@ -81,19 +104,17 @@ class Prediction(NamedTuple):
 
 
 class LandmarkEncoder(nn.Module):
-    """Features (N, neck, size / 8, size / 8) of a crop (N, 1, size, size): strides 8 and 16 of a backbone, joined."""
+    """Features (N, neck, size / 8, size / 8) of a crop (N, channels, size, size): strides 8 and 16 of a backbone, joined."""
 
-    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int):
+    def __init__(self, backbone: Backbone | TimmBackbone, neck: int):
         super().__init__()
-        if len(widths) != 3:
-            raise ValueError(f"the landmark network has stages at strides 4, 8 and 16, but widths are {list(widths)}")
-        self.backbone = Backbone(stem, widths, depths)
-        self.lateral = nn.ModuleList([conv(width, neck, kernel=1) for width in widths[1:]])
+        self.backbone = backbone
+        self.lateral = nn.ModuleList([conv(width, neck, kernel=1) for width in backbone.widths[-2:]])
         self.merge = nn.Sequential(conv(neck, neck), nn.ReLU())
 
     def forward(self, image: Tensor) -> Tensor:
         """See the class."""
-        _, fine, coarse = self.backbone(image)
+        fine, coarse = self.backbone(image)[-2:]
         up = functional.interpolate(self.lateral[1](coarse), scale_factor=2, mode="nearest")
         return self.merge(functional.relu(self.lateral[0](fine) + up))
 
@@ -131,12 +152,18 @@ class LandmarkHead(nn.Module):
 
 
 class LandmarkNet(nn.Module):
-    """Points, their spread and a face score from crops (N, 1, size, size) in [0, 1]: ``head(encoder(image))``."""
+    """Points, their spread and a face score from crops (N, channels, size, size) in [0, 1]: ``head(encoder(image))``.
 
-    def __init__(self, size: int, stem: int, widths: Sequence[int], depths: Sequence[int], neck: int, bins: int, hidden: int):
+    ``backbone`` are the arguments of ``Backbone``, with stages at strides 4, 8 and 16, or of ``TimmBackbone``.
+    """
+
+    def __init__(self, size: int, neck: int, bins: int, hidden: int, channels: int = 1, **backbone: Any):
         super().__init__()
-        self.size = size
-        self.encoder = LandmarkEncoder(stem, widths, depths, neck)
+        self.size, self.channels, self.neck, self.bins = size, channels, neck, bins
+        if "timm" not in backbone and len(backbone["widths"]) != 3:
+            raise ValueError(f"the landmark network has stages at strides 4, 8 and 16, but widths are {backbone['widths']}")
+        make = TimmBackbone if "timm" in backbone else Backbone
+        self.encoder = LandmarkEncoder(make(channels=channels, **backbone), neck)
         self.head = LandmarkHead(neck, (size // 8) ** 2, bins, hidden)
 
     def forward(self, image: Tensor) -> Prediction:

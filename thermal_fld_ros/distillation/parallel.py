@@ -27,6 +27,11 @@ class Process:
         """The network with gradients averaged over all processes; itself when there is one process."""
         return nn.parallel.DistributedDataParallel(network) if self.count > 1 else network
 
+    def wait(self) -> None:
+        """Until every process has come here."""
+        if self.count > 1:
+            distributed.barrier()
+
 
 @contextmanager
 def this_process() -> Iterator[Process]:

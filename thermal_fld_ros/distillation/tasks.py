@@ -35,16 +35,25 @@ class Task(Protocol):
     network: nn.Module
     training_set: Dataset[Any]
 
-
-    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Named loss terms; the trainer minimises their sum."""
+    def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Named loss terms, when a share of the training (0 to 1) is done; the trainer minimises their sum."""
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Named figures; the first is the one to minimise."""
 
 
+CHANNELS = {"thermal": 1, "rgb": 3}
+"""Of the images of each modality."""
+
+
+def landmark_net(config: dict[str, Any], **more: Any) -> LandmarkNet:
+    """The network of a configuration, untrained; thermal unless its ``modality`` is "rgb"."""
+    return LandmarkNet(config["size"], channels=CHANNELS[config.get("modality", "thermal")], **config["network"], **more)
+
+
 NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "landmarks": lambda config: LandmarkNet(size=config["size"], **config["network"]),
+    "landmarks": landmark_net,
+    "distillation": landmark_net,
     "detection": lambda config: FaceDetectorNet(**config["network"]),
 }
 
@@ -63,36 +72,72 @@ class LandmarkTask:
         self.training_set: Dataset[Any] = _LandmarkSamples(config, Path(config["faces"]), Path(config["frames"]))
         self.validation_set = _LandmarkSamples(config, Path(config["validation"]), None)
 
-    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Point error in units of the box, its predicted spread, coordinate distributions, face or not; masked where there is none."""
+    def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
+        """Terms of ``landmark_losses``, and face or not."""
         found: Prediction = network(batch["image"])
         face = batch["face"]
-        count = face.sum().clamp(min=1) * 68
-        error = (found.points - batch["points"]).norm(dim=-1) / batch["box"][:, None]
-        # the spread learns the error's size but does not excuse hard points
-        log_spread = found.log_spread.float()
-        spread = 2 * log_spread + error.detach() * torch.exp(-log_spread)
-        unlikely = cross_entropy(found.distribution, batch["points"])
-        return {
-            "points": (error * face[:, None]).sum() / count * 10,
-            "spread": (spread * face[:, None]).sum() / count * 0.1,
-            "distribution": (unlikely * face[:, None]).sum() / count * 0.3,
-            "score": functional.binary_cross_entropy_with_logits(found.logit.float(), face) * 0.2,
-        }
+        terms = landmark_losses(found, batch["points"], batch["box"], face[:, None].expand(-1, 68))
+        return terms | {"score": score_loss(found, face)}
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """NME in % of sqrt(w h) of the box, on the un-augmented validation faces at their true crops."""
-        errors = []
-        for start in range(0, len(self.validation_set), 250):
-            samples = [self.validation_set.plain(k) for k in range(start, min(start + 250, len(self.validation_set)))]
-            image = torch.from_numpy(np.stack([s["image"] for s in samples]))
-            points = network(image).points.numpy()
-            truth = np.stack([s["points"] for s in samples])
-            box = np.array([s["box"] for s in samples])
-            errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
-        error = np.concatenate(errors)
-        return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
+        """Figures of ``validation_figures``."""
+        return validation_figures(network, self.validation_set)
+
+
+def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    """Point error in units of the box, its predicted spread, coordinate distributions.
+
+    Parameters
+    ----------
+    found : Prediction
+    points : (N, 68, 2)
+        The true ones.
+    box : (N,)
+        sqrt(w h) of the face box, in units of the crop's side.
+    weight : (N, 68)
+        Of each point in the means; 0 where the truth is not known.
+    """
+    count = weight.sum().clamp(min=1)
+    error = (found.points - points).norm(dim=-1) / box[:, None]
+    # the spread learns the error's size but does not excuse hard points
+    log_spread = found.log_spread.float()
+    spread = 2 * log_spread + error.detach() * torch.exp(-log_spread)
+    unlikely = cross_entropy(found.distribution, points)
+    return {
+        "points": (error * weight).sum() / count * 10,
+        "spread": (spread * weight).sum() / count * 0.1,
+        "distribution": (unlikely * weight).sum() / count * 0.3,
+    }
+
+
+def score_loss(found: Prediction, face: Tensor) -> Tensor:
+    """Of the probability that a crop shows a face, against whether it does (N,)."""
+    return functional.binary_cross_entropy_with_logits(found.logit.float(), face) * 0.2
+
+
+class PlainSamples(Protocol):
+    """Faces without augmentation, as ``validation_figures`` takes them."""
+
+    def __len__(self) -> int: ...
+
+    def plain(self, k: int) -> dict[str, Any]:
+        """Face k: ``image`` (channels, S, S), ``points`` (68, 2) and ``box`` in units of the crop's side."""
+
+
+@torch.no_grad()
+def validation_figures(network: nn.Module, faces: PlainSamples) -> dict[str, float]:
+    """NME in % of sqrt(w h) of the box, on un-augmented faces at their true crops."""
+    errors = []
+    for start in range(0, len(faces), 250):
+        samples = [faces.plain(k) for k in range(start, min(start + 250, len(faces)))]
+        image = torch.from_numpy(np.stack([s["image"] for s in samples]))
+        points = network(image).points.numpy()
+        truth = np.stack([s["points"] for s in samples])
+        box = np.array([s["box"] for s in samples])
+        errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
+    error = np.concatenate(errors)
+    return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
 
 
 def cross_entropy(distribution: Tensor, points: Tensor) -> Tensor:
@@ -107,54 +152,40 @@ def sampled(image: NDArray[np.uint16], crop: Affine, size: tuple[int, int]) -> A
     return decode_array(image).sample(crop, size).astype(np.float32)
 
 
-class _LandmarkSamples(Dataset[dict[str, Any]]):
-    def __init__(self, config: dict[str, Any], faces: Path, frames: Path | None):
-        self.images, labels = load_shards(faces)
-        nearest = np.flatnonzero(np.append(np.diff(labels["frame"]) > 0, True))  # the last face of each image is in front
-        self.points = labels["points"][nearest]
-        self.size, self.scale = config["size"], config["crop_scale"]
-        self.normalisation = Normalisation(**config["normalisation"])
-        self.negatives = config["negatives"] if frames else 0.0
-        self.without = config.get("without", ())
-        if frames:
-            self.frames, self.frame_labels = load_shards(frames)
+def jittered(crop: Affine, size: int, rng: np.random.Generator) -> Affine:
+    """A crop of ``size`` pixels as they come from a detector or from last frame's points."""
+    middle = (size - 1) / 2
+    coarse = rng.random() < 0.35  # straight from the detector
+    angle = np.deg2rad(rng.normal(0, 20 if coarse else 5))
+    zoom = np.exp(rng.normal(0, 0.12 if coarse else 0.05))
+    shift = rng.normal(0, 0.07 if coarse else 0.025, 2) * size
+    return crop @ Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
 
-    def __len__(self) -> int:
-        return len(self.images)
 
-    def __getitem__(self, k: int) -> dict[str, Any]:
-        rng = np.random.default_rng(int(torch.randint(2**62, ())))
-        if rng.random() < self.negatives:
-            return self._negative(rng)
-        points = self.points[k].astype(np.float64)
-        crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
-        image = self.images[k]
-        if rng.random() < 0.5:
-            image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
-            points[:, 1] = self.points[k][MIRROR68, 1]
-            crop = self._jittered(crop_from_points(points, self.size, self.scale), rng)
-        return self._sample(appearance(sampled(image, crop, (self.size, self.size)), rng, self.without), crop.inverse()(points))
+def in_crop(image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
+    """A sample of the landmark network: image (channels, S, S), points (68, 2) in crop pixels or None where there is no face."""
+    size = image.shape[-1]
+    face = points is not None
+    if points is None:
+        points = np.zeros((68, 2))
+    unit = (points - (size - 1) / 2) / size
+    box = np.sqrt(np.prod(np.ptp(unit, axis=0))) if face else 1.0
+    return {"image": image, "points": unit.astype(np.float32), "box": np.float32(box), "face": np.float32(face)}
 
-    def plain(self, k: int) -> dict[str, Any]:
-        """Sample k without augmentation."""
-        crop = crop_from_points(self.points[k], self.size, self.scale)
-        return self._sample(sampled(self.images[k], crop, (self.size, self.size)), crop.inverse()(self.points[k]))
 
-    def _jittered(self, crop: Affine, rng: np.random.Generator) -> Affine:
-        """As crops come from a detector or from last frame's points."""
-        middle = (self.size - 1) / 2
-        coarse = rng.random() < 0.35  # straight from the detector
-        angle = np.deg2rad(rng.normal(0, 20 if coarse else 5))
-        zoom = np.exp(rng.normal(0, 0.12 if coarse else 0.05))
-        shift = rng.normal(0, 0.07 if coarse else 0.025, 2) * self.size
-        return crop @ Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
+class NoFaces:
+    """Crops of rendered frames that show no face."""
 
-    def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
-        """A crop that shows no face: of some candidates in a frame the one with the most structure."""
+    def __init__(self, frames: Path, size: int, scale: float):
+        self.frames, self.labels = load_shards(frames)
+        self.size, self.scale = size, scale
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """A crop (size, size) in the frame's unit: of some candidates the one with the most structure."""
         k = int(rng.integers(len(self.frames)))
         frame = self.frames[k]
-        mine = (self.frame_labels["frame"] == k) & self.frame_labels["facing"]
-        faces = self.frame_labels["points"][mine]
+        mine = (self.labels["frame"] == k) & self.labels["facing"]
+        faces = self.labels["points"][mine]
         best, most = crop_from_box([0, 0, 1, 1], self.size, self.scale), -1.0
         for _ in range(6):
             side = np.exp(rng.uniform(np.log(15), np.log(180)))
@@ -167,16 +198,44 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             thumbnail = sampled(frame, crop @ Affine.scaling(8.0), (self.size // 8, self.size // 8))
             if thumbnail.std() > most:
                 best, most = crop, float(thumbnail.std())
-        return self._sample(appearance(sampled(frame, best, (self.size, self.size)), rng, self.without), None)
+        return sampled(frame, best, (self.size, self.size))
+
+
+class _LandmarkSamples(Dataset[dict[str, Any]]):
+    def __init__(self, config: dict[str, Any], faces: Path, frames: Path | None):
+        self.images, labels = load_shards(faces)
+        nearest = np.flatnonzero(np.append(np.diff(labels["frame"]) > 0, True))  # the last face of each image is in front
+        self.points = labels["points"][nearest]
+        self.size, self.scale = config["size"], config["crop_scale"]
+        self.normalisation = Normalisation(**config["normalisation"])
+        self.negatives = config["negatives"] if frames else 0.0
+        self.without = config.get("without", ())
+        if frames:
+            self.no_faces = NoFaces(frames, self.size, self.scale)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        if rng.random() < self.negatives:
+            return self._sample(appearance(self.no_faces.draw(rng), rng, self.without), None)
+        points = self.points[k].astype(np.float64)
+        crop = jittered(crop_from_points(points, self.size, self.scale), self.size, rng)
+        image = self.images[k]
+        if rng.random() < 0.5:
+            image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
+            points[:, 1] = self.points[k][MIRROR68, 1]
+            crop = jittered(crop_from_points(points, self.size, self.scale), self.size, rng)
+        return self._sample(appearance(sampled(image, crop, (self.size, self.size)), rng, self.without), crop.inverse()(points))
+
+    def plain(self, k: int) -> dict[str, Any]:
+        """Sample k without augmentation."""
+        crop = crop_from_points(self.points[k], self.size, self.scale)
+        return self._sample(sampled(self.images[k], crop, (self.size, self.size)), crop.inverse()(self.points[k]))
 
     def _sample(self, image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
-        face = points is not None
-        if points is None:
-            points = np.zeros((68, 2))
-        unit = (points - (self.size - 1) / 2) / self.size
-        box = np.sqrt(np.prod(np.ptp(unit, axis=0))) if face else 1.0
-        return {"image": normalise(image, self.normalisation)[None], "points": unit.astype(np.float32),
-                "box": np.float32(box), "face": np.float32(face)}  # fmt: skip
+        return in_crop(normalise(image, self.normalisation)[None], points)
 
 
 class DetectionTask:
@@ -192,7 +251,7 @@ class DetectionTask:
         self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config["frames"]))
         self.validation_set = _DetectionSamples(config, Path(config["validation"]))
 
-    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """Focal loss of the centres' heat map (CenterNet, Zhou et al., 2019) and generalised IoU of the boxes."""
         logit, edges = network(batch["image"])
         logit, edges = logit.float(), edges.float()
@@ -328,6 +387,3 @@ def pairwise_iou(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 def _extents(corners: NDArray[Any]) -> NDArray[Any]:
     """Corners x0, y0, x1, y1 (N, 4) -> x, y, width, height."""
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-
-
-TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {"landmarks": LandmarkTask, "detection": DetectionTask}

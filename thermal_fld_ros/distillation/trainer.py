@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,17 @@ import yaml
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
-from thermal_fld_ros.distillation.tasks import NETWORKS, TASKS, Task
+from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask, Task
 from thermal_fld_ros.provenance import git_state
+
+TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
+    "landmarks": LandmarkTask,
+    "detection": DetectionTask,
+    "distillation": DistillationTask,
+}
 
 
 def load_config(file: Path) -> dict[str, Any]:
@@ -29,12 +37,16 @@ def load_config(file: Path) -> dict[str, Any]:
     ValueError
         When a key that every training needs is missing.
     """
-    config = yaml.safe_load(file.read_text())
+    return checked(yaml.safe_load(file.read_text()), str(file))
+
+
+def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
+    """The configuration, if it has what every training needs; else ValueError says where what is missing."""
     missing = {"task", "seed", "epochs", "batch", "learning_rate", "weight_decay", "workers"} - set(config)
     if missing:
-        raise ValueError(f"{file} lacks {', '.join(sorted(missing))}")
+        raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
     if config["task"] not in TASKS:
-        raise ValueError(f"{file}: task is {config['task']!r}, expected one of {', '.join(TASKS)}")
+        raise ValueError(f"{where}: task is {config['task']!r}, expected one of {', '.join(TASKS)}")
     return dict(config)
 
 
@@ -74,6 +86,7 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
             (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
         if log:
             log.close()
+        process.wait()  # the checkpoint is there for everybody
     return dict(state["figures"]) if process.rank == 0 else {}
 
 
@@ -114,15 +127,15 @@ def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, confi
            process: Process) -> dict[str, float]:  # fmt: skip
     """Train for one epoch; means of this process's loss terms, the last learning rate, and the time."""
     sums: dict[str, Tensor] = {}
-    started, rate = time.monotonic(), 0.0
+    started, rate, total = time.monotonic(), 0.0, config["epochs"] * len(loader)
     bar = tqdm(
         loader.epoch(epoch), desc=f"epoch {epoch + 1}", total=len(loader), mininterval=5, disable=process.rank > 0
     )
     for step, batch in enumerate(bar, epoch * len(loader)):
         batch = {name: value.to(process.device) for name, value in batch.items()}
         with torch.autocast(process.device.type, torch.bfloat16):
-            terms = task.loss(learner.parallel, batch)
-        rate = config["learning_rate"] * schedule(step, config["epochs"] * len(loader))
+            terms = task.loss(learner.parallel, batch, step / total)
+        rate = config["learning_rate"] * schedule(step, total)
         learner.step(torch.stack(list(terms.values())).sum(), rate, keep=min(0.999, step / (step + 20)))
         for name, value in terms.items():
             sums[name] = sums.get(name, torch.zeros((), device=process.device)) + value.detach()
@@ -167,17 +180,3 @@ def recipes(config: dict[str, Any]) -> dict[str, Any]:
     """How the rendered data sets of a configuration were made, by the configuration's key."""
     notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
     return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}
-
-
-def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The averaged network of a checkpoint, in evaluation mode, and the checkpoint itself (config, figures, git, recipes).
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such file.
-    """
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
-    network = NETWORKS[state["config"]["task"]](state["config"])
-    network.load_state_dict(state["averaged"])
-    return network.eval(), state

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Crops of pairs for training: both halves through one map, each with the appearance of its own kind of camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from thermal_fld_ros.datasets.pairs import Pair, read_pairs
+from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, colour_appearance
+from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled
+from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.decoding import decode_array
+from thermal_fld_ros.perception.geometry import Affine, box_around
+from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+
+
+class PairSamples(Dataset[dict[str, Any]]):
+    """Augmented crops of the faces in a folder of pairs.
+
+    Configuration: ``size``, ``crop_scale``, ``normalisation``, and if wanted ``count`` (the first pairs only), ``labelled`` (the first
+    pairs only keep their labels), ``registration`` (how far the teacher's colour crop is moved about at random, as the renderer's
+    ``misregistration``), ``without`` (ingredients of the thermal augmentation to leave out) and ``negatives`` (share of
+    crops without a face, thermal only).
+
+    A sample is a dictionary of float32 arrays:
+
+    ========== ===================== =====================================================================
+    ``image``  (channels, S, S)      of the trained network's modality
+    ``view``   (channels, S, S)      of the teacher's, where that is another; zeros where it is missing
+    ``taught`` ()                    1 where the teacher has an image
+    ``points`` (68, 2)               in units of the crop's side, origin in its middle
+    ``known``  (68,)                 1 where a point is labelled
+    ``face``   ()                    1 where there is a face
+    ========== ===================== =====================================================================
+
+    Parameters
+    ----------
+    folder : Path
+        Of the pairs.
+    modality : str
+        "thermal" or "rgb", of the trained network; pairs without such an image are left out, and counted in ``left_out``.
+    view : str or None
+        The teacher's modality, where that is another.
+    frames : Path, optional
+        Rendered frames for crops without a face.
+    """
+
+    def __init__(
+        self, config: dict[str, Any], folder: Path, modality: str, view: str | None = None, frames: Path | None = None
+    ):
+        pairs = read_pairs(folder)[: config.get("count")]
+        labelled = config.get("labelled", len(pairs))
+        pairs = pairs[:labelled] + [replace(pair, face=replace(pair.face, points=None)) for pair in pairs[labelled:]]
+        self.pairs = [pair for pair in pairs if getattr(pair, modality) is not None]
+        self.left_out = len(pairs) - len(self.pairs)
+        if not self.pairs:
+            raise ValueError(f"{folder}: none of {len(pairs)} pairs has a {modality} image")
+        self.modality, self.view = modality, view
+        self.size, self.scale = config["size"], config["crop_scale"]
+        self.normalisation = Normalisation(**config["normalisation"])
+        self.without = config.get("without", ())
+        self.registration = config.get("registration", 0.0)
+        self.negatives = config["negatives"] if frames else 0.0
+        if frames:
+            self.no_faces = NoFaces(frames, self.size, self.scale)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        if rng.random() < self.negatives:
+            return self._negative(rng)
+        pair = self.pairs[k]
+        mirrored = rng.random() < 0.5
+        width = pair.pixels("rgb" if pair.thermal is None else "thermal").shape[1]
+        crop = self._crop(pair, width if mirrored else None, lambda crop: jittered(crop, self.size, rng))
+        sample = {
+            "image": self._image(pair, self.modality, crop, rng),
+            "taught": np.float32(1),
+            "face": np.float32(1),
+            **self._labels(pair, crop, mirrored),
+        }
+        if self.view is not None:
+            missing = getattr(pair, self.view) is None
+            seen = crop @ self._shaken(rng)
+            blank = np.zeros((3 if self.view == "rgb" else 1, self.size, self.size), np.float32)
+            sample["view"] = blank if missing else self._image(pair, self.view, seen, rng)
+            sample["taught"] = np.float32(not missing)
+        return sample
+
+    def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
+        image = normalise(appearance(self.no_faces.draw(rng), rng, self.without), self.normalisation)[None]
+        sample = {"image": image, "taught": np.float32(self.view is None), "face": np.float32(0),
+                  "points": np.zeros((68, 2), np.float32), "known": np.zeros(68, np.float32)}  # fmt: skip
+        return sample | ({} if self.view is None else {"view": np.zeros((3, self.size, self.size), np.float32)})
+
+    def _crop(self, pair: Pair, mirror: int | None, jitter: Callable[[Affine], Affine]) -> Affine:
+        """From the crop's pixels to the image's; in an image of width ``mirror`` left and right are changed."""
+        flip = Affine.identity() if mirror is None else Affine(np.array([[-1.0, 0, mirror - 1], [0, 1, 0]]))
+        points = pair.face.points
+        if points is not None and np.isfinite(points).all():
+            seen = flip(points) if mirror is None else flip(points)[MIRROR68]
+            return flip @ jitter(crop_from_points(seen, self.size, self.scale))
+        corners = np.array([pair.face.box[:2], pair.face.box[:2] + pair.face.box[2:]])
+        return flip @ jitter(crop_from_box(box_around(flip(corners)), self.size, self.scale))
+
+    def _image(self, pair: Pair, modality: str, crop: Affine, rng: np.random.Generator | None) -> Array:
+        """The network's input of a modality, with the appearance of some camera where there are chances."""
+        pixels = pair.pixels(modality)
+        if modality == "thermal":
+            grey = sampled(pixels, crop, (self.size, self.size))
+            return normalise(grey if rng is None else appearance(grey, rng, self.without), self.normalisation)[None]
+        to_rgb = Affine.identity() if pair.thermal is None else pair.to_rgb
+        colour = sampled_colour(pixels, to_rgb @ crop, (self.size, self.size))
+        return np.moveaxis(colour if rng is None else colour_appearance(colour, rng), -1, 0)
+
+    def _shaken(self, rng: np.random.Generator) -> Affine:
+        """A small map of the crop onto itself: the two cameras are never registered perfectly."""
+        amount, middle = self.registration, (self.size - 1) / 2
+        angle, zoom = rng.normal(0, np.deg2rad(1.5)) * amount, np.exp(rng.normal(0, 0.02) * amount)
+        shift = rng.normal(0, 0.02, 2) * amount * self.size
+        return Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
+
+    def _labels(self, pair: Pair, crop: Affine, mirrored: bool) -> dict[str, Array]:
+        points = np.full((68, 2), np.nan) if pair.face.points is None else pair.face.points
+        if mirrored:
+            points = points[MIRROR68]
+        unit = (crop.inverse()(points) - (self.size - 1) / 2) / self.size
+        known = np.isfinite(unit).all(axis=1)
+        return {"points": np.where(known[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
+
+
+class PlainPairs:
+    """The wholly labelled faces of a folder of pairs at their true crops, without augmentation: for validation."""
+
+    def __init__(self, config: dict[str, Any], folder: Path, modality: str):
+        everything = {key: config[key] for key in ("size", "crop_scale", "normalisation")}
+        self.samples = PairSamples(everything, folder, modality)
+        self.pairs = [p for p in self.samples.pairs if p.face.points is not None and np.isfinite(p.face.points).all()]
+        if not self.pairs:
+            raise ValueError(f"{folder}: no face has all 68 labels")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def plain(self, k: int) -> dict[str, Any]:
+        """Sample k, as ``validation_figures`` takes it."""
+        pair, samples = self.pairs[k], self.samples
+        crop = samples._crop(pair, None, lambda crop: crop)
+        assert pair.face.points is not None
+        return in_crop(samples._image(pair, samples.modality, crop, None), crop.inverse()(pair.face.points))
+
+
+def sampled_colour(image: NDArray[np.uint8], crop: Affine, size: tuple[int, int]) -> Array:
+    """A crop (H, W, 3) float32 in [0, 1] of a colour image (H, W, 3), fetched channel by channel as a thermal one is."""
+    channels = [decode_array(image[:, :, k]).sample(crop, size) for k in range(3)]
+    return np.stack(channels, axis=-1).astype(np.float32) / np.float32(255)
