@@ -208,15 +208,6 @@ def open_shards(folder: Path) -> Iterator[tuple[dict[str, NDArray[Any]], dict[st
         yield {kind: np.load(_beside(file, kind), mmap_mode="r") for kind in kinds}, labels
 
 
-def open_shards(folder: Path) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, NDArray[np.generic]]]]:
-    """Each whole shard: its images by kind, which stay on the disk until they are looked at, and its labels."""
-    for file in _whole(folder):
-        kinds = [kind for kind in ("images", "rgb") if _beside(file, kind).exists()]
-        with np.load(file) as data:
-            labels = {name: data[name] for name in data.files}
-        yield {kind: np.load(_beside(file, kind), mmap_mode="r") for kind in kinds}, labels
-
-
 def _whole(folder: Path) -> list[Path]:
     files = sorted(folder.glob("labels_*.npz"))
     if not files:
