@@ -17,7 +17,7 @@ from pathlib import Path
 from thermal_fld_ros import cli
 
 # Modules of optional dependencies, and the extra of this package that brings them.
-EXTRAS = {"train": ("torch", "numba", "onnx", "tqdm", "yaml"), "teacher": ("mediapipe",)}
+EXTRAS = {"train": ("torch", "numba", "onnx", "tqdm", "yaml", "matplotlib"), "teacher": ("mediapipe",)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

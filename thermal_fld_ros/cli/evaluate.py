@@ -27,6 +27,7 @@ from thermal_fld_ros.evaluation.report import text
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.models import ModelError, default_model_folder
 from thermal_fld_ros.perception.sources import SourceError
+from thermal_fld_ros.provenance import git_state
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,4 +149,9 @@ def _evaluate(
             for one in runs:
                 figures = run_figures(data, one, point_sets, least_iou)
                 rows.append({"data": data.name, "model": one.name, **figures})
-    return {"iou": least_iou, "data": {data.name: data_figures(data) for data in sets}, "rows": rows}
+    return {
+        "git": git_state(),
+        "iou": least_iou,
+        "data": {data.name: data_figures(data) for data in sets},
+        "rows": rows,
+    }

@@ -169,7 +169,7 @@ def _about(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def read_predictions(name: str, path: Path, data: DataSet) -> Run | None:
-    """What another tool found, from a JSON file described in docs/accuracy.md.
+    """What another tool found, from a JSON file described in docs/datasets.md.
 
     ``{"scheme": "ibug68", "data": {DATA SET: {IMAGE: {"found": [[[x, y] * 68], ...], "given": [[[x, y] * 68] or null, ...]}}}}``:
     of each image the faces found in the whole of it, and in the same order as the labelled faces those found when their box was

@@ -117,7 +117,7 @@ def opening_agreement(predicted: ArrayLike, labelled: ArrayLike) -> dict[str, An
     rises = wide.any() and not wide.all()
     return {
         "frames": len(truth),
-        "correlation": round(covariance / spread, 3) if spread > 0 else None,
+        "correlation": round(covariance / spread, 3) if spread > 1e-12 else None,
         "predicted_range": round(float(np.subtract(*np.percentile(found, (95, 5)))), 4),
         "labelled_range": round(float(np.subtract(*np.percentile(truth, (95, 5)))), 4),
         "predicted_rise": round(float(found[wide].mean() - found[~wide].mean()), 4) if rises else None,

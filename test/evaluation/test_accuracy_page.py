@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+import re
+import runpy
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_says_what_the_results_say() -> None:
+    report = runpy.run_path(str(ROOT / "scripts/accuracy_report.py"))
+    page = (ROOT / "docs/accuracy.md").read_text(encoding="utf-8")
+    assert page == report["text"](report["load"]())
+    for image in re.findall(r"\((images/.+?)\)", page):
+        assert (ROOT / "docs" / image).is_file()

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of made-up predictions on a made-up data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, LabelledFace, Sample, Scheme, face_from
+from thermal_fld_ros.evaluation.figures import data_figures, run_figures
+from thermal_fld_ros.evaluation.metrics import POINT_SETS
+from thermal_fld_ros.evaluation.protocols import Detections, Found, Run
+from thermal_fld_ros.evaluation.report import plots_of, text
+from thermal_fld_ros.perception.sources import RawImage
+
+POINTS = np.column_stack([np.tile(np.linspace(0, 40, 17), 4), np.repeat(np.linspace(0, 40, 4), 17)])  # box 40 x 40
+
+
+def face(x: float = 0.0, scheme: Scheme = SCHEMES["ibug68"], **told: Any) -> LabelledFace:
+    return face_from("test", points=scheme.select(POINTS + (x, 0)), scheme=scheme, **told)
+
+
+def sample(name: str, *faces: LabelledFace, **told: Any) -> Sample:
+    image = RawImage.from_array(np.zeros((60, 400), np.uint8))
+    return Sample(name, lambda: image, faces, **told)
+
+
+def figures(data: DataSet, **run: Any) -> dict[str, Any]:
+    return run_figures(data, Run("model", **run), POINT_SETS, 0.4)
+
+
+def test_given_box_by_hand() -> None:
+    data = DataSet("set", [sample("a", face()), sample("b", face())], SCHEMES["ibug68"])
+    wrong = POINTS.copy()
+    wrong[36:48] += (0, 4)  # the eyes by a tenth of the face
+    result = figures(data, given=[[Found(wrong)], [None]])["given_box"]
+    assert result["main"] == "68"
+    assert result["points"]["68"]["nme"] == pytest.approx(10 * 12 / 68, abs=1e-3)
+    assert result["points"]["51"]["nme"] == pytest.approx(10 * 12 / 51, abs=1e-3)
+    assert result["points"]["54"]["nme"] == pytest.approx(10 * 12 / 54, abs=1e-3)
+    assert (result["points"]["68"]["faces"], result["points"]["68"]["missed"]) == (2, 1)
+    eyes = np.linalg.norm(POINTS[45] - POINTS[36])
+    assert result["points"]["68"]["nme_interocular"] == pytest.approx(100 * 4 * 12 / 68 / eyes, abs=1e-3)
+    assert result["regions"]["eyes"] == pytest.approx(10.0)
+    assert result["regions"]["jaw"] == result["regions"]["inner mouth"] == 0.0
+
+
+def test_groups_by_yaw_and_glasses() -> None:
+    faces = [face(yaw=-20.0, glasses=True), face(yaw=22.0, glasses=False), face(yaw=80.0, glasses=False)]
+    data = DataSet("set", [sample(str(k), one) for k, one in enumerate(faces)], SCHEMES["ibug68"])
+    result = figures(data, given=[[Found(POINTS)], [Found(POINTS + (4, 0))], [None]])["given_box"]
+    assert {name: row["faces"] for name, row in result["yaw"].items()} == {"15-30": 2, "75-90": 1}
+    assert result["yaw"]["15-30"]["nme"] == pytest.approx(5.0)
+    assert result["yaw"]["75-90"] == {"faces": 1, "missed": 1, "nme": None, "failure_10": 1.0}
+    assert result["glasses"]["with"]["nme"] == 0.0
+    assert result["glasses"]["without"]["failure_10"] == 0.5
+    assert "mask" not in result
+
+
+@pytest.mark.parametrize(("scheme", "sets"), [("ibug51", ["51"]), ("sftl54", ["54"]), ("tfw5", ["5"])])
+def test_only_sets_whose_points_are_all_labelled_are_scored(scheme: str, sets: list[str]) -> None:
+    box = None if scheme == "sftl54" else [0, 0, 40, 40]
+    data = DataSet("set", [sample("a", face(scheme=SCHEMES[scheme], box=box))], SCHEMES[scheme])
+    result = figures(data, given=[[Found(POINTS + (2, 0))]])["given_box"]
+    assert list(result["points"]) == sets
+    assert result["points"][sets[0]]["nme"] == pytest.approx(5.0)
+
+
+def test_points_that_are_not_scored_still_tell_the_face() -> None:
+    data = DataSet("set", [sample("a", face())], SCHEMES["ibug68"], scored=tuple(range(17, 68)))
+    wrong = POINTS.copy()
+    wrong[:17] += 100
+    result = figures(data, given=[[Found(wrong, np.full(68, 0.9))]])
+    assert {name: row["nme"] for name, row in result["given_box"]["points"].items()} == {"51": 0.0}
+    assert "jaw" not in result["given_box"]["regions"]
+    assert result["calibration"]["all"]["points"] == 51
+
+
+def test_faces_that_need_not_be_found_are_neither_missed_nor_false() -> None:
+    data = DataSet("set", [sample("a", face(), face(100, required=False)), sample("b")], SCHEMES["ibug68"])
+    nothing = figures(data, found=[[], []])
+    assert nothing["detection"]["recall"] == 0.0
+    assert nothing["pipeline"]["points"]["68"]["failure_10"] == 1.0
+    both = figures(data, found=[[Found(POINTS), Found(POINTS + (100, 0))], [Found(POINTS)]])
+    assert both["detection"]["recall"] == both["detection"]["located"] == 1.0
+    assert (both["detection"]["false_faces"], both["detection"]["elsewhere"]) == (1, 1)
+    assert both["detection"]["precision"] == 0.5
+    assert both["pipeline"]["points"]["68"]["missed"] == 0
+
+
+def test_traps_and_other_peoples_boxes() -> None:
+    trap = np.array([190.0, 0.0, 60.0, 60.0])
+    loose = face_from("test", box=[0, 0, 90, 90])
+    data = DataSet("set", [sample("a", loose, traps=(trap,))])
+    result = figures(data, found=[[Found(POINTS + (20, 20)), Found(POINTS + (200, 0))]])["detection"]
+    assert (result["recall"], result["located"]) == (0.0, 1.0)
+    assert (result["false_faces"], result["elsewhere"], result["in_traps"]) == (2, 1, 1)
+
+
+def test_where_not_every_face_is_labelled_none_is_false() -> None:
+    data = DataSet("set", [sample("a", face())], SCHEMES["ibug68"], every_face=False)
+    run = {"found": [[Found(POINTS), Found(POINTS + (100, 0))]], "detections": [Detections(np.zeros((0, 4)), np.zeros(0))]}
+    result = figures(data, **run)
+    assert result["detection"]["recall"] == 1.0
+    assert not {"precision", "false_faces"} & set(result["detection"])
+    assert "detector" not in result
+
+
+def test_average_precision_by_size() -> None:
+    small = face_from("test", box=[0, 0, 20, 20])
+    large = face_from("test", box=[100, 0, 50, 50])
+    data = DataSet("set", [sample("a", small, large)])
+    found = Detections(np.array([[100.0, 0, 50, 50], [300, 0, 20, 20], [0, 0, 20, 20]]), np.array([0.9, 0.8, 0.7]))
+    result = figures(data, detections=[found])["detector"]
+    assert result["all"] == {"faces": 2, "ap": pytest.approx((1 + 2 / 3) / 2, abs=1e-3)}
+    assert result["0-24"] == {"faces": 1, "ap": 0.5}
+    assert result["48-96"] == {"faces": 1, "ap": 1.0}
+    assert "24-48" not in result
+
+
+def test_confidence_of_visible_and_hidden_points() -> None:
+    visible = np.ones(68, bool)
+    visible[:17] = False
+    data = DataSet("set", [sample("a", face(visible=visible))], SCHEMES["ibug68"])
+    predicted, confidence = POINTS.copy(), np.where(visible, 0.95, 0.25)
+    predicted[:17] += 10
+    result = figures(data, given=[[Found(predicted, confidence)]])["calibration"]
+    assert (result["visible"]["stated"], result["visible"]["observed"]) == (0.95, 1.0)
+    assert (result["hidden"]["stated"], result["hidden"]["observed"], result["hidden"]["ece"]) == (0.25, 0.0, 0.25)
+
+
+def test_tables_and_plots_of_all_this() -> None:
+    data = DataSet("My set", [sample("a", face(yaw=10.0)), sample("b")], SCHEMES["ibug68"], "by hand", left_out={"blurred": 2})
+    found = [[Found(POINTS, np.full(68, 0.5), "f1")], []]
+    row = figures(data, given=[[found[0][0]], []], found=found)
+    results = {"iou": 0.4, "data": {"My set": data_figures(data)}, "rows": [{"data": "My set", "model": "mine", **row}]}
+    tables = text(results)
+    assert "| My set | mine  | given box | 68" in tables
+    assert "yaw 0-15" in tables
+    assert results["data"]["My set"]["left_out"] == {"blurred": 2}
+    assert plots_of(results) == [("errors", "My set"), ("confidence", "My set"), ("yaw", "My set")]
