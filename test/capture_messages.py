@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import (
+    CAMERA_INFO,
     COMPRESSED_IMAGE,
     FACE_LANDMARKS,
     IMAGE,
@@ -44,6 +45,16 @@ def image(pixels: NDArray[Any], encoding: str, stamp: int = STAMP, padding: int 
 def compressed(pixels: NDArray[Any], suffix: str, form: str, stamp: int = STAMP) -> bytes:
     data = cv2.imencode(suffix, pixels)[1].reshape(-1)
     return bytes(types().serialize_cdr(types().types[COMPRESSED_IMAGE](header(stamp), form, data), COMPRESSED_IMAGE))
+
+
+def camera_info(stamp: int = STAMP) -> bytes:
+    kind = types().types[CAMERA_INFO]
+    region = types().types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    k = np.array([300.0, 0, 16, 0, 300, 12, 0, 0, 1])
+    message = kind(
+        header(stamp), 24, 32, "plumb_bob", np.zeros(5), k, np.eye(3).reshape(-1), np.zeros(12), 0, 0, region
+    )
+    return bytes(types().serialize_cdr(message, CAMERA_INFO))
 
 
 def face(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A detector node and a node that talks to it over DDS, spun in a thread."""
+"""A node under test and a node that talks to it over DDS, spun in a thread."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from thermal_fld_ros.nodes.messages import image_from_array, points_from_field
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE
 
 T = TypeVar("T")
+N = TypeVar("N")
 
 GENEROUS = 30.0
 """Seconds until a condition counts as never coming true; discovery alone may take some."""
@@ -40,28 +41,19 @@ FACE = (180.0, 110.0, 60.0)
 """Centre and width of the face in the default scene, off the middle so that a rotation shows."""
 
 
-class Rig:
-    def __init__(self, models: Path) -> None:
+class NodeRig:
+    """A node under test, a tester beside it, and what the one has said."""
+
+    def __init__(self, name: str, parameters: dict[str, Any]) -> None:
         self.namespace = f"/rig_{uuid.uuid4().hex[:8]}"
         self.node = rclpy.create_node("tester", namespace=self.namespace)
-        self.results: list[FaceLandmarksArray] = []
+        self.parameters = {"diagnostics_period": 0.1, **parameters}
         self.logs: list[str] = []
         self.statuses: list[DiagnosticStatus] = []
-        self.detector: DetectorNode | None = None
-        self.parameters: dict[str, Any] = {
-            "detector_model": str(models / DETECTOR_FILE),
-            "landmark_model": str(models / LANDMARKS_FILE),
-            "unit": "centikelvin",
-            "image_reliability": "reliable",
-            "diagnostics_period": 0.1,
-        }
-        self._seed = 0
-        self._stamps = 0
-        self._acted = 0
         self.diagnostics_time: Any = None
-        self._name = f"{self.namespace}/thermal_fld_detector"
-        self._images = self.node.create_publisher(Image, "image", QoSProfile(depth=10))
-        self.node.create_subscription(FaceLandmarksArray, "face_landmarks", self.results.append, 100)
+        self._tested: Any = None
+        self._acted = 0
+        self._name = f"{self.namespace}/{name}"
         self.node.create_subscription(Log, "/rosout", self._on_log, 100)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
         self._executor = SingleThreadedExecutor()
@@ -72,45 +64,24 @@ class Rig:
     def close(self) -> None:
         self._executor.shutdown()
         self._thread.join()
-        if self.detector is not None:
-            self.detector.close()
-            self.detector.destroy_node()
+        if self._tested is not None:
+            self._tested.close()
+            self._tested.destroy_node()
         self.node.destroy_node()
 
     # --- the node under test
 
-    def start(self, *, arguments: tuple[str, ...] = (), **parameters: Any) -> DetectorNode:
-        """Start the detector in this process, with `parameters` over `self.parameters`."""
+    def start_node(self, kind: type[N], arguments: tuple[str, ...], parameters: dict[str, Any]) -> N:
+        """Start the node in this process, with `parameters` over `self.parameters`."""
         values = {**self.parameters, **parameters}
-        self.detector = DetectorNode(
+        node = kind(
             namespace=self.namespace,
             parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
             cli_args=["--ros-args", *arguments] if arguments else None,
         )
-        self._executor.add_node(self.detector)
-        return self.detector
-
-    def start_connected(self, **parameters: Any) -> DetectorNode:
-        """Start the detector and wait until images and results get through."""
-        detector = self.start(**parameters)
-        self.connect()
-        return detector
-
-    def connect(self) -> None:
-        """Send empty scenes until one is answered; from then on no image is lost."""
-        self.wait_for(lambda: self._images.get_subscription_count() == 1, "the detector's image subscription")
-        known = len(self.results)
-
-        def answered() -> bool:
-            if len(self.results) > known:
-                return True
-            sent.append(self.publish(self.scene(face=None)))
-            time.sleep(0.1)
-            return False
-
-        sent: list[Image] = []
-        self.wait_for(answered, "a first result")
-        self.wait_for(lambda: self.results[-1].header == sent[-1].header, "the result of the last image")
+        self._tested = node
+        self._executor.add_node(node)
+        return node
 
     def change_state(self, transition: int) -> bool:
         request = ChangeState.Request()
@@ -133,44 +104,6 @@ class Rig:
         self.wait_for(future.done, f"an answer of {name}")
         self.node.destroy_client(client)
         return future.result()
-
-    # --- talking to it
-
-    def scene(self, face: tuple[float, float, float] | None = FACE) -> NDArray[np.uint16]:
-        """The default scene in centikelvin, with noise of its own each time."""
-        self._seed += 1
-        return face_scene(SIZE, [face] if face else [], seed=self._seed)
-
-    def header(self) -> Header:
-        """A header with a stamp of its own, a frame later each time."""
-        self._stamps += 1
-        stamp = rclpy.time.Time(seconds=1000, nanoseconds=self._stamps * 33_000_000)
-        return Header(stamp=stamp.to_msg(), frame_id="thermal_optical")
-
-    def publish(self, image: Image | NDArray[Any]) -> Image:
-        if not isinstance(image, Image):
-            image = image_from_array(image, self.header())
-        self._acted = len(self.statuses)
-        self._images.publish(image)
-        return image
-
-    def detect(self, image: Image | NDArray[Any]) -> FaceLandmarksArray:
-        """Publish an image and wait for its result."""
-        image = self.publish(image)
-        return self.wait_for(
-            lambda: next((result for result in self.results if result.header.stamp == image.header.stamp), None),
-            f"the result of the image of {image.header.stamp}",
-        )
-
-    def send_until(self, make: Callable[[], Image | NDArray[Any]], condition: Callable[[], T | None], what: str) -> T:
-        """Publish one image after the other until the condition gives something true, and return that."""
-
-        def sent() -> T | None:
-            self.publish(make())
-            time.sleep(0.03)
-            return condition()
-
-        return self.wait_for(sent, what)
 
     # --- waiting
 
@@ -209,6 +142,90 @@ class Rig:
         if any(status.name == self._name.lstrip("/") for status in array.status):
             self.diagnostics_time = array.header.stamp
         self.statuses += [status for status in array.status if status.name == self._name.lstrip("/")]
+
+
+class Rig(NodeRig):
+    """A detector."""
+
+    def __init__(self, models: Path) -> None:
+        super().__init__(
+            "thermal_fld_detector",
+            {
+                "detector_model": str(models / DETECTOR_FILE),
+                "landmark_model": str(models / LANDMARKS_FILE),
+                "unit": "centikelvin",
+                "image_reliability": "reliable",
+            },
+        )
+        self.results: list[FaceLandmarksArray] = []
+        self._seed = 0
+        self._stamps = 0
+        self._images = self.node.create_publisher(Image, "image", QoSProfile(depth=10))
+        self.node.create_subscription(FaceLandmarksArray, "face_landmarks", self.results.append, 100)
+
+    def start(self, *, arguments: tuple[str, ...] = (), **parameters: Any) -> DetectorNode:
+        """Start the detector in this process, with `parameters` over `self.parameters`."""
+        return self.start_node(DetectorNode, arguments, parameters)
+
+    def start_connected(self, **parameters: Any) -> DetectorNode:
+        """Start the detector and wait until images and results get through."""
+        detector = self.start(**parameters)
+        self.connect()
+        return detector
+
+    def connect(self) -> None:
+        """Send empty scenes until one is answered; from then on no image is lost."""
+        self.wait_for(lambda: self._images.get_subscription_count() == 1, "the detector's image subscription")
+        known = len(self.results)
+
+        def answered() -> bool:
+            if len(self.results) > known:
+                return True
+            sent.append(self.publish(self.scene(face=None)))
+            time.sleep(0.1)
+            return False
+
+        sent: list[Image] = []
+        self.wait_for(answered, "a first result")
+        self.wait_for(lambda: self.results[-1].header == sent[-1].header, "the result of the last image")
+
+    # --- talking to it
+
+    def scene(self, face: tuple[float, float, float] | None = FACE) -> NDArray[np.uint16]:
+        """The default scene in centikelvin, with noise of its own each time."""
+        self._seed += 1
+        return face_scene(SIZE, [face] if face else [], seed=self._seed)
+
+    def header(self) -> Header:
+        """A header with a stamp of its own, a frame later each time."""
+        self._stamps += 1
+        stamp = rclpy.time.Time(seconds=1000, nanoseconds=self._stamps * 33_000_000)
+        return Header(stamp=stamp.to_msg(), frame_id="thermal_optical")
+
+    def publish(self, image: Image | NDArray[Any]) -> Image:
+        if not isinstance(image, Image):
+            image = image_from_array(image, self.header())
+        self._acted = len(self.statuses)
+        self._images.publish(image)
+        return image
+
+    def detect(self, image: Image | NDArray[Any]) -> FaceLandmarksArray:
+        """Publish an image and wait for its result."""
+        image = self.publish(image)
+        return self.wait_for(
+            lambda: next((result for result in self.results if result.header.stamp == image.header.stamp), None),
+            f"the result of the image of {image.header.stamp}",
+        )
+
+    def send_until(self, make: Callable[[], Image | NDArray[Any]], condition: Callable[[], T | None], what: str) -> T:
+        """Publish one image after the other until the condition gives something true, and return that."""
+
+        def sent() -> T | None:
+            self.publish(make())
+            time.sleep(0.03)
+            return condition()
+
+        return self.wait_for(sent, what)
 
 
 def centre_of(result: FaceLandmarksArray) -> NDArray[np.float32]:

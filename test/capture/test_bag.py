@@ -145,6 +145,7 @@ def test_a_cut_file_keeps_its_whole_chunks(tmp_path: Path, cut: int) -> None:
 @pytest.mark.parametrize("storage", STORAGES)
 def test_killed_before_the_first_flush_there_is_nothing_to_keep(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "bag", storage, list(TOPICS.values()))
+    writer._begin()
     writer._writer.abort()
     writer._release()
     assert recover(tmp_path / "bag").counts == {}

@@ -51,6 +51,8 @@ class BagFile:
 class BagWriter:
     """Writes groups of messages, each under one time.
 
+    It may be made in another thread than the one that uses it.
+
     Parameters
     ----------
     folder
@@ -78,15 +80,16 @@ class BagWriter:
         self.written = 0
         self._storage, self._topics = storage, topics
         self._split_bytes, self._split_seconds = split_bytes, split_seconds
+        self._writer: Any = None
         folder.mkdir(parents=True)
         self._lock = _lock(folder)
-        self._begin()
 
     def write(self, time_ns: int, messages: Mapping[str, bytes]) -> None:
         """Append messages by topic, all with the same time. Raises one of `WRITE_ERRORS`."""
         size = sum(map(len, messages.values()))
         if self._is_full(size):
             self._finish()
+        if self._writer is None:
             self._begin()
         for topic, data in messages.items():
             self._writer.write(self._connections[topic], time_ns, data)
@@ -95,8 +98,10 @@ class BagWriter:
 
     def flush(self) -> None:
         """Bring everything that was written to the disk. Raises one of `WRITE_ERRORS`."""
+        if self._writer is None:
+            return
         # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
-        storage: Any = self._writer.storage
+        storage = self._writer.storage
         if self._storage == "sqlite3":
             storage.conn.commit()
             return
@@ -107,18 +112,21 @@ class BagWriter:
 
     def close(self) -> None:
         """Finish the bag. Raises one of `WRITE_ERRORS`."""
+        if self._writer is None:
+            self._begin()
         self._finish()
         self._release()
 
     def abandon(self) -> Recovery:
         """After an error: let go of the unfinished file, and keep what is whole of it. Raises what `recover` does."""
-        with suppress(Exception):
-            self._writer.abort()
+        if self._writer is not None:
+            with suppress(Exception):
+                self._writer.abort()
         self._release()
         return recover(self.folder)
 
     def _is_full(self, more: int) -> bool:
-        if not self._size:
+        if self._writer is None:
             return False
         too_large = self._split_bytes and self._size + more > self._split_bytes
         too_long = self._split_seconds and time.monotonic() - self._begun > self._split_seconds
@@ -128,10 +136,11 @@ class BagWriter:
         from rosbags.rosbag2 import StoragePlugin, Writer
 
         path = self.folder / f"{self.folder.name}_{len(self.files)}"
-        self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin[self._storage.upper()])
-        self._writer.open()
+        writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin[self._storage.upper()])
+        writer.open()
+        self._writer = writer
         self._connections = {
-            topic.name: self._writer.add_connection(topic.name, topic.type, typestore=types()) for topic in self._topics
+            topic.name: writer.add_connection(topic.name, topic.type, typestore=types()) for topic in self._topics
         }
         self._size, self._begun = 0, time.monotonic()
 
@@ -139,6 +148,7 @@ class BagWriter:
         self.flush()
         self._writer.close()
         self.files.append(_take_up(self._writer.path))
+        self._writer = None
         write_metadata(self.folder, self._storage, self.files, self._topics)
 
     def _release(self) -> None:

@@ -48,7 +48,7 @@ class CaptureNode(LifecycleNode):
         self._subscriptions_of: dict[str, WatchedSubscription] = {}
         self._pairing: Pairing | None = None
         self._episode: Episode | None = None
-        self._services: list[Any] = []
+        self._episode_services: list[Any] = []
         self._failure = ""
         self._settings = Parameters(self, TABLE, self._apply)
         self._diagnostics = DiagnosticsPublisher(self)
@@ -69,7 +69,7 @@ class CaptureNode(LifecycleNode):
         try:
             episode_options(self._values)
             types()
-            self._services = [
+            self._episode_services = [
                 self.create_service(StartEpisode, "~/start_episode", self._on_start),
                 self.create_service(Trigger, "~/stop_episode", self._on_stop),
             ]
@@ -121,9 +121,9 @@ class CaptureNode(LifecycleNode):
     def close(self) -> None:
         """Finish the bag and release what `configure` made. It may be called again."""
         self._stop("the node has ended")
-        for service in self._services:
+        for service in self._episode_services:
             self.destroy_service(service)
-        self._services = []
+        self._episode_services = []
 
     # --- input
 
@@ -257,7 +257,7 @@ class CaptureNode(LifecycleNode):
         """Publish the node's status, and log what is wrong with the input."""
         pairing, episode = self._pairing, self._episode
         if pairing is None:
-            state = "inactive" if self._services else "unconfigured"
+            state = "inactive" if self._episode_services else "unconfigured"
             self._diagnostics.publish(ERROR if self._failure else OK, self._failure or state, {"state": state})
             return
         for subscription in self._subscriptions_of.values():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ TIME_JUMP = 0.5
 """Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
 
 RECENT = 100
-"""Stamps of a topic that are kept to tell how far the cameras are apart."""
+"""Images by which it is told how far the cameras' stamps are apart."""
 
 FEW = 0.8
 """Share of the slower camera's images below which pairs are missing."""
@@ -91,7 +92,6 @@ class Pairing:
         # Stamps cannot be negative, so a negative offset is added to the other side.
         sides = {True: max(clock_offset, 0.0), False: max(-clock_offset, 0.0)}
         self._shift = {role: round(1e9 * sides[role.startswith(RGB)]) for role in roles}
-        self._recent: dict[str, deque[int]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -103,7 +103,8 @@ class Pairing:
         self._filters = {role: SimpleFilter() for role in self._roles}
         self._synchroniser = ApproximateTimeSynchronizer(list(self._filters.values()), self._queue_size, self._slop)
         self._synchroniser.registerCallback(self._on_match)
-        self._recent = {role: deque(maxlen=RECENT) for role in self._roles}
+        self._newest: dict[str, int] = {}
+        self._ahead: deque[int] = deque(maxlen=RECENT)
 
     def add(self, role: str, data: bytes) -> None:
         """Take a serialised message."""
@@ -116,15 +117,16 @@ class Pairing:
             counts.unstamped[role] += 1
             stamp = self._node.get_clock().now().nanoseconds
         time = stamp + self._shift[role]
-        recent = self._recent[role]
-        if recent and time < recent[-1] - TIME_JUMP * 1e9:
+        back = 1e-9 * (self._newest.get(role, 0) - time)
+        if back > TIME_JUMP:
             # The queues would throw every new message away for being the earliest.
-            back = 1e-9 * (recent[-1] - time)
             text = f"time went back by {back:.3f} s on {role}: pairing begins anew"
             self._node.get_logger().warning(text, throttle_duration_sec=1.0)
             counts.time_jumps += 1
             self._restart()
-        self._recent[role].append(time)
+        self._newest[role] = time
+        if role in (THERMAL, RGB) and len(self._newest.keys() & {THERMAL, RGB}) == 2:
+            self._ahead.append(self._newest[RGB] - self._newest[THERMAL])
         self._filters[role].signalMessage(_Arrival(_Stamp(Time(nanoseconds=time)), stamp, data))
 
     def _on_match(self, *arrivals: _Arrival) -> None:
@@ -173,19 +175,11 @@ class Pairing:
         silent = [role for role in self._roles if rates[role] <= 0.0]
         if silent:
             return f"pairs wait for {', '.join(silent)}"
+        ahead = 1e-9 * statistics.median(self._ahead) if self._ahead else math.nan
         return (
-            f"{pair_rate:.1f} pairs a second of {slower:.1f} that are possible: the RGB image that is next to a thermal one in time "
-            f"is {self._typical_gap():+.3f} s from it (median), slop is {self._slop:g} s; a constant difference is for clock_offset"
+            f"{pair_rate:.1f} pairs a second of {slower:.1f} that are possible: the newest RGB stamp is {ahead:+.3f} s from the "
+            f"newest thermal one (median), slop is {self._slop:g} s; a difference of the clocks is for clock_offset"
         )
-
-    def _typical_gap(self) -> float:
-        """Median time in s from a thermal image to the nearest RGB one, of the last that arrived; NaN without any."""
-        thermal, rgb = (np.array(self._recent[role], dtype=np.int64) for role in (THERMAL, RGB))
-        if not (len(thermal) and len(rgb)):
-            return math.nan
-        gaps = rgb[None, :] - thermal[:, None]
-        nearest = gaps[np.arange(len(thermal)), np.abs(gaps).argmin(axis=1)]
-        return float(1e-9 * np.median(nearest))
 
     def report(self) -> dict[str, Any]:
         """The account as the manifest has it."""

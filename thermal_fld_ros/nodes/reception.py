@@ -125,7 +125,9 @@ class WatchedSubscription:
         ours = type_name(self._type)
         if not publishers:
             same_type = [
-                name for name, types in self._node.get_topic_names_and_types() if ours in types and name != self.topic
+                name
+                for name, types in self._node.get_topic_names_and_types()
+                if ours in types and self._node.count_publishers(name)
             ]
             others = f"; topics of this type are {', '.join(sorted(same_type))}" if same_type else ""
             return f"it has no publisher{others}"

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same topics with plain `ros2 bag record`: every message, unpaired, no gates and no manifest.
+
+    ros2 launch thermal_fld_ros record.launch.py thermal:=/thermal/image_raw rgb:=/camera/image_raw output:=my_bag
+
+Needs the packages ros2bag and rosbag2_storage_mcap. An empty topic is left out.
+"""
+
+import json
+import os
+import tempfile
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("thermal_fld_ros")
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # before and since Fast DDS 3
+
+TOPICS = {
+    "thermal": ("/thermal/image", "thermal images"),
+    "rgb": ("/rgb/image", "RGB images"),
+    "thermal_info": ("", "calibration of the thermal camera"),
+    "rgb_info": ("", "calibration of the RGB camera"),
+    "face_landmarks": ("", "landmarks of the detector"),
+}
+OPTIONS = {
+    "output": ("", "folder of the bag, which must not exist; empty: named by the time"),
+    "storage": ("mcap", "mcap or sqlite3"),
+    "reliability": ("best_effort", "QoS of the subscriptions: best_effort hears every publisher"),
+    "split_size": ("2000", "MB after which the bag goes on in another file; 0: never"),
+    "cache_size": ("500", "MB of messages that may wait for the disk"),
+}
+
+
+def record(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Run `ros2 bag record` with a QoS file for these topics."""
+    values = {name: LaunchConfiguration(name).perform(context) for name in (*TOPICS, *OPTIONS)}
+    topics = ["/" + values[name].lstrip("/") for name in TOPICS if values[name]]
+    qos = {topic: {"history": "keep_last", "depth": 100, "reliability": values["reliability"]} for topic in topics}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="record_qos_", delete=False) as file:
+        json.dump(qos, file)  # which is YAML
+    command = ["ros2", "bag", "record", "--storage", values["storage"]]
+    command += ["--qos-profile-overrides-path", file.name]
+    command += ["--max-bag-size", str(round(1e6 * float(values["split_size"])))]
+    command += ["--max-cache-size", str(round(1e6 * float(values["cache_size"])))]
+    if values["storage"] == "mcap":  # one frame a chunk and no compression: least work, and least to lose
+        config = PathJoinSubstitution([SHARE, "config", "record_mcap.yaml"]).perform(context)
+        command += ["--storage-config-file", config]
+    if values["output"]:
+        command += ["--output", values["output"]]
+    # The topics stand last and without an option of their own: so every distribution understands them.
+    return [ExecuteProcess(cmd=[*command, *topics], output="screen", sigterm_timeout="60", sigkill_timeout="60")]
+
+
+def shared_memory_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Let large images through (docs/troubleshooting.md). A profile that the user has set wins."""
+    if any(os.environ.get(name) for name in PROFILES):
+        return []
+    return [SetEnvironmentVariable(name, PathJoinSubstitution([SHARE, "config", "fastdds.xml"])) for name in PROFILES]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Build the description that `ros2 launch` runs."""
+    declared = [
+        *(
+            DeclareLaunchArgument(name, default_value=topic, description=f"topic: {text}")
+            for name, (topic, text) in TOPICS.items()
+        ),
+        *(
+            DeclareLaunchArgument(name, default_value=value, description=text)
+            for name, (value, text) in OPTIONS.items()
+        ),
+    ]
+    steps = (OpaqueFunction(function=step) for step in (shared_memory_profile, record))
+    return LaunchDescription([*declared, *steps])
