@@ -24,6 +24,11 @@ class JawContour:
     that is the landmark's vertex itself; on the side that turns away it is the cheek's outline; the nose is never part of it.
     (The idea is the landmark marching of Zhu et al., High-fidelity pose and expression normalization, CVPR 2015; the maximum is
     soft here, so that points move smoothly with the pose.)
+
+    Attributes
+    ----------
+    vertices : (STEPS, 17) int64
+        Of the points' paths.
     """
 
     def __init__(self, model: MorphableModel):
@@ -37,8 +42,8 @@ class JawContour:
         steps = np.linspace(0, 1, STEPS)[:, None] * outside
         path = start[:, :2] + steps[..., None] * inward  # (STEPS, 17, 2)
         distance = ((xy[:, None, None] - path) ** 2).sum(-1) + 1e3 * (z[:, None, None] < start[:, 2] - 0.3)
-        self._vertices = face[distance.argmin(0)]  # (STEPS, 17)
-        self._vertices[0] = model.landmarks[:17]
+        self.vertices = face[distance.argmin(0)]  # (STEPS, 17)
+        self.vertices[0] = model.landmarks[:17]
         self._outward = -inward / np.linalg.norm(inward, axis=1, keepdims=True)
 
     def __call__(self, xy: Array, depth: Array, yaw: float, roll: float, scale: float) -> tuple[Array, Array]:
@@ -55,8 +60,8 @@ class JawContour:
         down = -self._outward[:, 1] * abs(np.cos(yaw))  # the image's y points down
         c, s = np.cos(roll), np.sin(roll)
         outward = np.stack([c * across + s * down, -s * across + c * down], 1).astype(np.float32)
-        path = xy[self._vertices]
+        path = xy[self.vertices]
         reach = (path * outward).sum(-1) / np.float32(scale)
         weight = np.exp((reach - reach.max(0)) / SOFTNESS)
         weight /= weight.sum(0)
-        return (weight[..., None] * path).sum(0), (weight * depth[self._vertices]).sum(0)
+        return (weight[..., None] * path).sum(0), (weight * depth[self.vertices]).sum(0)

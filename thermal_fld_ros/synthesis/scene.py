@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.background import background
 from thermal_fld_ros.synthesis.contour import JawContour
+from thermal_fld_ros.synthesis.decimation import decimated
 from thermal_fld_ros.synthesis.figure import Camera, Figure, Footprint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import MATERIALS, Person, build, sample_person
@@ -27,6 +28,9 @@ from thermal_fld_ros.synthesis.visible import (
     sample_look,
     sample_visible,
 )
+
+COARSER_BELOW = (9.0, 3.0)
+"""Samples per cm of skin below which a person's mesh is thinned out once, and again: a triangle stays a few samples wide."""
 
 
 @dataclass
@@ -112,19 +116,41 @@ class _Canvas:
         return x, y, np.all((pixel >= 0) & (pixel <= last), axis=1)
 
 
-class Renderer:
-    """Renders scenes of one morphable model. Holds what is computed once per model."""
+class _Body:
+    """A morphable model at one fineness, with what is computed once for it."""
 
-    def __init__(self, model: MorphableModel, supersample: int = 2):
+    def __init__(self, model: MorphableModel):
         self.model = model
         self.skin = SkinRegions(model)
         self.jaw = JawContour(model)
-        self.supersample = supersample
 
     @cached_property
     def appearance(self) -> Appearance:
         """What only the colour image needs."""
         return Appearance(self.model, self.skin)
+
+    @cached_property
+    def coarser(self) -> _Body:
+        """The same on fewer vertices; its labels are the same."""
+        return _Body(decimated(self.model, self.jaw.vertices))
+
+
+class Renderer:
+    """Renders scenes of one morphable model. Holds what is computed once per model."""
+
+    def __init__(self, model: MorphableModel, supersample: int = 2):
+        self.model = model
+        self.supersample = supersample
+        self._body = _Body(model)
+
+    def _body_for(self, scale: float) -> _Body:
+        """The body whose triangles are a few samples wide at ``scale`` pixels per cm."""
+        samples = scale * self.supersample
+        body = self._body
+        for least in COARSER_BELOW:
+            if samples < least:
+                body = body.coarser
+        return body
 
     def sample_face(self, rng: np.random.Generator, size: int = 160) -> Scene:
         """A scene with one face in the middle, whose box is about half as wide as the image: for the landmark network."""
@@ -196,51 +222,56 @@ class Renderer:
 
     def _draw(self, place: Placement, number: int, canvas: _Canvas, visible: Visible | None) -> FaceLabel:
         """Draw one person over the images; returns the label."""
-        meshes, shape = build(self.model, place.person)
-        camera = Camera.looking_at(shape[self.model.landmarks], place.centre, place.scale, place.distance)
+        body = self._body_for(place.scale)
+        meshes, shape = build(body.model, place.person)
+        camera = Camera.looking_at(shape[body.model.landmarks], place.centre, place.scale, place.distance)
         figure = Figure.of(meshes)
         xy, depth = camera.enlarged(canvas.supersample).project(figure.vertices)
         footprint = Footprint(figure, xy, depth, canvas.owner.shape)
-        footprint.paint(canvas.celsius, self._temperatures(figure, footprint, place))
+        footprint.paint(canvas.celsius, _temperatures(body.skin, figure, footprint, place))
         numbers = np.arange(1, len(MATERIALS) + 1, dtype=np.uint8)
         footprint.paint(canvas.material, np.repeat(numbers, np.diff(footprint.starts)))
         footprint.paint(canvas.owner, np.full(len(footprint.pixels), number, np.int16))
         if visible and canvas.radiance is not None:
             if place.look is None:
                 raise ValueError("a scene with a colour camera needs the look of each person: see Renderer.sample_pair")
-            self.appearance.draw(
+            body.appearance.draw(
                 canvas.radiance, canvas.supersample, figure, xy, depth, footprint, place.person, place.look, visible
             )
-        return self._label(place.person, shape, camera, footprint, canvas)
+        return _label(body, place.person, shape, camera, footprint, canvas)
 
-    def _temperatures(self, figure: Figure, footprint: Footprint, place: Placement) -> Array:
-        """Temperatures (N,) float32 degC of a footprint's pixels."""
-        warmth = place.warmth
-        skin = self.skin.temperature(place.person, warmth)
-        # canonical position, the normal's z, the skin's temperature
-        attributes = np.zeros((len(figure.vertices), 5), np.float32)
-        attributes[:, :3] = figure.canonical
-        attributes[:, 3] = figure.normals[:, 2]
-        attributes[: len(skin), 4] = skin
-        values = footprint.interpolate(attributes)
-        out = np.empty(len(values), np.float32)
-        for material, mine in footprint.materials():
-            if material == "skin":
-                out[mine] = values[mine, 4] - warmth.grazing * (1 - np.clip(values[mine, 3], 0, 1)) ** 2
-            else:
-                rng = np.random.default_rng(warmth.seed + MATERIALS.index(material))
-                out[mine] = material_temperature(material, np.ascontiguousarray(values[mine, :3]), warmth, rng)
-        return out
 
-    def _label(self, person: Person, shape: Array, camera: Camera, footprint: Footprint, canvas: _Canvas) -> FaceLabel:
-        xy, depth = camera.project(shape)
-        points, near = xy[self.model.landmarks], depth[self.model.landmarks]
-        points[:17], near[:17] = self.jaw(xy, depth, person.yaw, person.roll, camera.scale)
-        x, y, inside = canvas.pixels(points)
-        visible = inside & (footprint.depth_at(x, y) > near - 0.7)
-        yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
-        return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100),
-                         person.glasses is not None, person.mask)  # fmt: skip
+def _temperatures(regions: SkinRegions, figure: Figure, footprint: Footprint, place: Placement) -> Array:
+    """Temperatures (N,) float32 degC of a footprint's pixels."""
+    warmth = place.warmth
+    skin = regions.temperature(place.person, warmth)
+    # canonical position, the normal's z, the skin's temperature
+    attributes = np.zeros((len(figure.vertices), 5), np.float32)
+    attributes[:, :3] = figure.canonical
+    attributes[:, 3] = figure.normals[:, 2]
+    attributes[: len(skin), 4] = skin
+    values = footprint.interpolate(attributes)
+    out = np.empty(len(values), np.float32)
+    for material, mine in footprint.materials():
+        if material == "skin":
+            out[mine] = values[mine, 4] - warmth.grazing * (1 - np.clip(values[mine, 3], 0, 1)) ** 2
+        else:
+            rng = np.random.default_rng(warmth.seed + MATERIALS.index(material))
+            out[mine] = material_temperature(material, np.ascontiguousarray(values[mine, :3]), warmth, rng)
+    return out
+
+
+def _label(
+    body: _Body, person: Person, shape: Array, camera: Camera, footprint: Footprint, canvas: _Canvas
+) -> FaceLabel:
+    xy, depth = camera.project(shape)
+    points, near = xy[body.model.landmarks], depth[body.model.landmarks]
+    points[:17], near[:17] = body.jaw(xy, depth, person.yaw, person.roll, camera.scale)
+    x, y, inside = canvas.pixels(points)
+    visible = inside & (footprint.depth_at(x, y) > near - 0.7)
+    yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
+    return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100),
+                     person.glasses is not None, person.mask)  # fmt: skip
 
 
 def _sample_ambient(rng: np.random.Generator) -> float:
