@@ -9,6 +9,7 @@ unfinished file, of which `recover` keeps every message up to the last flush.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,9 @@ METADATA_VERSION: Final = 8
 """The newest that every ROS 2 from Humble on can play."""
 
 MANIFEST = "manifest.json"
+RECOVERED = "recovered"
+"""State in the manifest of a bag that was finished by `recover`."""
+
 SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
 WRITE_ERRORS = (OSError, sqlite3.Error)
 """What writing raises when the disk is full, gone or broken."""
@@ -222,7 +226,8 @@ class Recovery:
 def recover(folder: Path) -> Recovery:
     """Finish the bag that a killed recording has left. One that is whole stays as it is; a file without a message goes.
 
-    It works in place and needs no more room than the index of the unfinished file.
+    It works in place and needs no more room than the index of the unfinished file. The manifest gets the state "recovered" and, as
+    "recovered", the number of messages that there are by topic.
 
     Raises
     ------
@@ -258,6 +263,10 @@ def recover(folder: Path) -> Recovery:
     for file in files:
         for topic, count in file.counts.items():
             result.counts[topic] = result.counts.get(topic, 0) + count
+    if result.finished and (folder / MANIFEST).is_file():
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content |= {"state": RECOVERED, "recovered": result.counts}
+        replace_file(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
     return result
 
 

@@ -26,7 +26,7 @@ NOT_REDUCED = "not reduced to faces"
 """Gate of pairs whose images could not be reduced to what may be kept."""
 
 RECORDING, COMPLETE, BROKEN = "recording", "complete", "broken"
-"""States in the manifest. "broken": ended by an error; `recover` adds "recovered"."""
+"""States in the manifest; "broken" is ended by an error. `bag.recover` adds another."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ Works in place: what is cut is removed, index, footer and metadata.yaml are writ
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from thermal_fld_ros.capture.bag import MANIFEST, WRITE_ERRORS, BagError, Recovery, recover, replace_file
+from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagError, recover
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Recover each bag; the exit status is 2 where one is none or is still being recorded."""
+    """Recover each bag; the exit status is 2 where one is none, is still being recorded or cannot be written."""
     status = 0
     for bag in arguments.bags:
         try:
             result = recover(bag.absolute())
-            if result.finished:
-                note_in_manifest(bag / MANIFEST, result)
         except (BagError, *WRITE_ERRORS) as error:
             print(error, file=sys.stderr)
             status = 2
@@ -34,11 +31,3 @@ def run(arguments: argparse.Namespace) -> int:
         counts = ", ".join(f"{topic} {count}" for topic, count in result.counts.items()) or "no messages"
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")
     return status
-
-
-def note_in_manifest(path: Path, result: Recovery) -> None:
-    """Let the manifest, if there is one, say that the bag was recovered and what it holds."""
-    if path.is_file():
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content |= {"state": "recovered", "recovered": result.counts}
-        replace_file(path, json.dumps(content, indent=1) + "\n")
