@@ -3,25 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bare_scene import CLEAN, bare, scene_of
 
-from thermal_fld_ros.synthesis.person import MATERIALS, Held, Person, sample_person
-from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
-from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin
-from thermal_fld_ros.synthesis.thermal import sample_warmth
-
-CLEAN = Sensor(blur=0.3, motion=(0.0, 0.0), netd=0.0, stripes=0.0, drift=0.0, sharpen=0.0)
-
-
-def bare(renderer: Renderer, **changes: object) -> Person:
-    """A bald, upright person without anything in front of the face."""
-    model = renderer.model
-    person = Person(np.zeros(len(model.identity), np.float32), np.zeros(len(model.expression), np.float32), 0.0, 0.0, 0.0, hair=0.0)
-    return replace(person, **changes)
-
-
-def scene_of(person: Person, centre: tuple[float, float] = (80.0, 80.0), ambient: float = 20.0) -> Scene:
-    warmth = sample_warmth(np.random.default_rng(3), ambient)
-    return Scene((160, 160), ambient, [Placement(person, warmth, centre, 5.0, 100.0)], CLEAN, seed=7, clutter=0)
+from thermal_fld_ros.synthesis.person import MATERIALS, Held, sample_person
+from thermal_fld_ros.synthesis.scene import Renderer
+from thermal_fld_ros.synthesis.sensor import centikelvin
 
 
 @pytest.mark.parametrize("kind", ["face", "frame"])

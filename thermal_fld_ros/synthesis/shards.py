@@ -100,7 +100,7 @@ class Recipe:
 def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) -> Iterator[int]:
     """Render what is missing of a data set; yields the number of images done after each shard.
 
-    Starts processes: a script that calls this needs ``if __name__ == "__main__"``.
+    More than one process are started anew: a script that asks for them needs ``if __name__ == "__main__"``.
 
     Raises
     ------
@@ -120,13 +120,19 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
         note.write_text(json.dumps({**asdict(recipe), "git": list(dict.fromkeys([*made_by, git_state()]))}))
     if done:
         yield done
+    for count in _run([(model, out, recipe, name, shards[name]) for name in todo], processes):
+        done += count
+        yield done
+
+
+def _run(jobs: list[tuple[Path, Path, Recipe, str, range]], processes: int) -> Iterator[int]:
+    if processes == 1:
+        yield from (_render_shard(*job) for job in jobs)
+        return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process starts: one thread each
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        for future in as_completed(
-            [pool.submit(_render_shard, model, out, recipe, name, shards[name]) for name in todo]
-        ):
-            done += future.result()
-            yield done
+        for future in as_completed([pool.submit(_render_shard, *job) for job in jobs]):
+            yield future.result()
 
 
 def _read(note: Path) -> tuple[Recipe, list[str]]:

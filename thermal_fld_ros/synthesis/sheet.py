@@ -20,11 +20,12 @@ from thermal_fld_ros.synthesis.shards import Recipe
 
 Picture = NDArray[np.uint8]
 
-GAP = 6  # pixels between the renders and the real images
+WIDTH = 1920  # of a sheet, pixels
+GAP = 6  # between the renders and the real images
 COLOURS = cv2.applyColorMap(np.linspace(0, 255, len(MATERIALS) + 1).astype(np.uint8), cv2.COLORMAP_TURBO)[:, 0]
 
 
-def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | None = None, columns: int = 8) -> int:
+def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | None = None) -> int:
     """Write a PNG of a data set's first renders, every other one with its landmarks, so that both can be judged.
 
     Of pairs thermal image, colour image and segmentation stand side by side.
@@ -34,8 +35,6 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
     beside
         Folder of thermal images, or a recording, as `open_source` takes it: as many of them as fit, evenly spread, stand to the
         right of the renders.
-    columns
-        How many images stand in a row.
 
     Returns
     -------
@@ -51,16 +50,16 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
     """
     renderer = Renderer(load_morphable_model(face_model))
     tiles = [draw(renderer.render(recipe.scene(renderer, k)), landmarks=k % 2 == 0) for k in range(recipe.count)]
-    width = tiles[0].shape[1] // recipe.size[0]
-    sheet = _rows(tiles, max(columns // width // (2 if beside else 1), 1))
+    share = WIDTH // 2 if beside else WIDTH
+    sheet = _rows(tiles, min(max(share // tiles[0].shape[1], 1), len(tiles)))
     real = 0
     if beside:
-        tile = recipe.size
-        rows = sheet.shape[0] // tile[1]
-        pictures = _real(beside, rows * max(columns // 2, 1), tile)
+        rows, columns = sheet.shape[0] // recipe.size[1], max(share // recipe.size[0], 1)
+        pictures = _real(beside, rows * columns, recipe.size)
         real = len(pictures)
-        right = _rows(pictures + [np.zeros((tile[1], tile[0], 3), np.uint8)] * (-real % rows), -(-real // rows))
-        sheet = np.hstack([sheet, np.full((sheet.shape[0], GAP, 3), 255, np.uint8), right])
+        pictures += [np.zeros((recipe.size[1], recipe.size[0], 3), np.uint8)] * (-real % rows)
+        gap = np.full((sheet.shape[0], GAP, 3), 255, np.uint8)
+        sheet = np.hstack([sheet, gap, _rows(pictures, len(pictures) // rows)])
     if not cv2.imwrite(str(out), sheet):
         raise OSError(f"cannot write {out}")
     return real
