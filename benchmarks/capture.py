@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the capture node records, and what accidents leave.
 
-    python benchmarks/capture.py [--seconds 15] [--folder DIR] [--only throughput|faults] [--out FILE]
+    python benchmarks/capture.py [--seconds 15] [--disk DIR] [--memory /dev/shm] [--only throughput|faults] [--out FILE]
 
 Throughput: two processes publish images of a thermal camera (640 x 512, 16 bit) and of an RGB camera (1280 x 720, bgr8), serialised
-beforehand, with the profile config/fastdds.xml; the node records them. A pair is lost when its number is missing between the first and the
-last that were recorded. Beside that: the writer without DDS, fed from memory, and `dd` of the recorded file with a flush at the end.
+beforehand, with the profile config/fastdds.xml; the node records them. A pair is lost when its number is missing between the first and
+the last that were recorded. Beside that: the writer without DDS, fed from memory, and `dd` of the recorded file with a flush at the end.
+Once on a disk, once in memory, which shows what the disk has to do with it.
 
 Faults: each is made on purpose while the node records at 10 Hz; then the bag is read with rosbags. Full disk and
 read-only folder need root, to mount a small tmpfs.
@@ -136,7 +137,7 @@ class Session:
 
 def throughput(folder: Path, seconds: float, rate: float) -> dict[str, Any]:
     """Record for some seconds."""
-    session = Session(folder, rate, min_free_space=2000.0)
+    session = Session(folder, rate, min_free_space=500.0)
     try:
         session.wait_for(lambda: session.written() > 0)
         time.sleep(seconds)
@@ -188,6 +189,28 @@ def dd(source: Path, target: Path) -> float:
         ["dd", f"if={source}", f"of={target}", "bs=4M", "conv=fdatasync"], check=True, stderr=subprocess.DEVNULL
     )
     return round(source.stat().st_size / 1e6 / (time.monotonic() - started), 1)
+
+
+def speed(folder: Path, seconds: float) -> dict[str, Any]:
+    """Everything that is measured in one place."""
+    result: dict[str, Any] = {"over_dds": []}
+    for rate in RATES:
+        place = folder / f"rate_{rate:g}"
+        place.mkdir()
+        measured = throughput(place, seconds, rate)
+        file = Path(measured.pop("file"))
+        result["over_dds"].append(measured)
+        print(measured, flush=True)
+        if measured["pairs_lost"] == 0 or rate == RATES[-1]:
+            result["dd_megabytes_per_second"] = dd(file, folder / "copy")
+            (folder / "copy").unlink()
+        shutil.rmtree(place)
+        if measured["pairs_lost"] == 0:
+            break
+    result["writer_alone"] = writer_alone(folder, 300)
+    shutil.rmtree(folder / "alone")
+    print(result["writer_alone"], "dd", result["dd_megabytes_per_second"], flush=True)
+    return result
 
 
 # --- faults
@@ -284,30 +307,20 @@ def main() -> None:
     """Measure and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--folder", type=Path, help="on the disk to be measured (default: the temporary folder)")
+    parser.add_argument("--disk", type=Path, help="folder on the disk to be measured (default: the temporary folder)")
+    parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="folder that lies in memory")
     parser.add_argument("--only", choices=("throughput", "faults"))
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/capture.json")
     args = parser.parse_args()
     result = json.loads(args.out.read_text()) if args.out.is_file() and args.only else {}
-    with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=args.disk) as temporary:
         folder = Path(temporary)
         if args.only != "faults":
-            result |= {"machine": machine(), "over_dds": []}
-            for rate in RATES:
-                place = folder / f"rate_{rate:g}"
-                place.mkdir()
-                measured = throughput(place, args.seconds, rate)
-                file = Path(measured.pop("file"))
-                result["over_dds"].append(measured)
-                print(measured, flush=True)
-                if measured["pairs_lost"] == 0 or rate == RATES[-1]:
-                    result["dd_megabytes_per_second"] = dd(file, folder / "copy")
-                    (folder / "copy").unlink()
-                shutil.rmtree(place)
-                if measured["pairs_lost"] == 0:
-                    break
-            result["writer_alone"] = writer_alone(folder, 300)
-            print(result["writer_alone"], "dd", result["dd_megabytes_per_second"], flush=True)
+            result |= {"machine": machine(), "frames": {role: len(data) for role, data in frames().items()}}
+            result["disk"] = speed(folder, args.seconds)
+            if args.memory.is_dir():
+                with tempfile.TemporaryDirectory(dir=args.memory) as memory:
+                    result["memory"] = speed(Path(memory), args.seconds)
         if args.only != "throughput":
             result["faults"] = faults(folder)
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

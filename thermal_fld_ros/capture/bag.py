@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
@@ -85,6 +86,8 @@ class BagWriter:
         self._storage, self._topics = storage, topics
         self._split_bytes, self._split_seconds = split_bytes, split_seconds
         self._writer: Any = None
+        self._syncer = ThreadPoolExecutor(1, "thermal_fld_sync")
+        self._sync: Future[None] | None = None
         folder.mkdir(parents=True)
         self._lock = _lock(folder)
 
@@ -101,7 +104,10 @@ class BagWriter:
         self._size += size
 
     def flush(self) -> None:
-        """Bring everything that was written to the disk. Raises one of `WRITE_ERRORS`."""
+        """Hand everything that was written to the operating system, and let it bring that to the disk while writing goes on.
+
+        It waits for the flush before this one, and raises one of `WRITE_ERRORS` if that has failed.
+        """
         if self._writer is None:
             return
         # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
@@ -112,7 +118,13 @@ class BagWriter:
         if storage.chunk.msgs:
             storage.close_chunk()
         storage.bio.flush()
-        os.fdatasync(storage.bio.fileno())
+        self._wait_for_sync()
+        self._sync = self._syncer.submit(os.fdatasync, storage.bio.fileno())
+
+    def _wait_for_sync(self) -> None:
+        sync, self._sync = self._sync, None
+        if sync is not None:
+            sync.result()
 
     def close(self) -> None:
         """Finish the bag. Raises one of `WRITE_ERRORS`."""
@@ -123,6 +135,8 @@ class BagWriter:
 
     def abandon(self) -> Recovery:
         """After an error: let go of the unfinished file, and keep what is whole of it. Raises what `recover` does."""
+        with suppress(Exception):
+            self._wait_for_sync()
         if self._writer is not None:
             with suppress(Exception):
                 self._writer.abort()
@@ -150,12 +164,14 @@ class BagWriter:
 
     def _finish(self) -> None:
         self.flush()
+        self._wait_for_sync()
         self._writer.close()
         self.files.append(_take_up(self._writer.path))
         self._writer = None
         write_metadata(self.folder, self._storage, self.files, self._topics)
 
     def _release(self) -> None:
+        self._syncer.shutdown()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -297,6 +313,8 @@ def _lock(folder: Path) -> int:
 def _take_up(path: Path) -> BagFile:
     """Move the one finished file of a folder of rosbags' writer beside that folder, which goes."""
     source = next(file for file in path.iterdir() if file.suffix in SUFFIXES.values())
+    with source.open("rb") as file:
+        os.fsync(file.fileno())
     target = path.parent / source.name
     source.rename(target)
     shutil.rmtree(path)

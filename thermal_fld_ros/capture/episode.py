@@ -40,7 +40,7 @@ class EpisodeOptions:
     split_size, split_duration
         Largest file in MB and longest in s; 0: no limit.
     flush_period
-        Seconds between two times at which everything is brought to the disk and the manifest is renewed.
+        Seconds between two flushes of the bag, with each of which the manifest is renewed.
     write_queue
         MB that may wait to be written. What comes beyond that is left out and counted.
     min_free_space

@@ -72,7 +72,7 @@ TABLE = (
     Parameter(
         "flush_period",
         1.0,
-        "Seconds between two times at which everything is brought to the disk; no more is lost when the process is killed.",
+        "Seconds between two flushes; no more than one such time is lost when the process is killed, two in a power failure.",
         0.05,
         60.0,
     ),
