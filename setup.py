@@ -30,5 +30,5 @@ setup(
     package_dir={"thermal_fld_ros.models": "models"},
     package_data={"thermal_fld_ros.models": ["*.onnx", "*.md"]},
     install_requires=RUNTIME,
-    extras_require={"train": TRAIN, "teacher": TEACHER, "dev": [*DEV, *TRAIN]},
+    extras_require={"train": TRAIN, "teacher": TEACHER, "timm": [*TRAIN, "timm>=1.0"], "dev": [*DEV, *TRAIN]},
 )

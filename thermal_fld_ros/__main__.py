@@ -17,7 +17,10 @@ from pathlib import Path
 from thermal_fld_ros import cli
 
 # Modules of optional dependencies, and the extra of this package that brings them.
-EXTRAS = {"train": ("torch", "numba", "onnx", "tqdm", "yaml", "matplotlib"), "teacher": ("mediapipe",)}
+EXTRAS = {
+    "train": ("torch", "numba", "onnx", "tqdm", "yaml", "matplotlib"), "teacher": ("mediapipe",),
+    "timm": ("timm",),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

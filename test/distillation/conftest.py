@@ -15,3 +15,10 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     list(render_shards(model, folder / "faces", Recipe("face", 32, 0, (160, 160))))
     list(render_shards(model, folder / "frames", Recipe("frame", 16, 0, (320, 256))))
     return folder
+
+
+@pytest.fixture(scope="session")
+def rendered_pairs(rendered: Path) -> Path:
+    """Folder of a few rendered pairs of 64 pixels."""
+    list(render_shards(rendered / "FaceXModel", rendered / "pairs", Recipe("pair", 48, 0, (64, 64))))
+    return rendered / "pairs"

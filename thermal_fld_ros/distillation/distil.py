@@ -84,6 +84,8 @@ class DistillationTask:
         self.network: nn.Module = Apprentice(student, adapter, "forward_injection" in wanted)
         self.reverse = "reverse_injection" in wanted
         frames = Path(config["frames"]) if "frames" in config else None
+        if frames and modality != "thermal":
+            raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
         samples = PairSamples(config, Path(config["pairs"]), modality, view if view != modality else None, frames)
         if samples.left_out:
             print(f"{config['pairs']}: {samples.left_out} pairs without a {modality} image are left out", flush=True)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What learns and what does not: gradients under each term, the frozen teacher, networks that do not fit together."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.distil import DistillationTask
+from thermal_fld_ros.distillation.export import export
+from thermal_fld_ros.distillation.networks import LandmarkNet
+from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.terms import TERMS
+from thermal_fld_ros.distillation.trainer import train
+
+NETWORK = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "bins": 16, "hidden": 16}
+ALL = {name: {"weight": 1.0} for name in TERMS}
+
+
+def config(pairs: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "task": "distillation", "name": "tried", "version": "0", "threshold": 0.5, "modality": "thermal", "pairs": str(pairs),
+        "validation": str(pairs), "size": 48, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0},
+        "network": NETWORK, "terms": ALL, "seed": 1, "epochs": 1, "batch": 16, "learning_rate": 0.002, "weight_decay": 0.02,
+        "workers": 0,
+    } | changes  # fmt: skip
+
+
+def teacher(pairs: Path, **network: Any) -> LandmarkNet:
+    torch.manual_seed(5)
+    return landmark_net(config(pairs, modality="rgb", network=NETWORK | network))
+
+
+def batch_of(task: DistillationTask, count: int = 8) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return torch.utils.data.default_collate([task.training_set[k] for k in range(count)])
+
+
+def learns(part: nn.Module) -> bool:
+    return any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in part.parameters())
+
+
+def gradients_of(term: str, pairs: Path) -> tuple[LandmarkNet, LandmarkNet, nn.Module | None]:
+    """Student, teacher and adapter after one backward pass of one term alone."""
+    task = DistillationTask(config(pairs), (teacher(pairs), "rgb"))
+    task.loss(task.network, batch_of(task))[term].backward()
+    assert task.teacher is not None
+    return task.network.student, task.teacher, task.network.adapter
+
+
+def test_reverse_injection_teaches_the_backbone_through_the_frozen_head(rendered_pairs: Path) -> None:
+    student, frozen, _ = gradients_of("reverse_injection", rendered_pairs)
+    assert learns(student.encoder)
+    assert not learns(student.head)
+    assert not learns(frozen)
+
+
+def test_forward_injection_teaches_the_head_and_no_backbone(rendered_pairs: Path) -> None:
+    student, frozen, _ = gradients_of("forward_injection", rendered_pairs)
+    assert learns(student.head)
+    assert not learns(student.encoder)
+    assert not learns(frozen)
+
+
+def test_features_teach_the_backbone_and_the_adapter(rendered_pairs: Path) -> None:
+    student, frozen, adapter = gradients_of("feature", rendered_pairs)
+    assert learns(student.encoder)
+    assert adapter is not None
+    assert learns(adapter)
+    assert not learns(student.head)
+    assert not learns(frozen)
+
+
+@pytest.mark.parametrize("term", ["task", "output"])
+def test_the_outputs_teach_the_whole_student(term: str, rendered_pairs: Path) -> None:
+    student, frozen, _ = gradients_of(term, rendered_pairs)
+    assert learns(student.encoder)
+    assert learns(student.head)
+    assert not learns(frozen)
+
+
+def test_a_training_leaves_the_teacher_as_it_was(rendered_pairs: Path, tmp_path: Path) -> None:
+    first = config(rendered_pairs, modality="rgb", terms={"task": {"weight": 1}})
+    train(first, tmp_path / "teacher")
+    checkpoint = tmp_path / "teacher/checkpoint.pt"
+    before, _ = load_trained(checkpoint)
+    task = DistillationTask(config(rendered_pairs, teacher=str(checkpoint)))
+    assert task.teacher is not None
+    mine = {id(p) for p in task.network.parameters()}
+    assert not any(id(p) in mine for p in task.teacher.parameters())
+    optimiser = torch.optim.AdamW(task.network.parameters(), 0.01, weight_decay=0.1)
+    task.network.train()
+    for _ in range(3):
+        optimiser.zero_grad()
+        torch.stack(list(task.loss(task.network, batch_of(task), 0.3).values())).sum().backward()
+        optimiser.step()
+    assert not task.teacher.training
+    for name, value in before.state_dict().items():  # statistics of batch normalisation included
+        assert torch.equal(task.teacher.state_dict()[name], value), name
+
+
+def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(rendered_pairs: Path, tmp_path: Path) -> None:
+    first = config(
+        rendered_pairs, modality="rgb", terms={"task": {"weight": 1}}, network=NETWORK | {"widths": [12, 16, 24]}
+    )
+    train(first, tmp_path / "teacher")
+    figures = train(
+        config(rendered_pairs, teacher=str(tmp_path / "teacher/checkpoint.pt"), epochs=2), tmp_path / "student"
+    )
+    assert figures["nme"] > 0
+    network, _ = load_trained(tmp_path / "student/checkpoint.pt")
+    assert isinstance(network, LandmarkNet)
+    assert export(tmp_path / "student/checkpoint.pt", tmp_path / "m.onnx", "")["task"] == "landmarks"
+    with pytest.raises(ValueError, match="takes rgb images, expected a thermal network"):
+        export(tmp_path / "teacher/checkpoint.pt", tmp_path / "t.onnx", "")
+
+
+def test_an_adapter_bridges_another_width(rendered_pairs: Path) -> None:
+    terms = {name: ALL[name] for name in ("task", "feature", "output")}
+    task = DistillationTask(config(rendered_pairs, terms=terms), (teacher(rendered_pairs, neck=20), "rgb"))
+    lesson = task.lesson(task.network, batch_of(task))
+    assert lesson.adapted is not None
+    assert lesson.features is not None
+    assert lesson.adapted.shape == lesson.features.shape == (8, 20, 6, 6)
+
+
+def test_a_thermal_teacher_sees_what_the_student_sees(rendered_pairs: Path) -> None:
+    torch.manual_seed(0)
+    task = DistillationTask(config(rendered_pairs), (landmark_net(config(rendered_pairs)), "thermal"))
+    batch = batch_of(task)
+    assert "view" not in batch
+    lesson = task.lesson(task.network, batch)
+    assert task.teacher is not None
+    assert torch.equal(lesson.features, task.teacher.encoder(batch["image"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "network", "message"),
+    [
+        ({}, {"neck": 16}, "forward_injection, reverse_injection: the features have 12 and 16 channels"),
+        ({}, {"bins": 24}, "output: the distributions have 16 and 24 bins"),
+        ({"modality": "depth"}, {}, 'modality is "depth", expected one of thermal, rgb'),
+        ({"modality": "rgb", "frames": "."}, {}, "frames are thermal images"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(
+    changes: dict[str, Any], network: dict[str, Any], message: str, rendered_pairs: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        DistillationTask(config(rendered_pairs, **changes), (teacher(rendered_pairs, **network), "rgb"))
+
+
+def test_terms_of_a_teacher_need_one(rendered_pairs: Path) -> None:
+    with pytest.raises(ValueError, match="feature, forward_injection, output, reverse_injection need a teacher"):
+        DistillationTask(config(rendered_pairs))
+
+
+def test_teacher_and_student_see_crops_of_one_kind(rendered_pairs: Path, tmp_path: Path) -> None:
+    train(config(rendered_pairs, modality="rgb", terms={"task": {"weight": 1}}), tmp_path)
+    with pytest.raises(ValueError, match="other crops"):
+        DistillationTask(config(rendered_pairs, teacher=str(tmp_path / "checkpoint.pt"), crop_scale=1.3))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
+def test_a_backbone_of_timm_is_a_teacher_like_any_other(rendered_pairs: Path) -> None:
+    network = {"timm": "test_resnet.r160_in1k", "neck": 12, "bins": 16, "hidden": 16}
+    torch.manual_seed(0)
+    borrowed = landmark_net(config(rendered_pairs, modality="rgb", network=network))
+    task = DistillationTask(config(rendered_pairs), (borrowed, "rgb"))
+    losses = task.loss(task.network, batch_of(task))
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert borrowed.encoder(torch.zeros(1, 3, 48, 48)).shape == (1, 12, 6, 6)
+    with pytest.raises(ValueError, match="feature maps at strides"):
+        landmark_net(config(rendered_pairs, modality="rgb", network=network | {"timm": "vit_tiny_patch16_224"}))

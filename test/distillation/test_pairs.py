@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs of thermal and colour images: both halves stay together, and either half or the labels may be missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.datasets.sample import DataSetError
+from thermal_fld_ros.distillation.augmentation import INGREDIENTS
+from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
+from thermal_fld_ros.perception.geometry import Affine
+
+CONFIG: dict[str, Any] = {
+    "size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 0.0, "high": 100.0},
+    "without": [*INGREDIENTS, "gain"],
+}  # fmt: skip
+NOSE, EYE = 30, 36
+TO_RGB = Affine.similarity(2.3, 0.2, (40.0, 40.0), (110.0, 95.0))
+
+
+def points(rng: np.random.Generator) -> np.ndarray:
+    """68 points in a thermal image of 80 x 80 whose roll is small."""
+    row = np.linspace(0, 1, 68)
+    cloud = np.column_stack([40 + 17 * np.cos(20 * row), 40 + 17 * np.sin(20 * row)])
+    cloud[17:27, 1] = cloud[36:48, 1] = 28
+    cloud[6:11, 1] = cloud[48:68, 1] = 54
+    return cloud + rng.normal(0, 0.5, 2)
+
+
+def spot(size: tuple[int, int], at: np.ndarray, radius: float) -> np.ndarray:
+    """An image (height, width) in [0, 1] with one bright spot."""
+    x, y = np.arange(size[0]), np.arange(size[1])[:, None]
+    return np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * radius**2))
+
+
+def write(folder: Path, count: int, marked: int = NOSE, **without: list[int]) -> Path:
+    """Pairs in which one point is bright, in both images; fields named in `without` are left out of those lines."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for k in range(count):
+        truth = points(rng)
+        cv2.imwrite(str(folder / f"t{k}.png"), (3e4 + 500 * spot((80, 80), truth[marked], 1.5)).astype(np.uint16))
+        colour = (255 * spot((220, 200), TO_RGB(truth[marked]), 1.5 * TO_RGB.scale)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"c{k}.png"), np.repeat(colour[:, :, None], 3, axis=2))
+        line = {"thermal": f"t{k}.png", "rgb": f"c{k}.png", "points": truth.tolist(), "to_rgb": TO_RGB.matrix.tolist(),
+                "box": [*truth.min(0), *np.ptp(truth, axis=0)]}  # fmt: skip
+        lines.append({key: value for key, value in line.items() if k not in without.get(key, [])})
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def brightest(image: np.ndarray) -> np.ndarray:
+    """Centre of what is bright, x and y in crop pixels."""
+    light = np.clip(image.mean(0) - 0.5 * image.mean(0).max(), 0, None).astype(np.float64)
+    y, x = np.mgrid[: light.shape[0], : light.shape[1]]
+    return np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
+
+
+def in_pixels(sample: dict[str, Any], point: int) -> np.ndarray:
+    return sample["points"][point] * 64 + 31.5
+
+
+def drawn(samples: PairSamples, k: int, seed: int) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    return samples[k]
+
+
+def test_both_halves_and_the_labels_stay_together(tmp_path: Path) -> None:
+    samples = PairSamples(CONFIG, write(tmp_path, 3), "thermal", "rgb")
+    places, apart = [], []
+    for seed in range(60):
+        sample = drawn(samples, seed % 3, seed)
+        place = in_pixels(sample, NOSE)
+        if (place > 5).all() and (place < 58).all():
+            places.append(place)
+            apart.append(np.abs(brightest(sample["image"]) - place).max())
+            apart.append(np.abs(brightest(sample["view"]) - place).max())
+    assert len(places) > 40
+    assert np.std(places, axis=0).min() > 1  # crops do move
+    assert max(apart) < 1.0
+
+
+def test_a_mirrored_eye_is_the_other_eye(tmp_path: Path) -> None:
+    samples = PairSamples(CONFIG, write(tmp_path, 1, marked=EYE), "thermal", "rgb")
+    labels = {EYE: 0, 45: 0}
+    for seed in range(40):
+        sample = drawn(samples, 0, seed)
+        for label in labels:
+            near = [
+                np.abs(brightest(sample[half]) - in_pixels(sample, label)).max() < 1.0 for half in ("image", "view")
+            ]
+            labels[label] += all(near)
+    assert min(labels.values()) > 8
+
+
+def test_registration_moves_the_teachers_view_only(tmp_path: Path) -> None:
+    samples = PairSamples(CONFIG | {"registration": 1.0}, write(tmp_path, 1), "thermal", "rgb")
+    moved = []
+    for seed in range(40):
+        sample = drawn(samples, 0, seed)
+        assert np.abs(brightest(sample["image"]) - in_pixels(sample, NOSE)).max() < 1.0
+        moved.append(brightest(sample["view"]) - in_pixels(sample, NOSE))
+    assert 0.7 < np.std(moved) < 2.5  # 2 % of 64 pixels
+
+
+def test_colour_crops_are_labelled_where_the_thermal_ones_are(tmp_path: Path) -> None:
+    folder = write(tmp_path, 1)
+    for modality, channels in (("thermal", 1), ("rgb", 3)):
+        plain = PlainPairs(CONFIG, folder, modality).plain(0)
+        assert plain["image"].shape == (channels, 64, 64)
+        assert np.abs(brightest(plain["image"]) - in_pixels(plain, NOSE)).max() < 0.5
+
+
+def test_what_is_missing_is_masked(tmp_path: Path) -> None:
+    folder = write(tmp_path, 4, rgb=[1], points=[2], thermal=[3])
+    samples = PairSamples(CONFIG, folder, "thermal", "rgb")
+    assert (len(samples), samples.left_out) == (3, 1)
+    whole, no_rgb, no_points = (drawn(samples, k, 1) for k in range(3))
+    assert [sample["taught"] for sample in (whole, no_rgb, no_points)] == [1, 0, 1]
+    assert not no_rgb["view"].any()
+    assert whole["known"].all()
+    assert not no_points["known"].any()
+    assert len(torch.utils.data.default_collate([whole, no_rgb, no_points])["view"]) == 3
+    assert len(PlainPairs(CONFIG, folder, "thermal")) == 2  # what has no labels cannot validate
+
+
+def test_without_a_thermal_image_points_are_the_colour_images_own(tmp_path: Path) -> None:
+    truth = points(np.random.default_rng(1))
+    image = np.repeat((255 * spot((80, 80), truth[NOSE], 1.5)).astype(np.uint8)[:, :, None], 3, axis=2)
+    cv2.imwrite(str(tmp_path / "c.png"), image)
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"rgb": "c.png", "points": truth.tolist()}))
+    plain = PlainPairs(CONFIG, tmp_path, "rgb").plain(0)
+    assert np.abs(brightest(plain["image"]) - in_pixels(plain, NOSE)).max() < 0.5
+
+
+def test_some_points_may_be_unlabelled(tmp_path: Path) -> None:
+    folder = write(tmp_path, 1)
+    line = json.loads((folder / "pairs.jsonl").read_text())
+    line["points"][5] = None
+    (folder / "pairs.jsonl").write_text(json.dumps(line))
+    known = drawn(PairSamples(CONFIG, folder, "thermal"), 0, 0)["known"]
+    assert sorted(np.flatnonzero(known == 0)) in ([5], [11])  # mirrored or not
+
+
+def test_count_and_labelled_take_the_first(tmp_path: Path) -> None:
+    samples = PairSamples(CONFIG | {"count": 3, "labelled": 1}, write(tmp_path, 4), "thermal")
+    assert [bool(drawn(samples, k, 0)["known"].all()) for k in range(len(samples))] == [True, False, False]
+
+
+def test_rendered_pairs_are_pairs(rendered_pairs: Path, rendered: Path) -> None:
+    pairs = read_pairs(rendered_pairs)
+    assert len(pairs) == 48
+    assert pairs[0].pixels("rgb").shape == (64, 64, 3)
+    assert all(pair.rgb is None for pair in read_pairs(rendered / "faces"))  # thermal only
+    with pytest.raises(ValueError, match="none of 32 pairs has a rgb image"):
+        PairSamples(CONFIG, rendered / "faces", "rgb")
+
+
+def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pairs: Path) -> None:
+    samples = PairSamples(CONFIG | {"negatives": 1.0}, rendered_pairs, "thermal", "rgb", rendered / "frames")
+    sample = drawn(samples, 0, 0)
+    assert (sample["face"], sample["taught"], sample["known"].sum()) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"line 1: not JSON"),
+        ('{"points": []}', "expected an object with thermal or rgb"),
+        ('{"thermal": "t0.png", "colour": "c0.png"}', "expected an object with thermal or rgb"),
+        ('{"thermal": "t0.png"}', "neither a box nor points"),
+        ('{"thermal": "none.png", "box": [0, 0, 9, 9]}', r"line 1: no file .*none\.png"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "to_rgb": [1, 2]}', "expected two rows of three numbers"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
+    write(tmp_path, 1)
+    (tmp_path / "pairs.jsonl").write_text(line)
+    with pytest.raises(DataSetError, match=message):
+        read_pairs(tmp_path)
+
+
+def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataSetError, match=r"neither pairs\.jsonl nor whole renders"):
+        read_pairs(tmp_path)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terms of a distillation against stored and derived values, their weights and decays."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from thermal_fld_ros.distillation.networks import Prediction, confidence
+from thermal_fld_ros.distillation.terms import DECAYS, TERMS, Lesson, Target, Term, read_terms, target_of
+
+BINS = 16
+
+
+def wave(*shape: int, shift: float) -> Tensor:
+    """Numbers between -1 and 1 that are the same everywhere."""
+    return torch.sin(torch.arange(math.prod(shape)).reshape(shape) * 0.7 + shift)
+
+
+def prediction(shift: float) -> Prediction:
+    points, distribution = 0.3 * wave(4, 68, 2, shift=shift), 2 * wave(4, 68, 2, BINS, shift=shift)
+    return Prediction(points, wave(4, 68, shift=shift) - 3, wave(4, shift=shift), distribution)
+
+
+def lesson() -> Lesson:
+    """Four samples: the second was not seen by the teacher, the third shows no face, half of the first's points are labelled."""
+    face, taught = torch.tensor([1.0, 1, 0, 1]), torch.tensor([1.0, 0, 1, 1])
+    weight = face[:, None].repeat(1, 68)
+    weight[0, ::2] = 0
+    target = Target(0.3 * wave(4, 68, 2, shift=9.0), weight, torch.tensor([0.5, 0.6, 1.0, 0.7]), face)
+    features, adapted = wave(4, 6, 3, 3, shift=1.0), wave(4, 6, 3, 3, shift=1.5)
+    return Lesson(prediction(0), target, taught, prediction(2), features, adapted, prediction(4), prediction(6))
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        ("task", 12.111096),
+        ("feature", 0.244296),
+        ("output", 1.963093),
+        ("forward_injection", 7.476263),
+        ("reverse_injection", 12.202654),
+    ],
+)
+def test_a_term_has_the_value_that_was_stored(name: str, stored: float) -> None:
+    # worked out from the formulas of docs/distillation.md in float64, without torch
+    assert float(TERMS[name](lesson())) == pytest.approx(stored, rel=1e-4)
+
+
+def test_features_that_differ_by_a_tenth_cost_a_hundredth() -> None:
+    features = wave(4, 6, 3, 3, shift=1.0)
+    for scale in (0.01, 1.0, 100.0):
+        there = lesson()._replace(features=scale * features, adapted=1.1 * scale * features)
+        assert float(TERMS["feature"](there)) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_the_divergence_is_that_of_the_textbook() -> None:
+    def sure_of(share: float) -> Prediction:
+        logits = torch.full((4, 68, 2, BINS), -1e4)
+        logits[..., 0], logits[..., 1] = math.log(share), math.log(1 - share)
+        return prediction(0)._replace(distribution=logits)
+
+    there = lesson()._replace(found=sure_of(0.5), taken=sure_of(0.9))
+    expected = 0.9 * math.log(0.9 / 0.5) + 0.1 * math.log(0.1 / 0.5)
+    assert float(TERMS["output"](there)) == pytest.approx(expected, rel=1e-4)
+    assert float(TERMS["output"](there._replace(found=sure_of(0.9)))) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_what_is_masked_has_no_influence(name: str) -> None:
+    there = lesson()
+
+    def spoilt(tensor: Tensor, rows: list[int]) -> Tensor:
+        other = tensor.clone()
+        other[rows] = 7.0
+        return other
+
+    def spoilt_prediction(of: Prediction, rows: list[int]) -> Prediction:
+        changed = Prediction(*(spoilt(part, rows) for part in of))
+        return changed._replace(logit=of.logit)  # face or not is known of every sample
+
+    # nobody taught sample 1, and sample 2 shows no face
+    other = there._replace(features=spoilt(there.features, [1]), taken=spoilt_prediction(there.taken, [1, 2]),
+                           forward=spoilt_prediction(there.forward, [1, 2]), reverse=spoilt_prediction(there.reverse, [2]),
+                           found=spoilt_prediction(there.found, [2]))  # fmt: skip
+    assert float(TERMS[name](other)) == pytest.approx(float(TERMS[name](there)), rel=1e-6)
+
+
+def test_where_no_label_is_the_teacher_is_believed_as_far_as_it_is_sure() -> None:
+    taken = prediction(1)
+    known = torch.zeros(4, 68)
+    known[0, :10] = 1
+    batch = {"points": torch.full((4, 68, 2), 0.1), "known": known, "face": torch.tensor([1.0, 1, 1, 0])}
+    target = target_of(batch, torch.tensor([1.0, 1, 0, 1]), taken)
+    assert torch.equal(target.points[0, :10], batch["points"][0, :10])
+    assert torch.equal(target.points[0, 10:], taken.points[0, 10:])
+    assert torch.equal(target.weight[0, :10], torch.ones(10))
+    assert torch.allclose(target.weight[1], confidence(taken.log_spread[1]))
+    assert not target.weight[2:].any()  # the teacher saw nothing; no face
+    assert torch.equal(target_of(batch, batch["face"], None).weight, known)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("constant", 1, 1), ("linear", 1, 0), ("cosine", 1, 0), ("exponential", 1, math.exp(-5)), ("time_adaptive", 1, 0)],
+)
+def test_a_decay_begins_and_ends_where_the_formula_does(name: str, first: float, last: float) -> None:
+    assert DECAYS[name](0.0) == pytest.approx(first)
+    assert DECAYS[name](1.0) == pytest.approx(last, abs=1e-9)
+
+
+@given(st.sampled_from(sorted(DECAYS)), st.floats(0, 1), st.floats(0, 1))
+def test_a_decay_never_grows(name: str, one: float, other: float) -> None:
+    early, late = sorted((one, other))
+    assert 1 >= DECAYS[name](early) >= DECAYS[name](late) - 1e-12 >= -1e-12
+
+
+def test_a_weight_scales_its_term_and_decays() -> None:
+    plain = TERMS["feature"](lesson())
+    assert float(Term("feature", 3.0, "linear")(lesson(), 0.25)) == pytest.approx(3 * 0.75 * float(plain))
+
+
+def test_terms_are_read_with_their_usual_decays() -> None:
+    assert read_terms({"task": {"weight": 1}, "output": {"weight": 2}, "feature": {"weight": 1, "decay": "cosine"}}) == [
+        Term("task", 1.0, "constant"), Term("output", 2.0, "time_adaptive"), Term("feature", 1.0, "cosine"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"task": {"weight": 1}, "logits": {"weight": 1}}, 'term "logits".*expected one of task, feature'),
+        ({"task": {"weight": 1, "decay": "slow"}}, 'decay "slow".*expected one of constant, linear'),
+        ({"task": {}}, "expected a weight above 0"),
+        ({"feature": {"weight": 1}}, 'expected "task" among them'),
+    ],
+)
+def test_terms_that_cannot_be_are_named(terms: dict[str, dict[str, object]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_terms(terms)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every stage of a plan with every seed, in parallel processes; means and deviations as JSON, table and plots."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from thermal_fld_ros.distillation.logs import STYLE, read_log
+from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
+from thermal_fld_ros.distillation.trainer import recipes
+from thermal_fld_ros.provenance import git_state
+
+BEGIN, END = "<!-- ablation: written by `python -m thermal_fld_ros ablate` -->", "<!-- end of ablation -->"
+
+
+def run_ablation(
+    plan: Plan, tests: Sequence[str], command: str, processes: int, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Carry out what is left of a plan, teachers before those they teach; returns the results as they go into the JSON.
+
+    Each training has a process with one thread. Starts processes: a script that calls this needs
+    ``if __name__ == "__main__"``.
+    """
+    os.environ["TQDM_DISABLE"] = "1"  # progress bars of several processes would run into each other
+    figures: dict[Training, dict[str, Any]] = {}
+    started = time.monotonic()
+    for depth in sorted({training.depth for training in plan.trainings}):
+        mine = [training for training in plan.trainings if training.depth == depth]
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(_carry_out, training, list(tests), command): training for training in mine}
+            for future in as_completed(futures):
+                training = futures[future]
+                figures[training], seconds = future.result()
+                told = (
+                    "  ".join(f"{name} {nme:.2f}" for name, nme in summary(figures[training]).items())
+                    if figures[training]
+                    else ""
+                )
+                say(f"{len(figures)} of {len(plan.trainings)}, {(time.monotonic() - started) / 60:.1f} min: "
+                    f"{training.stage}, seed {training.seed}: {seconds:.0f} s  {told}")  # fmt: skip
+    rows = [row for training in plan.trainings for row in read_log(training.out / "log.csv")]
+    minutes = sum(row["training/seconds"] for row in rows) / 60
+    return {
+        "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
+        "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config),
+        "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
+                    for stage in dict.fromkeys(training.stage for training in plan.trainings)},
+    }  # fmt: skip
+
+
+def _carry_out(training: Training, tests: list[str], command: str) -> tuple[dict[str, Any], float]:
+    """The measurements of one training, and the seconds that it took; it writes what it prints to ``log.txt``."""
+    started = time.monotonic()
+    training.out.mkdir(parents=True, exist_ok=True)
+    with (training.out / "log.txt").open("a", encoding="utf-8") as stream, contextlib.redirect_stdout(stream):
+        figures = carry_out(training, tests, command, threads=1)
+    return figures, time.monotonic() - started
+
+
+def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) -> dict[str, Any]:
+    """What the JSON says of one stage: its settings, its costs, its errors and its curve over all seeds."""
+    first = trainings[0]
+    config = first.config
+    result: dict[str, Any] = {
+        "modality": config["modality"], "teacher": first.teacher, "terms": config["terms"], "network": config["network"],
+        "seeds": [training.seed for training in trainings],
+    }  # fmt: skip
+    logs = [read_log(training.out / "log.csv") for training in trainings]
+    curves = np.array([[row["validation/nme"] for row in rows] for rows in logs])
+    result["curve"] = {"epoch": [row["epoch"] for row in logs[0]], **_statistics(curves)}
+    if first.thermal:
+        result |= {key: figures[first][key] for key in ("parameters", "macs")}
+        result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
+        values = [summary(figures[training]) for training in trainings]
+        result["tests"] = {name: {"each": [v[name] for v in values], **_statistics(np.array([v[name] for v in values]))}
+                           for name in values[0]}  # fmt: skip
+    return result
+
+
+def _statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Mean and standard deviation (of the sample; 0 for one seed) over the first axis, to 4 digits."""
+    deviation = values.std(0, ddof=1) if len(values) > 1 else np.zeros_like(values[0])
+    return {"mean": np.round(values.mean(0), 4).tolist(), "std": np.round(deviation, 4).tolist()}
+
+
+# --- for people ------------------------------------------------------------------------------------------------------
+
+
+def write_report(results: dict[str, Any], page: Path) -> None:
+    """Write ``results/ablation.json`` and plots beside a Markdown page, and the table into it, between its two marks.
+
+    Raises
+    ------
+    ValueError
+        When the page lacks the marks.
+    """
+    text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
+    if not 0 <= text.find(BEGIN) < text.find(END):
+        raise ValueError(f"{page}: expected a line {BEGIN} and after it a line {END}")
+    folder = page.parent / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ablation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with mpl.rc_context(STYLE):
+        draw_errors(results, folder / "ablation.png")
+        draw_curves(results, folder / "ablation_curves.png")
+    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
+    page.write_text(f"{before}{BEGIN}\n{table(results)}{after}", encoding="utf-8")
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results in Markdown."""
+    thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
+    sets = list(next(iter(thermal.values()))["tests"])
+    head = ["method", "teacher", "terms", *sets, "parameters", "MACs", "CPU"]
+    lines = [head, ["---"] * len(head)]
+    for name, method in thermal.items():
+        errors = [f"{method['tests'][test]['mean']:.2f} ± {method['tests'][test]['std']:.2f}" for test in sets]
+        terms = ", ".join(term.replace("_", " ") for term in method["terms"])
+        costs = [f"{method['parameters'] / 1e6:.2f} M", f"{method['macs'] / 1e6:.1f} M", f"{method['cpu_ms']:.2f} ms"]
+        lines.append([name, method["teacher"] or "-", terms, *errors, *costs])
+    seeds = max(len(method["seeds"]) for method in thermal.values())
+    return f"""
+NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; CPU: processor time a face, onnxruntime,
+one thread. `{results["command"]}` at commit {results["git"]}: {results["minutes"]} min of training with one thread,
+{results["processes"]} at a time.
+
+{chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
+
+![NME of every method](results/ablation.png)
+
+![NME over the training](results/ablation_curves.png)
+
+"""
+
+
+def draw_errors(results: dict[str, Any], file: Path) -> None:
+    """A bar a method and test set with the deviation over the seeds, as PNG."""
+    thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
+    sets = list(next(iter(thermal.values()))["tests"])
+    figure = Figure((3.2 * len(sets), 0.28 * len(thermal) + 1), dpi=120, layout="constrained")
+    for k, test in enumerate(sets):
+        axes = figure.add_subplot(1, len(sets), k + 1)
+        values = [method["tests"][test] for method in thermal.values()]
+        axes.errorbar(
+            [v["mean"] for v in values],
+            range(len(values)),
+            xerr=[v["std"] for v in values],
+            fmt="o",
+            markersize=4,
+            capsize=2,
+        )
+        axes.set_yticks(range(len(values)), list(thermal) if k == 0 else [""] * len(values))
+        axes.invert_yaxis()
+        axes.set_title(test)
+        axes.set_xlabel("NME, %")
+    figure.savefig(file)
+
+
+def draw_curves(results: dict[str, Any], file: Path) -> None:
+    """The validation error of every method over the epochs, one plot a network size, as PNG."""
+    thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
+    sizes = list(dict.fromkeys(method["parameters"] for method in thermal.values()))
+    figure = Figure((4.5 * len(sizes), 3.2), dpi=120, layout="constrained")
+    for k, size in enumerate(sizes):
+        axes = figure.add_subplot(1, len(sizes), k + 1)
+        for name, method in thermal.items():
+            if method["parameters"] == size:
+                epoch, mean, std = (np.array(v) for v in (method["curve"][key] for key in ("epoch", "mean", "std")))
+                (line,) = axes.plot(epoch, mean, label=name, linewidth=1.2)
+                axes.fill_between(epoch, mean - std, mean + std, alpha=0.12, color=line.get_color())
+        axes.set_title(f"{size / 1e6:.2f} M parameters")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("validation NME, %")
+        axes.set_yscale("log")
+        axes.legend(fontsize=7)
+    figure.savefig(file)
