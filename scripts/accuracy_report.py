@@ -145,7 +145,6 @@ observed.
 ## Goals
 
 {goal_table(results)}
-
 """
     ]
     for title, rows_of in TABLES.items():

@@ -16,7 +16,7 @@ from thermal_fld_ros.evaluation.metrics import CURVE
 from thermal_fld_ros.evaluation.report import PROTOCOLS, plot_name, plots_of
 
 SIZE = (6.0, 4.2)  # inches
-DPI = 110
+DPI = 90
 
 
 def write_plots(results: dict[str, Any], folder: Path) -> list[Path]:
