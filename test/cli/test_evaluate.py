@@ -39,7 +39,16 @@ def test_the_shipped_models_on_the_packaged_clip(tmp_path: Path, capsys: pytest.
     pytest.importorskip("numba", reason="renders are read with the extra train")
     pytest.importorskip("matplotlib", reason="plots need the extra train")
     out = tmp_path / "out/accuracy.json"
-    arguments = ["--data", f"clip=renders:{CLIP}", "--points", "contour=0-37,41,44-46", "--json", out, "--plots", tmp_path / "plots"]
+    arguments = [
+        "--data",
+        f"clip=renders:{CLIP}",
+        "--points",
+        "contour=0-37,41,44-46",
+        "--json",
+        out,
+        "--plots",
+        tmp_path / "plots",
+    ]
     assert evaluate(*arguments) == 0
     found = results(out)
     assert found["data"]["clip"]["faces"] == 100
@@ -55,7 +64,10 @@ def test_the_shipped_models_on_the_packaged_clip(tmp_path: Path, capsys: pytest.
     assert row["calibration"]["all"]["points"] == 6800
     table = capsys.readouterr().out
     assert "| clip | shipped | given box | 68      | 100   | 0      |" in table
-    assert {file.name for file in (tmp_path / "plots").iterdir()} == {"accuracy_errors_clip.png", "accuracy_confidence_clip.png"}
+    assert {file.name for file in (tmp_path / "plots").iterdir()} == {
+        "accuracy_errors_clip.png",
+        "accuracy_confidence_clip.png",
+    }
 
 
 def test_misses_and_false_faces_are_reported(dummy_models: Path, stills: Path, tmp_path: Path) -> None:
@@ -99,7 +111,10 @@ def test_several_models_and_what_another_tool_found(
     [
         ({"face.png": {"found": []}}, 'no image "empty.png" of "labels"; one without a face has "found": []'),
         ({"face.png": {"found": [[[1, 2]]]}, "empty.png": {"found": []}}, "points of shape (1, 2), expected (68, 2)"),
-        ({"face.png": {"given": []}, "empty.png": {"given": []}}, 'image "face.png" has 0 given faces, but 1 are labelled'),
+        (
+            {"face.png": {"given": []}, "empty.png": {"given": []}},
+            'image "face.png" has 0 given faces, but 1 are labelled',
+        ),
         ({"face.png": {"found": []}, "empty.png": {"given": []}}, 'some images have "found" and some have not'),
     ],
 )
@@ -126,7 +141,11 @@ def test_predictions_that_do_not_fit_are_told(
     ],
 )
 def test_wrong_calls_are_told_in_one_line(
-    stills: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    stills: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
     monkeypatch.chdir(stills.parent)
     assert evaluate(*arguments) == 2

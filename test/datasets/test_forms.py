@@ -84,7 +84,13 @@ def test_tfw(tmp_path: Path) -> None:
     assert face.points.tolist() == [[58, 32], [70, 32], [64, 42], [59, 50], [69, 50]]
     assert data.extent(face).tolist() == face.box.tolist()  # five points do not outline a face
     points68 = np.zeros((68, 2))
-    points68[36:42], points68[42:48], points68[30], points68[48], points68[54] = (18, 32), (30, 32), (24, 42), (19, 50), (29, 50)
+    points68[36:42], points68[42:48], points68[30], points68[48], points68[54] = (
+        (18, 32),
+        (30, 32),
+        (24, 42),
+        (19, 50),
+        (29, 50),
+    )
     assert data.scheme.select(points68).tolist() == data.samples[1].faces[0].points.tolist()
 
 
@@ -114,7 +120,11 @@ def write_charlotte(root: Path, columns: int = 73) -> Path:
     full = [str(value) for value in RNG.integers(30, 90, 2 * columns)]
     profile = full[:86] + [""] * (len(full) - 86)
     lines = [",".join(["ID", "Subject", "Distance", *names])]
-    lines += [",".join(["R11185", "1", "1.0", *full]), ",".join(["R11186", "1", "1.0", *profile]), ",".join(["R11187", "1", "1.0", *full])]
+    lines += [
+        ",".join(["R11185", "1", "1.0", *full]),
+        ",".join(["R11186", "1", "1.0", *profile]),
+        ",".join(["R11187", "1", "1.0", *full]),
+    ]
     (root / "S1.csv").write_text("\n".join(lines) + "\n")
     return root
 
@@ -214,7 +224,9 @@ def test_pts_malformed(tmp_path: Path) -> None:
 
 def write_shard(folder: Path, **more: np.ndarray) -> Path:
     folder.mkdir(exist_ok=True)
-    faces = np.stack([POINTS[:68], POINTS[:68] + (70, 0), POINTS[:68] / 10 + 5, POINTS[:68]]).astype(np.float32)
+    faces = np.stack([POINTS[:68], POINTS[:68] + np.array([70, 0]), POINTS[:68] / 10 + 5, POINTS[:68]]).astype(
+        np.float32
+    )
     visible = np.ones((4, 68), bool)
     visible[1, :50] = False
     labels = {"frame": np.array([0, 0, 0, 2], np.int32), "points": faces, "visible": visible,
@@ -233,7 +245,9 @@ def test_renders(tmp_path: Path) -> None:
     assert first.glasses is None
     assert [face.required for face in (first, hidden, tiny, data.samples[2].faces[0])] == [True, False, False, False]
     assert data.samples[1].frame().unit.name == "centikelvin"
-    told = open_dataset(f"renders:{write_shard(tmp_path / 'told', glasses=np.array([1, 0, 0, 0], bool), mask=np.zeros(4, bool))}")
+    told = open_dataset(
+        f"renders:{write_shard(tmp_path / 'told', glasses=np.array([1, 0, 0, 0], bool), mask=np.zeros(4, bool))}"
+    )
     assert [face.glasses for face in told.samples[0].faces] == [True, False, False]
     assert told.samples[0].faces[0].mask is False
 

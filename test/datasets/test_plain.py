@@ -52,7 +52,9 @@ def test_json_with_everything(images: Path) -> None:
 
 
 def test_json_with_little(images: Path) -> None:
-    data = read(images, images=[{"image": "a.png"}, {"image": "b.png", "faces": [{"box": [1, 2, 30, 40], "required": False}]}])
+    data = read(
+        images, images=[{"image": "a.png"}, {"image": "b.png", "faces": [{"box": [1, 2, 30, 40], "required": False}]}]
+    )
     assert (data.name, data.scheme, data.has_sequences, data.every_face) == ("labels", None, False, True)
     assert [len(sample.faces) for sample in data.samples] == [0, 1]
     assert not data.samples[1].faces[0].required
@@ -78,7 +80,10 @@ IMAGE = {"image": "a.png"}
         ({"images": [{"image": "a.png", "face": []}]}, r'image 0: unknown field "face", expected faces, frame'),
         ({"images": [IMAGE, IMAGE]}, 'two images are named "a.png"'),
         ({"images": [{**IMAGE, "faces": [{}]}]}, "image 0, face 0: neither a box nor points"),
-        ({"images": [{**IMAGE, "faces": [{"box": [1, 2, 3]}]}]}, r"a box of shape \(3,\), expected x, y, width, height"),
+        (
+            {"images": [{**IMAGE, "faces": [{"box": [1, 2, 3]}]}]},
+            r"a box of shape \(3,\), expected x, y, width, height",
+        ),
         ({"images": [{**IMAGE, "faces": [{"box": [1, 2, 3, 0]}]}]}, "has no extent"),
         ({"images": [{**IMAGE, "faces": [{"points": [[1, 2]]}]}]}, r"points of shape \(1, 2\), expected \(0, 2\)"),
         ({"scheme": "ibug68", "images": [{**IMAGE, "faces": [{"points": [[1, 2]]}]}]}, r"expected \(68, 2\)"),
@@ -112,7 +117,9 @@ def test_csv(images: Path) -> None:
     columns = [f"{axis}{k}" for k in range(17, 68) for axis in "xy"]
     values = [str(v) for v in POINTS[17:].reshape(-1)]
     lines = [
-        ",".join(["image", "frame", "sequence", "stamp", "x", "y", "width", "height", "yaw", "glasses", "required", *columns]),
+        ",".join(
+            ["image", "frame", "sequence", "stamp", "x", "y", "width", "height", "yaw", "glasses", "required", *columns]
+        ),
         ",".join(["clip.npz", "1", "walk", "0.5", "5", "6", "50", "40", "-3", "yes", "", *values]),
         ",".join(["clip.npz", "1", "walk", "0.5", "60", "6", "10", "10", "", "", "no", *[""] * len(columns)]),
         ",".join(["a.png", *[""] * (10 + len(columns))]),

@@ -43,6 +43,10 @@ def test_what_detections_are_worth() -> None:
     found = [[0, 0, 20, 20], [1, 1, 20, 20], [100, 0, 20, 20], [108, 8, 6, 6], [200, 0, 20, 20]]
     scores = [0.9, 0.8, 0.7, 0.6, 0.5]
     outcomes = outcomes_of(found, scores, labelled, counted, 0.4, ANY)
-    assert outcomes == [(0.9, True), (0.8, False), (0.5, False)]  # a second box on a face is wrong; on the third nothing counts
+    assert outcomes == [
+        (0.9, True),
+        (0.8, False),
+        (0.5, False),
+    ]  # a second box on a face is wrong; on the third nothing counts
     small_only = outcomes_of(found, scores, labelled, [False] * 3, 0.4, (0.0, 10.0))
     assert small_only == []

@@ -19,7 +19,7 @@ POINTS = np.column_stack([np.tile(np.linspace(0, 40, 17), 4), np.repeat(np.linsp
 
 
 def face(x: float = 0.0, scheme: Scheme = SCHEMES["ibug68"], **told: Any) -> LabelledFace:
-    return face_from("test", points=scheme.select(POINTS + (x, 0)), scheme=scheme, **told)
+    return face_from("test", points=scheme.select(POINTS + np.array([x, 0])), scheme=scheme, **told)
 
 
 def sample(name: str, *faces: LabelledFace, **told: Any) -> Sample:
@@ -50,7 +50,7 @@ def test_given_box_by_hand() -> None:
 def test_groups_by_yaw_and_glasses() -> None:
     faces = [face(yaw=-20.0, glasses=True), face(yaw=22.0, glasses=False), face(yaw=80.0, glasses=False)]
     data = DataSet("set", [sample(str(k), one) for k, one in enumerate(faces)], SCHEMES["ibug68"])
-    result = figures(data, given=[[Found(POINTS)], [Found(POINTS + (4, 0))], [None]])["given_box"]
+    result = figures(data, given=[[Found(POINTS)], [Found(POINTS + np.array([4, 0]))], [None]])["given_box"]
     assert {name: row["faces"] for name, row in result["yaw"].items()} == {"15-30": 2, "75-90": 1}
     assert result["yaw"]["15-30"]["nme"] == pytest.approx(5.0)
     assert result["yaw"]["75-90"] == {"faces": 1, "missed": 1, "nme": None, "failure_10": 1.0}
@@ -63,7 +63,7 @@ def test_groups_by_yaw_and_glasses() -> None:
 def test_only_sets_whose_points_are_all_labelled_are_scored(scheme: str, sets: list[str]) -> None:
     box = None if scheme == "sftl54" else [0, 0, 40, 40]
     data = DataSet("set", [sample("a", face(scheme=SCHEMES[scheme], box=box))], SCHEMES[scheme])
-    result = figures(data, given=[[Found(POINTS + (2, 0))]])["given_box"]
+    result = figures(data, given=[[Found(POINTS + np.array([2, 0]))]])["given_box"]
     assert list(result["points"]) == sets
     assert result["points"][sets[0]]["nme"] == pytest.approx(5.0)
 
@@ -83,7 +83,7 @@ def test_faces_that_need_not_be_found_are_neither_missed_nor_false() -> None:
     nothing = figures(data, found=[[], []])
     assert nothing["detection"]["recall"] == 0.0
     assert nothing["pipeline"]["points"]["68"]["failure_10"] == 1.0
-    both = figures(data, found=[[Found(POINTS), Found(POINTS + (100, 0))], [Found(POINTS)]])
+    both = figures(data, found=[[Found(POINTS), Found(POINTS + np.array([100, 0]))], [Found(POINTS)]])
     assert both["detection"]["recall"] == both["detection"]["located"] == 1.0
     assert (both["detection"]["false_faces"], both["detection"]["elsewhere"]) == (1, 1)
     assert both["detection"]["precision"] == 0.5
@@ -94,14 +94,19 @@ def test_traps_and_other_peoples_boxes() -> None:
     trap = np.array([190.0, 0.0, 60.0, 60.0])
     loose = face_from("test", box=[0, 0, 90, 90])
     data = DataSet("set", [sample("a", loose, traps=(trap,))])
-    result = figures(data, found=[[Found(POINTS + (20, 20)), Found(POINTS + (200, 0))]])["detection"]
+    result = figures(data, found=[[Found(POINTS + np.array([20, 20])), Found(POINTS + np.array([200, 0]))]])[
+        "detection"
+    ]
     assert (result["recall"], result["located"]) == (0.0, 1.0)
     assert (result["false_faces"], result["elsewhere"], result["in_traps"]) == (2, 1, 1)
 
 
 def test_where_not_every_face_is_labelled_none_is_false() -> None:
     data = DataSet("set", [sample("a", face())], SCHEMES["ibug68"], every_face=False)
-    run = {"found": [[Found(POINTS), Found(POINTS + (100, 0))]], "detections": [Detections(np.zeros((0, 4)), np.zeros(0))]}
+    run = {
+        "found": [[Found(POINTS), Found(POINTS + np.array([100, 0]))]],
+        "detections": [Detections(np.zeros((0, 4)), np.zeros(0))],
+    }
     result = figures(data, **run)
     assert result["detection"]["recall"] == 1.0
     assert not {"precision", "false_faces"} & set(result["detection"])
@@ -132,7 +137,9 @@ def test_confidence_of_visible_and_hidden_points() -> None:
 
 
 def test_tables_and_plots_of_all_this() -> None:
-    data = DataSet("My set", [sample("a", face(yaw=10.0)), sample("b")], SCHEMES["ibug68"], "by hand", left_out={"blurred": 2})
+    data = DataSet(
+        "My set", [sample("a", face(yaw=10.0)), sample("b")], SCHEMES["ibug68"], "by hand", left_out={"blurred": 2}
+    )
     found = [[Found(POINTS, np.full(68, 0.5), "f1")], []]
     row = figures(data, given=[[found[0][0]], []], found=found)
     results = {"iou": 0.4, "data": {"My set": data_figures(data)}, "rows": [{"data": "My set", "model": "mine", **row}]}

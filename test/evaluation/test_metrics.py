@@ -102,7 +102,10 @@ def test_yaw_bins_ignore_the_side(yaw: float, name: str) -> None:
 
 def test_reliability_by_hand() -> None:
     found = reliability([0.95, 0.95, 0.95, 0.95, 0.15, 0.15], [True, True, True, False, False, True])
-    assert [(row["stated"], row["observed"], row["points"]) for row in found["bins"]] == [(0.15, 0.5, 2), (0.95, 0.75, 4)]
+    assert [(row["stated"], row["observed"], row["points"]) for row in found["bins"]] == [
+        (0.15, 0.5, 2),
+        (0.95, 0.75, 4),
+    ]
     assert found["ece"] == pytest.approx((4 * 0.2 + 2 * 0.35) / 6, abs=1e-4)
     assert found["stated"] == pytest.approx(4.1 / 6, abs=1e-4)
     assert found["observed"] == pytest.approx(4 / 6, abs=1e-4)

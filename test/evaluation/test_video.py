@@ -13,7 +13,7 @@ CLIP = Path(__file__).parents[2] / "resource/demo_clip.npz"
 def test_steps_are_percent_of_the_face() -> None:
     points = np.random.default_rng(0).uniform(0, 50, (68, 2))
     assert step_motion(points, points, [0, 0, 50, 50]) == 0.0
-    assert step_motion(points, points + (3, 4), [0, 0, 25, 100]) == pytest.approx(10.0)
+    assert step_motion(points, points + np.array([3, 4]), [0, 0, 25, 100]) == pytest.approx(10.0)
 
 
 def test_a_pictures_motion_is_that_of_the_labelled_points() -> None:
