@@ -140,7 +140,7 @@ class Footprint:
 
 def _window(xy: Array, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of an image (H, W) that hold points (V, 2); empty when none does."""
-    x0, y0, x1, y1 = (int(np.clip(edge, -1e6, 1e6)) for edge in bounds(xy))
+    x0, y0, x1, y1 = (int(min(max(edge, -1e6), 1e6)) for edge in bounds(xy))
     x0, y0, x1, y1 = x0 - 1, y0 - 1, x1 + 2, y1 + 2
     top, left = min(max(y0, 0), shape[0]), min(max(x0, 0), shape[1])
     return slice(top, max(min(y1, shape[0]), top)), slice(left, max(min(x1, shape[1]), left))

@@ -670,27 +670,31 @@ def _hand(held: Held, shape: Array, model: MorphableModel) -> list[Mesh]:
 def _tubes(starts: Vector, ends: Vector, radius: float | Vector, material: str) -> Mesh:
     """Straight fingers, limbs or cups with round ends, from (N, 3) to (N, 3)."""
     count = len(starts)
-    axis = ends - starts
-    length = np.sqrt((axis * axis).sum(1, keepdims=True))
-    axis = axis / length
-    side = np.stack([axis[:, 1], -axis[:, 0], np.zeros(count)], 1) + np.array(
-        [1e-6, 0, 0]
-    )  # across the axis, in the image
-    side /= np.sqrt((side * side).sum(1, keepdims=True))
-    third = np.stack([axis[:, 1] * side[:, 2] - axis[:, 2] * side[:, 1], axis[:, 2] * side[:, 0] - axis[:, 0] * side[:, 2],
-                      axis[:, 0] * side[:, 1] - axis[:, 1] * side[:, 0]], 1)  # fmt: skip
-    a = np.linspace(0, 2 * np.pi, 9)[:, None]
-    ring = np.cos(a) * side[:, None] + np.sin(a) * third[:, None]  # (N, 9, 3)
-    r = np.broadcast_to(radius, count)[:, None]
-    along = np.concatenate([-0.9 * r, -0.5 * r, 0 * r, length, length + 0.5 * r, length + 0.9 * r], 1)
-    width = r * np.array([0.25, 0.8, 1.0, 0.92, 0.75, 0.2])
-    vertices = (
-        starts[:, None, None] + along[:, :, None, None] * axis[:, None, None] + width[:, :, None, None] * ring[:, None]
-    )
-    vertices = vertices.reshape(-1, 3).astype(np.float32)
+    vertices = _tube_vertices(starts, ends, np.ones(count) * radius).reshape(-1, 3)
     one = _grid(6, 9)
     triangles = (one + 54 * np.arange(count, dtype=np.int32)[:, None, None]).reshape(-1, 3)
     return Mesh(material, vertices, triangles, vertices)
+
+
+@njit(cache=True)
+def _tube_vertices(starts, ends, radius):  # type: ignore[no-untyped-def]
+    """Six rings of nine vertices a tube: (N, 6, 9, 3) float32."""
+    width = np.array([0.25, 0.8, 1.0, 0.92, 0.75, 0.2])
+    beyond = np.array([-0.9, -0.5, 0.0, 0.0, 0.5, 0.9])  # radii before the start, or after the end
+    out = np.empty((len(starts), 6, 9, 3), np.float32)
+    for n in range(len(starts)):
+        axis = ends[n] - starts[n]
+        length = np.sqrt((axis * axis).sum())
+        axis /= length
+        side = np.array([axis[1] + 1e-6, -axis[0], 0.0])  # across the axis, in the image
+        side /= np.sqrt((side * side).sum())
+        third = np.cross(axis, side)
+        for k in range(6):
+            middle = starts[n] + ((length if k > 2 else 0.0) + beyond[k] * radius[n]) * axis
+            for j in range(9):
+                a = 2 * np.pi * j / 8
+                out[n, k, j] = middle + width[k] * radius[n] * (np.cos(a) * side + np.sin(a) * third)
+    return out
 
 
 def _ellipsoid(centre: Array, radii: Array, material: str, power: float = 1.0) -> Mesh:

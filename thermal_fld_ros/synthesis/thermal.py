@@ -39,7 +39,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
     """
 
     def heavy(mean: float, scale: float) -> float:
-        return mean + scale * float(np.clip(rng.standard_t(3) / 1.3, -4, 4))
+        return mean + scale * float(min(max(rng.standard_t(3) / 1.3, -4.0), 4.0))
 
     skin = 33.8 + 0.12 * (ambient - 23) + rng.normal(0, 0.9)
     skin = np.clip(skin, 35.0, 37.0) if ambient > 33 else np.clip(skin, ambient + 1.0, 37.5)

@@ -42,9 +42,16 @@ IRIS = ((62, 38, 22), (92, 60, 34), (104, 108, 72), (98, 124, 150), (120, 130, 1
 
 
 def linear(srgb: ArrayLike) -> Array:
-    """Linear RGB of sRGB values 0 to 255."""
-    s = np.asarray(srgb, np.float32) / 255
+    """Linear RGB float32 of sRGB values 0 to 255."""
+    return _LINEAR[np.asarray(srgb).astype(np.uint8)]
+
+
+def _linear_table() -> Array:
+    s = np.arange(256) / 255
     return np.where(s <= 0.04045, s / 12.92, ((s + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+_LINEAR = _linear_table()
 
 
 @dataclass(frozen=True)
@@ -358,7 +365,7 @@ def _shade(albedo, normals, sky, lit, gloss, sharpness, ambient, lamp, direction
         x, y, z = x * inverse, y * inverse, z * inverse
         diffuse = max(x * direction[0] + y * direction[1] + z * direction[2], np.float32(0)) * lit[n]
         shine = max(x * half[0] + y * half[1] + z * half[2], np.float32(0))
-        shine = gloss[n] * lit[n] * shine**sharpness
+        shine = gloss[n] * lit[n] * shine**sharpness if shine > 0.5 else np.float32(0)
         rim = np.float32(0.5) * gloss[n] * (np.float32(1) - z) ** 3 * sky[n]
         everywhere = sky[n] * (np.float32(0.78) + np.float32(0.22) * y)
         for c in range(3):
@@ -405,12 +412,25 @@ def backdrop(width: int, height: int, lighting: Lighting, rng: np.random.Generat
 def photograph(radiance: Array, camera: ColourCamera, noise: np.random.Generator) -> NDArray[np.uint8]:
     """The camera's picture (H, W, 3) uint8 sRGB of what is seen, (H, W, 3) linear."""
     gain = camera.balance * np.float32(camera.exposure / max(float(radiance.mean()), 1e-6))
-    image = cv2.GaussianBlur(radiance * gain, (0, 0), camera.blur)
-    grey = (image @ np.array([0.2126, 0.7152, 0.0722], np.float32))[:, :, None]
-    image = grey + np.float32(camera.saturation) * (image - grey)
-    shot = np.float32(camera.noise) * np.sqrt(np.maximum(image, 0) + np.float32(0.02))
-    image = image + shot * noise.standard_normal(image.shape, np.float32)
-    return _RESPONSE[np.clip(image * (len(_RESPONSE) / 4), 0, len(_RESPONSE) - 1).astype(np.uint16)]
+    image = np.asarray(cv2.GaussianBlur(radiance * gain, (0, 0), camera.blur), np.float32)
+    grain = noise.standard_normal(image.shape, np.float32)
+    return _develop(image, grain, np.float32(camera.saturation), np.float32(camera.noise), _RESPONSE)
+
+
+@njit(cache=True, fastmath=True)
+def _develop(image, grain, saturation, noise, response):  # type: ignore[no-untyped-def]
+    """Saturation, noise that grows with the light, and the response to light from 0 to 4; (H, W, 3) uint8."""
+    out = np.empty(image.shape, np.uint8)
+    steps = np.float32(len(response) / 4)
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            red, green, blue = image[y, x, 0], image[y, x, 1], image[y, x, 2]
+            grey = np.float32(0.2126) * red + np.float32(0.7152) * green + np.float32(0.0722) * blue
+            for c in range(3):
+                v = grey + saturation * (image[y, x, c] - grey)
+                v += noise * np.sqrt(max(v, np.float32(0)) + np.float32(0.02)) * grain[y, x, c]
+                out[y, x, c] = response[int(min(max(v * steps, np.float32(0)), np.float32(len(response) - 1)))]
+    return out
 
 
 def _response() -> NDArray[np.uint8]:
