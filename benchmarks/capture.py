@@ -41,6 +41,7 @@ from pipeline import machine  # noqa: E402
 
 from thermal_fld_ros.capture.bag import recover  # noqa: E402
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label  # noqa: E402
+from thermal_fld_ros.capture.memory import keep_large_blocks  # noqa: E402
 from thermal_fld_ros.capture.messages import RGB, THERMAL, Pair, stamp_of  # noqa: E402
 
 IMAGES = {THERMAL: ((512, 640), np.uint16, "mono16"), RGB: ((720, 1280, 3), np.uint8, "bgr8")}
@@ -305,6 +306,7 @@ def faults(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the JSON."""
+    keep_large_blocks()  # as the node does
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--disk", type=Path, help="folder on the disk to be measured (default: the temporary folder)")

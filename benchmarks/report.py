@@ -88,6 +88,44 @@ Images of 640 x 512 and 16 bit at {result["rate_hz"]:g} Hz, best effort, between
 """
 
 
+def capture() -> str:
+    """The capture node: throughput and accidents."""
+    result = load("benchmarks/results/capture.json")
+    places = {place: result[place] for place in ("disk", "memory")}
+    rows: list[list[object]] = [
+        [place, f"{run['rate_hz']:g}", run["pairs_expected"], run["pairs_lost"], run["pairs"]["dropped"], run["megabytes_per_second"]]
+        for place, values in places.items() for run in values["over_dds"]
+    ]  # fmt: skip
+    alone: list[list[object]] = [
+        [place, values["writer_alone"]["megabytes_per_second"], values["writer_alone"]["megabytes_per_processor_second"],
+         values["dd_megabytes_per_second"]]
+        for place, values in places.items()
+    ]  # fmt: skip
+    accidents: list[list[object]] = [
+        [name, case.get("state", "did not begin"), case.get("pairs_read", ""), case.get("manifest_pairs", {}).get("discarded", ""),
+         case.get("log", "")]
+        for name, case in result["faults"].items()
+    ]  # fmt: skip
+    size = sum(result["frames"].values()) / 1e6
+    return f"""## Capture: `python benchmarks/capture.py`
+
+Pairs of 640 x 512 of 16 bit and 1280 x 720 bgr8, {size:.2f} MB each, published by two processes, recorded by the node on a disk and in
+memory. *lost*: missing in the bag, for whatever reason, the cameras' processes included; *dropped*: of these, by the node, because
+the queue to the disk was full. {on_machine(result)}: where that is above the
+number of cores, the machine was busy with other work, and `dd` with it.
+
+{table(["bag on", "Hz", "pairs", "lost", "dropped", "MB/s"], rows)}
+
+The writer without DDS, and `dd` of the same bytes (`conv=fdatasync`), MB/s:
+
+{table(["", "writer", "writer, per second of processor time", "dd"], alone)}
+
+Accidents at 10 Hz, on purpose: pairs that rosbags reads afterwards (after `recover` where it was killed), and what the log said at once.
+
+{table(["accident", "state", "pairs kept", "pairs discarded", "log"], accidents)}
+"""
+
+
 def real_clips() -> str:
     """Real recordings through the node."""
     rows: list[list[object]] = [
@@ -109,7 +147,7 @@ mat02/ThermalImagesDataset, car drivers.
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/` and `docs/results/`.\n"
-    return "\n".join([head, pipeline(), node(), transport(), real_clips()])
+    return "\n".join([head, pipeline(), node(), transport(), capture(), real_clips()])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from std_srvs.srv import Trigger
 
 from thermal_fld_ros.capture.bag import unfinished_files
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
+from thermal_fld_ros.capture.memory import keep_large_blocks
 from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL, Pair, Topic, types
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
@@ -321,6 +322,7 @@ class CaptureNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
+    keep_large_blocks()
     run("thermal_fld_capture", CaptureNode, args)
 
 
