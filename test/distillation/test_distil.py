@@ -166,13 +166,18 @@ def test_teacher_and_student_see_crops_of_one_kind(rendered_pairs: Path, tmp_pat
 
 
 @pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
-def test_a_backbone_of_timm_is_a_teacher_like_any_other(rendered_pairs: Path) -> None:
-    network = {"timm": "test_resnet.r160_in1k", "neck": 12, "bins": 16, "hidden": 16}
+@pytest.mark.parametrize("name", ["test_resnet", "mobilenetv3_small_050"])
+def test_a_backbone_of_timm_is_a_teacher_like_any_other(name: str, rendered_pairs: Path) -> None:
+    network = {"timm": name, "neck": 12, "bins": 16, "hidden": 16}
     torch.manual_seed(0)
     borrowed = landmark_net(config(rendered_pairs, modality="rgb", network=network))
     task = DistillationTask(config(rendered_pairs), (borrowed, "rgb"))
     losses = task.loss(task.network, batch_of(task))
     assert all(torch.isfinite(loss) for loss in losses.values())
-    assert borrowed.encoder(torch.zeros(1, 3, 48, 48)).shape == (1, 12, 6, 6)
+    trained = landmark_net(config(rendered_pairs, modality="rgb", network=network)).train()
+    features = trained.encoder(torch.rand(2, 3, 48, 48))
+    assert features.shape == (2, 12, 6, 6)
+    features.sum().backward()
+    assert all((p.grad is not None) == p.requires_grad for p in trained.encoder.parameters())
     with pytest.raises(ValueError, match="feature maps at strides"):
-        landmark_net(config(rendered_pairs, modality="rgb", network=network | {"timm": "vit_tiny_patch16_224"}))
+        landmark_net(config(rendered_pairs, modality="rgb", network=network | {"timm": "test_vit"}))

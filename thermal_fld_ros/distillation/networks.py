@@ -76,6 +76,16 @@ class TimmBackbone(nn.Module):
             timm, features_only=True, out_indices=wanted, in_chans=channels, pretrained=pretrained
         )
         self.widths = tuple(self.features.feature_info.channels())
+        self._freeze_rest(channels)
+
+    def _freeze_rest(self, channels: int) -> None:
+        """Some backbones keep blocks after the last map: without gradients, which data-parallel training would wait for."""
+        self.features.eval()
+        torch.stack([one.sum() for one in self(torch.zeros(1, channels, 64, 64))]).sum().backward()
+        for parameter in self.features.parameters():
+            parameter.requires_grad_(parameter.grad is not None)
+            parameter.grad = None
+        self.features.train()
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Images (N, channels, H, W) in [0, 1] -> two maps."""

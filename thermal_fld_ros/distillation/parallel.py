@@ -35,19 +35,25 @@ class Process:
 
 @contextmanager
 def this_process() -> Iterator[Process]:
-    """The place of this process among those that ``torchrun`` started, or alone. GPUs talk by nccl, CPUs by gloo."""
+    """The place of this process among those that ``torchrun`` started, or alone. GPUs talk by nccl, CPUs by gloo.
+
+    The outermost of nested calls joins the processes: they can do so only once.
+    """
     cuda = torch.cuda.is_available()
     if not distributed.is_torchelastic_launched():
         yield Process(0, 1, torch.device("cuda" if cuda else "cpu"))
         return
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if cuda else torch.device("cpu")
-    if cuda:
-        torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if cuda else "gloo")
+    outermost = not distributed.is_initialized()
+    if outermost:
+        if cuda:
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Process(distributed.get_rank(), distributed.get_world_size(), device)
     finally:
-        distributed.destroy_process_group()
+        if outermost:
+            distributed.destroy_process_group()
 
 
 class EpochLoader:

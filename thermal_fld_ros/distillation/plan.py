@@ -10,7 +10,6 @@ that are trained with the first seed only, and teach all).
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from thermal_fld_ros.datasets.sample import DataSet
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
+from thermal_fld_ros.distillation.parallel import this_process
 from thermal_fld_ros.distillation.tasks import landmark_net
 from thermal_fld_ros.distillation.trainer import checked, train
 from thermal_fld_ros.evaluation.figures import run_figures
@@ -148,9 +148,10 @@ def carry_out(training: Training, tests: Sequence[str], command: str, threads: i
 
     In processes after the first of ``torchrun`` only the training is done.
     """
-    if not training.finished():
-        train(training.config, training.out, threads)
-    if os.environ.get("RANK", "0") != "0" or not training.thermal:
+    with this_process() as process:
+        if not training.finished():
+            train(training.config, training.out, threads)
+    if process.rank > 0 or not training.thermal:
         return {}
     result, model = training.out / "tests.json", training.out / f"{training.stage.replace(' ', '_')}.onnx"
     made_of = {"tests": list(tests), "checkpoint": training.checkpoint.stat().st_mtime}
@@ -169,12 +170,15 @@ def run_plan(plan: Plan, command: str, threads: int = 0, say: Callable[[str], No
     for test in plan.tests:
         open_dataset(test)  # what is missing shows now, not at the end
     results = {}
-    for training in plan.trainings:
-        say(f"{training.stage}: {training.config['epochs']} epochs, in {training.out}")
-        figures = carry_out(training, plan.tests, command, threads)
-        if figures:
-            results[training.stage] = figures
-            say(f"{training.stage}: " + "  ".join(f"{name} {nme:.3f} %" for name, nme in summary(figures).items()))
+    with this_process() as process:
+        for training in plan.trainings:
+            if process.rank == 0:
+                say(f"{training.stage}: {training.config['epochs']} epochs, in {training.out}")
+            figures = carry_out(training, plan.tests, command, threads)
+            if figures:
+                results[training.stage] = figures
+                told = "  ".join(f"{name} {nme:.3f} %" for name, nme in summary(figures).items())
+                say(f"{training.stage}: {told}")
     if results and plan.export:
         (product,) = [training for training in plan.trainings if training.stage == plan.export]
         comparison = {stage: summary(figures) for stage, figures in results.items()}
