@@ -64,7 +64,11 @@ assert np.asarray(face.points).reshape(-1, 2)[67].tolist() == [134.0, 135.0]
 
 @pytest.mark.parametrize(
     ("package", "unwanted"),
-    [("perception", ("rclpy", "torch", "numba")), ("nodes", ("torch", "numba", "onnx"))],
+    [
+        ("perception", ("rclpy", "torch", "numba")),
+        ("capture", ("rclpy", "torch", "numba")),
+        ("nodes", ("torch", "numba", "onnx")),
+    ],
 )
 def test_layers_keep_apart(package: str, unwanted: tuple[str, ...]) -> None:
     if package == "nodes" and importlib.util.find_spec("rclpy") is None:
