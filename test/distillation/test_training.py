@@ -20,7 +20,7 @@ from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.export import RuntimeLandmarks, export
 from thermal_fld_ros.distillation.logs import Log, read_log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process
-from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask
+from thermal_fld_ros.distillation.tasks import NETWORKS, DetectionTask, LandmarkTask
 from thermal_fld_ros.distillation.trainer import load_config, train
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.models import load_model
@@ -199,6 +199,13 @@ def test_a_configuration_without_a_key_is_named(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump({"task": "landmarks", "seed": 1}))
     with pytest.raises(ValueError, match=r"bad\.yaml lacks batch, epochs"):
         load_config(file)
+
+
+def test_the_large_network_has_the_students_recipe_and_ten_times_its_size() -> None:
+    student, large = (load_config(CONFIGS / f"{name}.yaml") for name in ("face_landmarks", "face_landmarks_large"))
+    assert {key for key in student | large if student.get(key) != large.get(key)} == {"name", "network"}
+    sizes = [sum(p.numel() for p in NETWORKS["landmarks"](config).parameters()) for config in (student, large)]
+    assert 9.5 < sizes[1] / sizes[0] < 11
 
 
 def test_what_was_trained_is_exported_and_run_by_the_pipeline(rendered: Path, tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class _Learner:
     PARTS = ("network", "averaged", "optimiser")
 
     def __init__(self, network: nn.Module, config: dict[str, Any], process: Process):
-        self.network = network.to(process.device).train()
+        # channels last: a fifth less time in bfloat16 on a CPU
+        self.network = network.to(process.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.parallel = process.parallel(self.network)
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimiser = torch.optim.AdamW(
