@@ -144,10 +144,37 @@ mat02/ThermalImagesDataset, car drivers.
 """
 
 
+def rendering() -> str:
+    """Renders a second, and the jaw line."""
+    result = load("benchmarks/results/rendering.json")
+    rows: list[list[object]] = []
+    for kind, figures in result["kinds"].items():
+        one, two, (width, height) = figures["processes_1"], figures["processes_2"], figures["size"]
+        rows.append(
+            [kind, f"{width} x {height}", one["cpu_ms"], two["cpu_ms"], one["a_second"], two["a_second"]],
+        )
+    jaw: list[list[object]] = [[yaw, v["near_side"], v["far_side"]] for yaw, v in result["jaw_percent"].items()]
+    machine = result["machine"]
+    return f"""## Rendering: `python benchmarks/rendering.py --face-model FOLDER`
+
+Images sampled and rendered in memory, {result["count"]} a process. *CPU*: what the processes computed, an image; *a second*: images
+by the clock, beside whatever else ran. {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}, numpy
+{machine["numpy"]}, numba {machine["numba"]}; load average at the start {machine["load_average"]:g}: where that is more than the number of
+cores less the number of processes, only the CPU's figures mean something, and they are too high by what the caches were shared.
+
+{table(["kind", "pixels", "CPU ms, one process", "CPU ms, two", "a second, one process", "a second, two"], rows)}
+
+Mean distance between the jaw line on the visible outline and at the model's fixed vertices, percent of the root of the box's area,
+by yaw in degrees:
+
+{table(["yaw", "near side", "far side"], jaw)}
+"""
+
+
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/` and `docs/results/`.\n"
-    return "\n".join([head, pipeline(), node(), transport(), capture(), real_clips()])
+    return "\n".join([head, pipeline(), node(), transport(), rendering(), capture(), real_clips()])
 
 
 if __name__ == "__main__":
