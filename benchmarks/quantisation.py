@@ -4,7 +4,7 @@
     python benchmarks/quantisation.py --calibration runs/faces --test runs/faces_test [--model models/face_landmarks.onnx]
 
 int8: static quantisation by onnxruntime (weights a channel, QDQ, activations U8, weights S8), calibrated on rendered crops; once of the
-whole network, once of the convolutions only. fp16: by onnxconverter-common. All variants run interleaved, crop by crop on one thread,
+whole network, once of the convolutions only. fp16: by onnxruntime too. All variants run interleaved, crop by crop on one thread,
 so that the machine's other load falls on all alike: the ratio of times is what counts. Errors are those of rendered faces that the
 calibration did not see, at their true crops. A variant is worth shipping that
 is a tenth faster at less than 0.1 points of NME.
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxconverter_common import float16
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from pipeline import machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,7 +118,7 @@ def variants(file: Path, folder: Path, calibration: Array) -> dict[str, Path]:
             str(prepared), str(files[name]), Crops(calibration), quant_format=QuantFormat.QDQ, op_types_to_quantize=kinds,
             per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
         )  # fmt: skip
-    half = float16.convert_float_to_float16(onnx.load(str(file)), keep_io_types=True)
+    half = convert_float_to_float16(onnx.load(str(prepared)), keep_io_types=True)
     onnx.save(half, str(files["fp16"]))
     properties = {p.key: p.value for p in onnx.load(str(file)).metadata_props}
     for made in files.values():  # what the runtime reads

@@ -25,6 +25,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pipeline import machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=25.0, help="no training is begun when these have passed")
     parser.add_argument("--faces", type=int, default=4000, help="renders to train on")
     parser.add_argument("--test-faces", type=int, default=600)
+    parser.add_argument("--frames", type=int, default=200, help="for crops without a face")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--processes", type=int, default=2, help="of the rendering, and threads of the training")
@@ -92,13 +94,14 @@ def main() -> None:
     started = time.monotonic()
     settings = {
         "faces": args.faces,
+        "frames": args.frames,
         "test_faces": args.test_faces,
         "epochs": args.epochs,
         "batch": args.batch,
         "data": args.data,
     }
     render(args, "test", Recipe("face", args.test_faces, 50_000_000, SIZES["face"]))
-    render(args, "frames", Recipe("frame", 200, 10_000_000, SIZES["frame"]))
+    render(args, "frames", Recipe("frame", args.frames, 10_000_000, SIZES["frame"]))
     tests = [open_dataset(text) for text in (f"renders:{args.folder / 'test'}", *args.data)]
     wanted = [v for v in VARIANTS if not args.only or v.name in (*args.only, WHOLE.name)]
     rows = []
@@ -190,6 +193,7 @@ def plot(rows: list[dict[str, Any]], file: Path) -> None:
             axes.axvspan(-noise, noise, color="0.88")
             axes.barh([row["name"] for row in others], [figures(row)[name] - nme for row in others], height=0.7)
             axes.invert_yaxis()
+            axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.set_title(f"{name}: {nme:.2f} % with everything")
             axes.set_xlabel("NME worse by, points")
             axes.tick_params(axis="y", labelleft=k == 0)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripts that measure what was trained, on a handful of renders."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, ROOT / "benchmarks" / script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_ingredients_are_compared_and_a_second_run_goes_on(rendered: Path, tmp_path: Path) -> None:
+    size = ["--faces", 32, "--test-faces", 4, "--frames", 4, "--epochs", 1, "--batch", 16, "--processes", 1]
+    arguments = ["--face-model", rendered / "FaceXModel", "--folder", tmp_path, "--out", tmp_path / "out.json", *size]
+    run("renderer_ablation.py", *arguments, "--only", "without thermal")
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert [row["name"] for row in result["rows"]] == ["everything", "without thermal"]
+    assert result["rows"][1]["recipe"]["without"] == ["thermal"]
+    assert all(row["tests"]["test"]["points"]["68"]["nme"] > 0 for row in result["rows"])
+    again = run("renderer_ablation.py", *arguments, "--minutes", 0)
+    assert "left for another run: without glasses" in again
+    assert json.loads((tmp_path / "out.json").read_text())["rows"] == result["rows"]
+    assert "| without thermal |" in (tmp_path / "out.md").read_text()
+
+
+def test_fewer_bits_are_measured(rendered: Path, tmp_path: Path) -> None:
+    faces = ["--calibration", rendered / "faces", "--test", rendered / "faces"]
+    run("quantisation.py", *faces, "--crops", 8, "--out", tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert set(rows) == {"fp32", "int8", "int8 convolutions", "fp16"}
+    assert rows["fp32"]["times_fp32"] == 1
+    assert rows["int8"]["bytes"] < 0.5 * rows["fp32"]["bytes"]
+    assert 0 < rows["fp16"]["shift_px"] < 0.5
