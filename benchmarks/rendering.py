@@ -32,10 +32,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from thermal_fld_ros.synthesis.body import build  # noqa: E402
 from thermal_fld_ros.synthesis.contour import JawContour  # noqa: E402
 from thermal_fld_ros.synthesis.figure import Camera  # noqa: E402
 from thermal_fld_ros.synthesis.morphable import MorphableModel, load_morphable_model  # noqa: E402
-from thermal_fld_ros.synthesis.person import build, sample_person  # noqa: E402
+from thermal_fld_ros.synthesis.person import sample_person  # noqa: E402
 from thermal_fld_ros.synthesis.scene import Renderer  # noqa: E402
 from thermal_fld_ros.synthesis.shards import SIZES, Recipe  # noqa: E402
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thermal_fld_ros.synthesis.body import euler
 from thermal_fld_ros.synthesis.contour import JawContour
 from thermal_fld_ros.synthesis.decimation import decimated
 from thermal_fld_ros.synthesis.figure import Camera
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
-from thermal_fld_ros.synthesis.person import euler
 
 
 @pytest.fixture(scope="module")

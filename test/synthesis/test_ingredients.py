@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from thermal_fld_ros.synthesis.ingredients import INGREDIENTS
-from thermal_fld_ros.synthesis.person import MATERIALS
+from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering
 from thermal_fld_ros.synthesis.sensor import Sensor
 from thermal_fld_ros.synthesis.shards import Recipe

@@ -8,18 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thermal_fld_ros.synthesis.body import build
+from thermal_fld_ros.synthesis.mesh import MATERIALS, Mesh
 from thermal_fld_ros.synthesis.morphable import MorphableModel
-from thermal_fld_ros.synthesis.person import (
-    MATERIALS,
-    Glasses,
-    Hat,
-    Held,
-    Mesh,
-    Person,
-    build,
-    sample_expression,
-    sample_person,
-)
+from thermal_fld_ros.synthesis.person import Glasses, Hat, Held, Person, sample_expression, sample_person
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from bare_scene import CLEAN, bare, scene_of
 
-from thermal_fld_ros.synthesis.person import MATERIALS, Held, sample_person
+from thermal_fld_ros.synthesis.mesh import MATERIALS
+from thermal_fld_ros.synthesis.person import Held, sample_person
 from thermal_fld_ros.synthesis.scene import Renderer
 from thermal_fld_ros.synthesis.sensor import centikelvin
 

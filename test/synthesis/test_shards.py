@@ -11,8 +11,8 @@ import pytest
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.provenance import git_state
 from thermal_fld_ros.synthesis import shards
+from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
-from thermal_fld_ros.synthesis.person import MATERIALS
 from thermal_fld_ros.synthesis.scene import Renderer
 from thermal_fld_ros.synthesis.shards import Recipe, load_images, load_shards, render_shards
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import MorphableModel
-from thermal_fld_ros.synthesis.person import MATERIALS, Person, sample_person
+from thermal_fld_ros.synthesis.person import Person, sample_person
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth, waves
 
 

@@ -6,7 +6,8 @@ import pytest
 from bare_scene import CLEAN, bare
 
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.synthesis.person import MATERIALS, Person
+from thermal_fld_ros.synthesis.mesh import MATERIALS
+from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
 from thermal_fld_ros.synthesis.thermal import sample_warmth
 from thermal_fld_ros.synthesis.visible import ColourCamera, Lighting, Visible, sample_look, sample_visible

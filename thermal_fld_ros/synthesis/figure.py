@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.synthesis.mesh import MATERIALS, Mesh
 from thermal_fld_ros.synthesis.morphable import Array
-from thermal_fld_ros.synthesis.person import MATERIALS, Mesh
 from thermal_fld_ros.synthesis.rasteriser import bounds, covered, interpolate, paint, project, rasterise, vertex_normals
 
 

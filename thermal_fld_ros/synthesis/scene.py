@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.background import background
+from thermal_fld_ros.synthesis.body import build
 from thermal_fld_ros.synthesis.contour import JawContour
 from thermal_fld_ros.synthesis.decimation import decimated
 from thermal_fld_ros.synthesis.figure import Camera, Figure, Footprint
+from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
-from thermal_fld_ros.synthesis.person import MATERIALS, Person, build, sample_person
+from thermal_fld_ros.synthesis.person import Person, sample_person
 from thermal_fld_ros.synthesis.sensor import Sensor, expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth
 from thermal_fld_ros.synthesis.visible import (

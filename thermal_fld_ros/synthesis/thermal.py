@@ -10,8 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from thermal_fld_ros.synthesis.body import beard_mask, hairline_height
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
-from thermal_fld_ros.synthesis.person import Person, beard_mask, hairline_height
+from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.rasteriser import vertex_normals
 
 

@@ -12,9 +12,10 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.synthesis.body import euler, hairline_height
 from thermal_fld_ros.synthesis.figure import Figure, Footprint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
-from thermal_fld_ros.synthesis.person import Person, euler, hairline_height
+from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.rasteriser import project, rasterise, vertex_normals
 from thermal_fld_ros.synthesis.thermal import SkinRegions, waves
 
