@@ -36,18 +36,14 @@ def run_ablation(
     os.environ["TQDM_DISABLE"] = "1"  # progress bars of several processes would run into each other
     figures: dict[Training, dict[str, Any]] = {}
     started = time.monotonic()
-    for depth in sorted({training.depth for training in plan.trainings}):
-        mine = [training for training in plan.trainings if training.depth == depth]
-        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for depth in sorted({training.depth for training in plan.trainings}):
+            mine = [training for training in plan.trainings if training.depth == depth]
             futures = {pool.submit(_carry_out, training, list(tests), command): training for training in mine}
             for future in as_completed(futures):
                 training = futures[future]
                 figures[training], seconds = future.result()
-                told = (
-                    "  ".join(f"{name} {nme:.2f}" for name, nme in summary(figures[training]).items())
-                    if figures[training]
-                    else ""
-                )
+                told = "  ".join(f"{name} {nme:.2f}" for name, nme in summary(figures[training]).items())
                 say(f"{len(figures)} of {len(plan.trainings)}, {(time.monotonic() - started) / 60:.1f} min: "
                     f"{training.stage}, seed {training.seed}: {seconds:.0f} s  {told}")  # fmt: skip
     rows = [row for training in plan.trainings for row in read_log(training.out / "log.csv")]
@@ -133,8 +129,8 @@ def table(results: dict[str, Any]) -> str:
     seeds = max(len(method["seeds"]) for method in thermal.values())
     return f"""
 NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; CPU: processor time a face, onnxruntime,
-one thread. `{results["command"]}` at commit {results["git"]}: {results["minutes"]} min of training with one thread,
-{results["processes"]} at a time.
+one thread. Commit {results["git"]}, {results["minutes"]} min of training with one thread, {results["processes"]} trainings at a time:
+`{results["command"]}`
 
 {chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
 

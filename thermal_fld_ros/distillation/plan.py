@@ -211,7 +211,7 @@ def summary(figures: dict[str, Any]) -> dict[str, float]:
     """Of measurements the NME in % by test set and set of points; that of missing figures is not a number."""
     return {
         f"{name}, {points} points": float("nan") if values["nme"] is None else values["nme"]
-        for name, sets in figures["tests"].items()
+        for name, sets in figures.get("tests", {}).items()
         for points, values in sets.items()
     }
 
