@@ -142,7 +142,7 @@ def model_card(metadata: dict[str, Any]) -> str:
 |---|---|
 {table}
 {_compared(metadata.get("comparison", {}))}
-The figures above are of rendered people. They say little of real cameras; what was measured there is in `benchmarks/README.md`.
+The figures above are of rendered people. They say little of real cameras; what was measured there is in `docs/accuracy.md`.
 Written by `python -m thermal_fld_ros export` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
 

@@ -51,7 +51,7 @@ TABLE = (
     Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),
     Parameter("score_threshold", 0.0, "Least score of a face; 0: the landmark model's own threshold.", 0.0, 1.0),
     Parameter(
-        "new_face_confidence", 0.35, "Least mean confidence of the points of a face that is not followed yet.", 0.0, 1.0
+        "new_face_confidence", 0.4, "Least mean confidence of the points of a face that is not followed yet.", 0.0, 1.0
     ),
     Parameter("max_faces", 8, "Faces that are followed at once.", 1, 100),
     Parameter("min_face_size", 12.0, "Least longer side of a face in px of the image.", 1.0, 10_000.0),

@@ -81,7 +81,7 @@ class PipelineOptions:
     threads: int = 1
     detection_threshold: float = 0.0
     score_threshold: float = 0.0
-    new_face_confidence: float = 0.35
+    new_face_confidence: float = 0.4
     max_faces: int = 8
     min_face_size: float = 12.0
     detect_every: int = 10
