@@ -18,27 +18,21 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from pipeline import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from thermal_fld_ros.perception.cropping import crop_from_points  # noqa: E402
-from thermal_fld_ros.perception.decoding import decode_array  # noqa: E402
+from thermal_fld_ros.distillation.quantisation import crops, quantise  # noqa: E402
 from thermal_fld_ros.perception.models import Model, load_model  # noqa: E402
-from thermal_fld_ros.perception.normalisation import normalise  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
-from thermal_fld_ros.synthesis.shards import load_shards  # noqa: E402
 
 Array = NDArray[np.float32]
 WANTED_TIMES, ALLOWED_NME = 0.9, 0.1  # of fp32; points
@@ -79,52 +73,13 @@ def main() -> None:
     print(table(rows))
 
 
-def crops(folder: Path, model: Model, count: int) -> tuple[Array, Array, Array]:
-    """Network inputs (N, 1, S, S) at the true crops of rendered faces, their points (N, 68, 2) and sqrt(w h) (N,), crop pixels."""
-    size, scale = model.positive("input.size", int), model.positive("input.crop_scale", float)
-    normalisation = model.normalisation()
-    images, labels = load_shards(folder)
-    nearest = np.flatnonzero(np.append(np.diff(labels["frame"]) > 0, True))[
-        :count
-    ]  # the last face of an image is in front
-    inputs, points = np.empty((len(nearest), 1, size, size), np.float32), np.empty((len(nearest), 68, 2), np.float32)
-    for k, row in enumerate(nearest):
-        crop = crop_from_points(labels["points"][row], size, scale)
-        raw = decode_array(images[labels["frame"][row]]).sample(crop, (size, size))
-        normalise(raw, normalisation, out=inputs[k, 0])
-        points[k] = crop.inverse()(labels["points"][row])
-    return inputs, points, np.sqrt(np.prod(np.ptp(points, axis=1), axis=1))
-
-
-class Crops(CalibrationDataReader):  # type: ignore[misc]
-    """Calibration crops, one by one."""
-
-    def __init__(self, images: Array):
-        self._images: Iterator[Array] = iter(images)
-
-    def get_next(self) -> dict[str, Array] | None:
-        image = next(self._images, None)
-        return None if image is None else {"image": image[None]}
-
-
 def variants(file: Path, folder: Path, calibration: Array) -> dict[str, Path]:
     """Files of the network in fewer bits, by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    prepared = folder / "prepared.onnx"
-    quant_pre_process(str(file), str(prepared), skip_symbolic_shape=True)
     files = {name: folder / f"{name.replace(' ', '_')}.onnx" for name in ("int8", "int8 convolutions", "fp16")}
-    for name, kinds in (("int8", None), ("int8 convolutions", ["Conv"])):
-        quantize_static(
-            str(prepared), str(files[name]), Crops(calibration), quant_format=QuantFormat.QDQ, op_types_to_quantize=kinds,
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-        )  # fmt: skip
-    half = convert_float_to_float16(onnx.load(str(prepared)), keep_io_types=True)
-    onnx.save(half, str(files["fp16"]))
-    properties = {p.key: p.value for p in onnx.load(str(file)).metadata_props}
-    for made in files.values():  # what the runtime reads
-        network = onnx.load(str(made))
-        onnx.helper.set_model_props(network, properties)
-        onnx.save(network, str(made))
+    quantise(file, files["int8"], calibration)
+    quantise(file, files["int8 convolutions"], calibration, ["Conv"])
+    onnx.save(convert_float_to_float16(onnx.load(str(file)), keep_io_types=True), str(files["fp16"]))
     return files
 
 

@@ -11,14 +11,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros export``."""
     parser.add_argument("checkpoint", type=Path, help="for instance runs/face_landmarks/checkpoint.pt")
     parser.add_argument("--out", type=Path, required=True, help="for instance models/face_landmarks.onnx")
-    parser.add_argument("--config", default="", help="path of the configuration, named in the metadata's training command")
+    parser.add_argument(
+        "--config", default="", help="path of the configuration, named in the metadata's training command"
+    )
+    parser.add_argument(
+        "--int8",
+        type=Path,
+        metavar="FACES",
+        help="write a landmark network in 8-bit integers, calibrated on rendered faces",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
     from thermal_fld_ros.distillation.export import export
 
-    name = args.config or f"config/training/{args.out.stem}.yaml"
-    metadata = export(args.checkpoint, args.out, f"python -m thermal_fld_ros train {name}")
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,", ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()))
+    name = args.config or f"config/training/{args.out.stem.removesuffix('_int8')}.yaml"
+    metadata = export(args.checkpoint, args.out, f"python -m thermal_fld_ros train {name}", int8=args.int8)
+    print(
+        f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,",
+        ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()),
+    )
     return 0

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
+from thermal_fld_ros.distillation.quantisation import CALIBRATION, quantise_export
 from thermal_fld_ros.distillation.tasks import pick_peaks
 from thermal_fld_ros.distillation.trainer import recipes
 
@@ -48,7 +49,11 @@ class RuntimeDetector(nn.Module):
 
 
 def export(
-    checkpoint: Path, out: Path, command: str, comparison: dict[str, dict[str, float]] | None = None
+    checkpoint: Path,
+    out: Path,
+    command: str,
+    comparison: dict[str, dict[str, float]] | None = None,
+    int8: Path | None = None,
 ) -> dict[str, Any]:
     """Write the ONNX file of a checkpoint, and beside it its metadata (.json) and model card (.md); returns the metadata.
 
@@ -61,15 +66,19 @@ def export(
         That trained it.
     comparison : dict, optional
         NME in % by test set, for this network and others that were trained beside it, by their names.
+    int8 : Path, optional
+        Rendered faces: the landmark network is written in 8-bit integers, calibrated on them, and measured anew.
 
     Raises
     ------
     ValueError
-        When the network does not take thermal images, or onnxruntime's outputs differ from torch's.
+        When the network does not take thermal images, a detector is asked for in 8 bits, or onnxruntime's outputs differ from torch's.
     """
     network, state = load_trained(checkpoint)
     config = state["config"]
     landmarks = isinstance(network, LandmarkNet)
+    if int8 and not landmarks:
+        raise ValueError(f"{checkpoint} is no landmark network: only that is written in 8 bits")
     if isinstance(network, LandmarkNet):
         if network.channels != 1:
             raise ValueError(f"{checkpoint} takes {config['modality']} images, expected a thermal network")
@@ -101,6 +110,15 @@ def export(
     onnx.save(model, str(out))
     for image in (example, other):
         _compare(out, runtime, image, outputs)
+    if int8:
+        metadata |= {
+            "name": out.stem,
+            "precision": f"8-bit integers, calibrated on {CALIBRATION} of the rendered crops",
+        }
+        metadata["metrics"] = quantise_export(out, int8, Path(config["validation"]))
+        model = onnx.load(str(out))
+        onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
+        onnx.save(model, str(out))
     size = {"bytes": out.stat().st_size, "parameters": sum(p.numel() for p in network.parameters())}
     out.with_suffix(".json").write_text(json.dumps(metadata | size, indent=1) + "\n", encoding="utf-8")
     out.with_suffix(".md").write_text(model_card(metadata | size), encoding="utf-8")
@@ -129,6 +147,7 @@ def model_card(metadata: dict[str, Any]) -> str:
         ("file", f"`{metadata['name']}.onnx`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
         ("version", metadata["version"]), ("licence", metadata["licence"]),
         ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
+        *([("precision", metadata["precision"])] if "precision" in metadata else []),
         ("working point", f"score {metadata['threshold']}"), ("trained on", training["data"]),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
         *((METRICS[k], f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
