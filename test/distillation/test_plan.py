@@ -42,7 +42,7 @@ def smoke(workplace: Path) -> Path:
     """The folder that the smoke plan leaves behind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workplace)
-        assert main(["distil", str(SMOKE)]) == 0
+        assert main(["distil", str(SMOKE), "--threads", "1"]) == 0
     return workplace / "runs/smoke"
 
 
@@ -74,7 +74,7 @@ def test_what_is_finished_is_not_done_again(smoke: Path, workplace: Path, monkey
     ]
     before = [file.stat().st_mtime_ns for file in files]
     monkeypatch.chdir(workplace)
-    assert main(["distil", str(SMOKE)]) == 0
+    assert main(["distil", str(SMOKE), "--threads", "1"]) == 0
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
@@ -92,9 +92,9 @@ def test_an_interrupted_plan_ends_like_an_uninterrupted_one(
 
     with monkeypatch.context() as patch:
         patch.setattr(DistillationTask, "validate", stop_in_the_third_stage)
-        assert main(["distil", str(SMOKE), "--out", "runs/stopped"]) == 130
+        assert main(["distil", str(SMOKE), "--threads", "1", "--out", "runs/stopped"]) == 130
     assert not Path("runs/stopped/direct").exists()
-    assert main(["distil", str(SMOKE), "--out", "runs/stopped"]) == 0
+    assert main(["distil", str(SMOKE), "--threads", "1", "--out", "runs/stopped"]) == 0
     for stage in STAGES:
         first, second = weights(smoke / stage), weights(Path("runs/stopped") / stage)
         assert all(torch.equal(first[name], second[name]) for name in first), stage
