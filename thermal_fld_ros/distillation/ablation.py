@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -33,7 +32,6 @@ def run_ablation(
     Each training has a process with one thread. Starts processes: a script that calls this needs
     ``if __name__ == "__main__"``.
     """
-    os.environ["TQDM_DISABLE"] = "1"  # progress bars of several processes would run into each other
     figures: dict[Training, dict[str, Any]] = {}
     started = time.monotonic()
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
@@ -57,10 +55,14 @@ def run_ablation(
 
 
 def _carry_out(training: Training, tests: list[str], command: str) -> tuple[dict[str, Any], float]:
-    """The measurements of one training, and the seconds that it took; it writes what it prints to ``log.txt``."""
+    """The measurements of one training, and the seconds that it took; what it prints goes to ``log.txt``."""
     started = time.monotonic()
     training.out.mkdir(parents=True, exist_ok=True)
-    with (training.out / "log.txt").open("a", encoding="utf-8") as stream, contextlib.redirect_stdout(stream):
+    with (
+        (training.out / "log.txt").open("a", encoding="utf-8") as stream,
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+    ):
         figures = carry_out(training, tests, command, threads=1)
     return figures, time.monotonic() - started
 
