@@ -6,8 +6,8 @@
 For each ingredient: renders without it, the landmark network trained on them for a few epochs, exported, and measured with the labelled
 boxes given (as `evaluate` does) on renders with everything and on the --data of the user. All trainings have the same scenes, steps
 and seed, but for one that repeats the whole with other chances: its distance to the first is the noise of the figures.
-Finished trainings are kept in --folder: run again to go on when --minutes were not enough. Writes the figures as JSON, and beside it
-a table (.md) and a plot (.png).
+Finished trainings are kept in --folder: run again to go on when --minutes were not enough. Writes the figures as JSON, and beside it a
+plot (.png); `python scripts/accuracy_report.py` puts both into docs/accuracy.md.
 """
 
 from __future__ import annotations
@@ -120,7 +120,6 @@ def main() -> None:
               "machine": machine(), **settings, "rows": rows}  # fmt: skip
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    args.out.with_suffix(".md").write_text(table(rows) + "\n", encoding="utf-8")
     plot(rows, args.out.with_suffix(".png"))
     print(table(rows))
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/accuracy.md and its plots from docs/results/accuracy.json alone: `python scripts/accuracy_report.py`.
+"""Write docs/accuracy.md and its plots from the JSON in docs/results alone: `python scripts/accuracy_report.py`.
 
-The JSON is what `python -m thermal_fld_ros evaluate --json docs/results/accuracy.json` writes.
+accuracy.json is what `python -m thermal_fld_ros evaluate --json docs/results/accuracy.json` writes; renderer_ablation.json
+and student_size.json are those of the benchmarks of these names.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from thermal_fld_ros.evaluation.calibration import LIMIT  # noqa: E402
 from thermal_fld_ros.evaluation.report import TABLES, figure, plot_name, plots_of, table  # noqa: E402
 from thermal_fld_ros.evaluation.video import STILL  # noqa: E402
 
-RESULTS, PAGE, IMAGES = ROOT / "docs/results/accuracy.json", ROOT / "docs/accuracy.md", ROOT / "docs/images"
+FOLDER, PAGE, IMAGES = ROOT / "docs/results", ROOT / "docs/accuracy.md", ROOT / "docs/images"
 
 # What is aimed at on real images: data set, what, place of the figure in a row of the results, factor for percent, least or most.
 GOALS: list[tuple[str, str, tuple[str, ...], float, str, float]] = [
@@ -40,9 +41,9 @@ HEADINGS = {
 }
 
 
-def load() -> dict[str, Any]:
-    """The committed results."""
-    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+def load(name: str = "accuracy") -> dict[str, Any]:
+    """The committed results of that name."""
+    results: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return results
 
 
@@ -77,7 +78,9 @@ def goal_table(results: dict[str, Any]) -> str:
         reached = round(value * factor, 2)
         good = reached <= limit if relation == "at most" else reached >= limit
         rows.append([data, what, f"{relation} {limit:g}", figure(reached), "yes" if good else "no"])
-    return f"Of `{first}`:\n\n{table(['data', 'figure', 'goal', 'measured', 'met'], rows)}"
+    return f"""Of `{first}`. Terravic's boxes are of whole heads: there see *located*, below.
+
+{table(['data', 'figure', 'goal', 'measured', 'met'], rows)}"""
 
 
 def model_table(results: dict[str, Any]) -> str:
@@ -96,13 +99,60 @@ def model_table(results: dict[str, Any]) -> str:
     return table(["model", "detector", "landmarks"], list(rows.values()))
 
 
+def ablation() -> str:
+    """What each ingredient of renders and augmentation is worth."""
+    results = load("renderer_ablation")
+    whole, *others = results["rows"]
+    sets = list(whole["tests"])
+
+    def nme(row: dict[str, Any], name: str) -> float:
+        test = row["tests"][name]
+        return float(test["points"][test["main"]]["nme"])
+
+    points = ", ".join(f"{name}: {whole['tests'][name]['main']} points" for name in sets)
+    rows: list[list[object]] = [[whole["name"], *(figure(nme(whole, name)) for name in sets)]]
+    rows += [[row["name"], *(f"{nme(row, name) - nme(whole, name):+.2f}" for name in sets)] for row in others]
+    return f"""## What the renders' ingredients buy
+
+`{results["command"]}`
+at commit {results["git"]}: the student trained briefly ({results["faces"]} faces, {results["epochs"]} epochs), each time
+without one ingredient; NME in % with everything (boxes given; {points}), and by how much it gets worse.
+*everything, again* is the same with another seed: differences of that size are chance.
+{_machine(results)}
+
+{table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
+
+![by how much the error grows](results/renderer_ablation.png)
+"""
+
+
+def student_size() -> str:
+    """The student beside a network ten times its size."""
+    results = load("student_size")
+    rows: list[list[object]] = [
+        [row["name"], f"{row['parameters'] / 1e6:.2f}", figure(row["nme"]), figure(row["nme51"])] for row in results["rows"]
+    ]
+    return f"""## What the student's size costs
+
+`{results["command"]}`
+at commit {results["git"]}: both trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces. The student's
+is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
+
+{table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
+"""
+
+
+def _machine(results: dict[str, Any]) -> str:
+    return "Machine: " + ", ".join(f"{key} {value}" for key, value in results["machine"].items()) + "."
+
+
 def text(results: dict[str, Any]) -> str:
     """The whole page."""
     parts = [
         f"""# Accuracy
 
-Written by `python scripts/accuracy_report.py` from `docs/results/accuracy.json`, which `python -m thermal_fld_ros evaluate`
-wrote at commit {results["git"]}. Plots are made from the same file.
+Written by `python scripts/accuracy_report.py` from the JSON in `docs/results`; all but the last sections from `accuracy.json`,
+which `python -m thermal_fld_ros evaluate` wrote at commit {results["git"]}. Plots are made from the same file.
 
 ## How it is measured
 
@@ -142,6 +192,9 @@ observed.
 
 {model_table(results)}
 
+*brief training* and *brief, flat skin* are two networks of the ablation below: trained briefly on a few of the renders, and on the
+same without thermal realism (skin and things of one temperature each). They show what that buys, not what is shipped.
+
 ## Goals
 
 {goal_table(results)}
@@ -151,6 +204,7 @@ observed.
         head, rows = rows_of(results)
         if rows:
             parts.append(f"## {title}\n\n{table(head, rows)}\n")
+    parts += [ablation(), student_size()]
     plots = plots_of(results)
     for kind, heading in HEADINGS.items():
         images = [f"![{data}](images/{plot_name(kind, data)})" for other, data in plots if other == kind]
