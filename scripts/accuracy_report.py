@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write docs/accuracy.md and its plots from the JSON in docs/results alone: `python scripts/accuracy_report.py`.
 
-accuracy.json is what `python -m thermal_fld_ros evaluate --json docs/results/accuracy.json` writes; renderer_ablation.json
-and student_size.json are those of the benchmarks of these names.
+accuracy.json is what `python -m thermal_fld_ros evaluate --json docs/results/accuracy.json` writes; renderer_ablation.json,
+student_size.json and input_size.json are those of the benchmarks of these names.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def goal_table(results: dict[str, Any]) -> str:
         rows.append([data, what, f"{relation} {limit:g}", figure(reached), "yes" if good else "no"])
     return f"""Of `{first}`. Terravic's boxes are of whole heads: there see *located*, below.
 
-{table(['data', 'figure', 'goal', 'measured', 'met'], rows)}"""
+{table(["data", "figure", "goal", "measured", "met"], rows)}"""
 
 
 def model_table(results: dict[str, Any]) -> str:
@@ -130,7 +130,8 @@ def student_size() -> str:
     """The student beside a network ten times its size."""
     results = load("student_size")
     rows: list[list[object]] = [
-        [row["name"], f"{row['parameters'] / 1e6:.2f}", figure(row["nme"]), figure(row["nme51"])] for row in results["rows"]
+        [row["name"], f"{row['parameters'] / 1e6:.2f}", figure(row["nme"]), figure(row["nme51"])]
+        for row in results["rows"]
     ]
     return f"""## What the student's size costs
 
@@ -139,6 +140,22 @@ at commit {results["git"]}: both trained alike, for {results["epochs"]} epochs; 
 is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
 
 {table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
+"""
+
+
+def input_size() -> str:
+    """The side of the student's crop."""
+    results = load("input_size")
+    rows: list[list[object]] = [
+        [row["size"], figure(row["nme"]), figure(row["nme51"]), f"{row['ms']:.2f}"] for row in results["rows"]
+    ]
+    return f"""## What the size of the crop is worth
+
+`{results["command"]}`
+at commit {results["git"]}: trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces, time of a crop on one thread.
+As short as these trainings are, half a point is chance. {_machine(results)}
+
+{table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
 """
 
 
@@ -204,7 +221,7 @@ same without thermal realism (skin and things of one temperature each). They sho
         head, rows = rows_of(results)
         if rows:
             parts.append(f"## {title}\n\n{table(head, rows)}\n")
-    parts += [ablation(), student_size()]
+    parts += [ablation(), student_size(), input_size()]
     plots = plots_of(results)
     for kind, heading in HEADINGS.items():
         images = [f"![{data}](images/{plot_name(kind, data)})" for other, data in plots if other == kind]
