@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 
 class Closable(Protocol):
@@ -44,6 +45,9 @@ def run(name: str, make: Callable[[], N], args: list[str] | None = None, spin: C
         sys.exit(f"{name}: {error}")
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except rclpy_implementation.RCLError:
+        if rclpy.ok():  # else the interrupt came between rclpy's look at the context and its use: an end like any other
+            raise
     finally:
         if node is not None:
             node.close()
