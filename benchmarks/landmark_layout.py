@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the rendered faces' landmarks lie, beside where annotators click them.
 
-Prints the heights of the inner points on the neutral face, from the eyes' middle (0) to the corners of the mouth (1),
+Writes, for benchmarks/report.py, the heights of the inner points on the neutral face, from the eyes' middle (0) to the corners of the mouth (1),
 before and after ``ANNOTATOR_OFFSETS``, beside those of the mean of 300-W's annotated faces.
 
     python benchmarks/landmark_layout.py --face-model ICT-FaceKit/FaceXModel
@@ -10,6 +10,7 @@ before and after ``ANNOTATOR_OFFSETS``, beside those of the mean of 300-W's anno
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +46,20 @@ def heights(y: NDArray[np.floating]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/landmark_layout.json")
     args = parser.parse_args()
     ours = load_morphable_model(args.face_model)
     moved = morphable.ANNOTATOR_OFFSETS
     morphable.ANNOTATOR_OFFSETS = {}
     vertices = load_morphable_model(args.face_model)
     morphable.ANNOTATOR_OFFSETS = moved
-    columns = [heights(-m.neutral[m.landmarks[17:], 1]) for m in (vertices, ours)] + [heights(MEAN_FACE_Y)]
-    print("| points | model's vertices | ours | mean of 300-W |\n|---|---|---|---|")
-    for name in ROWS:
-        print(f"| {name} |" + "|".join(f" {column[name]:.2f} " for column in columns) + "|")
+    columns = {
+        "model's vertices": heights(-vertices.neutral[vertices.landmarks[17:], 1]),
+        "ours": heights(-ours.neutral[ours.landmarks[17:], 1]),
+        "mean of 300-W": heights(MEAN_FACE_Y),
+    }
+    args.out.write_text(json.dumps(columns, indent=1) + "\n", encoding="utf-8")
+    print(args.out)
 
 
 if __name__ == "__main__":

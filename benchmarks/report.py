@@ -171,10 +171,24 @@ multiplies 8-bit integers (VNNI) gains from int8, others may not.
 """
 
 
+def landmark_layout() -> str:
+    """Where the rendered faces' landmarks lie."""
+    columns = load("benchmarks/results/landmark_layout.json")
+    first = next(iter(columns.values()))
+    rows: list[list[object]] = [[name, *(f"{column[name]:.2f}" for column in columns.values())] for name in first]
+    return f"""## The landmarks' places: `python benchmarks/landmark_layout.py --face-model FOLDER`
+
+Heights on the neutral face, from the eyes' middle (0) to the corners of the mouth (1), downwards. The mean of 300-W contains smiles
+and open mouths, the neutral face does not.
+
+{table(["points", *columns], rows)}
+"""
+
+
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
-    return "\n".join([head, pipeline(), node(), transport(), rendering(), capture(), quantisation()])
+    return "\n".join([head, pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), quantisation()])
 
 
 if __name__ == "__main__":
