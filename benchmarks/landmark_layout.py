@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the rendered faces' landmarks lie, beside where annotators click them.
 
-Writes, for benchmarks/report.py, the heights of the inner points on the neutral face, from the eyes' middle (0) to the corners of the
-mouth (1),
-before and after ``ANNOTATOR_OFFSETS``, beside those of the mean of 300-W's annotated faces.
+Writes, for benchmarks/report.py, the heights of the inner points on the neutral face, from the eyes' middle (0) to the corners
+of the mouth (1), before and after ``ANNOTATOR_OFFSETS``, beside those of the mean of 300-W's annotated faces.
 
     python benchmarks/landmark_layout.py --face-model ICT-FaceKit/FaceXModel
 """
