@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
@@ -23,14 +22,14 @@ from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL, Pair, Topi
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.capture_parameters import LIVE, PAIRING, TABLE, episode_options, message_types
-from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher, Rates
+from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
+from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.pairing import Pairing
-from thermal_fld_ros.nodes.parameters import Parameters, Values
+from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.reception import WatchedSubscription, type_name
 from thermal_fld_ros.srv import StartEpisode
 
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 TYPES = {type_name(kind): kind for kind in (Image, CompressedImage, CameraInfo, FaceLandmarksArray)}
 TOPICS = {
     THERMAL: "thermal/image",
@@ -41,27 +40,16 @@ TOPICS = {
 }
 
 
-class CaptureNode(LifecycleNode):
+class CaptureNode(ManagedNode):
     """Lifecycle, parameters, services and diagnostics of the recording."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("thermal_fld_capture", **options)
         self._subscriptions_of: dict[str, WatchedSubscription] = {}
         self._pairing: Pairing | None = None
         self._episode: Episode | None = None
         self._episode_services: list[Any] = []
-        self._failure = ""
-        self._settings = Parameters(self, TABLE, self._apply)
-        self._diagnostics = DiagnosticsPublisher(self)
-        self._rates = Rates()
-        self._timer: Any = None
-        self._start_timer(self._values["diagnostics_period"])
-        if self._values["autostart"] and self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
-
-    @property
-    def _values(self) -> Values:
-        return self._settings.values
+        super().__init__("thermal_fld_capture", TABLE, **options)
+        self.start()
 
     # --- lifecycle; rclpy hides exceptions in these, so whatever fails is caught and said here
 
@@ -96,28 +84,6 @@ class CaptureNode(LifecycleNode):
         """Finish the bag and stop listening."""
         self._stop("deactivated")
         return SUCCESS
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take the services away."""
-        self.close()
-        return SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Leave nothing running, from whatever state."""
-        self.close()
-        self._timer.cancel()
-        return SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall back to unconfigured."""
-        self.get_logger().error(f"a transition from the state {state.label} failed")
-        self.close()
-        return SUCCESS
-
-    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
-        self._failure = f"{transition} failed: {error}"
-        self.get_logger().error(self._failure)
-        return FAILURE
 
     def close(self) -> None:
         """Finish the bag and release what `configure` made. It may be called again."""
@@ -247,12 +213,6 @@ class CaptureNode(LifecycleNode):
             self._start_timer(values["diagnostics_period"])
 
     # --- diagnostics
-
-    def _start_timer(self, period: float) -> None:
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-        # Steady time: the report that no /clock and no image arrives must not wait for them.
-        self._timer = self.create_timer(period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:
         """Publish the node's status, and log what is wrong with the input."""

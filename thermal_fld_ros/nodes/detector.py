@@ -11,47 +11,35 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, Image
 
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
-from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN, DiagnosticsPublisher, Rates
-from thermal_fld_ros.nodes.parameters import Parameters, Values
+from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
+from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
+from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.processing import Arrival, Processor
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.nodes.worker import NewestWorker
 from thermal_fld_ros.perception.models import ModelError
 
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 REPLACED_SHARE = 0.1
 """Share of images that may be replaced unseen before the node calls itself too slow."""
 
 
-class DetectorNode(LifecycleNode):
+class DetectorNode(ManagedNode):
     """Lifecycle, parameters and diagnostics of the detector."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("thermal_fld_detector", **options)
         self._processor: Processor | None = None
         self._worker: NewestWorker[Arrival] | None = None
         self._images: WatchedSubscription | None = None
         self._camera_info: Any = None
-        self._failure = ""
         self._replaced = 0
-        self._settings = Parameters(self, TABLE, self._apply)
-        self._diagnostics = DiagnosticsPublisher(self)
-        self._rates = Rates()
-        self._timer: Any = None
-        self._start_timer(self._values["diagnostics_period"])
-        if self._values["autostart"] and self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
-
-    @property
-    def _values(self) -> Values:
-        return self._settings.values
+        super().__init__("thermal_fld_detector", TABLE, **options)
+        self.start()
 
     # --- lifecycle; rclpy hides exceptions in these, so whatever fails is caught and said here
 
@@ -89,28 +77,6 @@ class DetectorNode(LifecycleNode):
         """Stop listening and let the image in work finish."""
         self._stop()
         return SUCCESS
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Release the models and take the result topics away."""
-        self.close()
-        return SUCCESS
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Leave nothing running, from whatever state."""
-        self.close()
-        self._timer.cancel()
-        return SUCCESS
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Fall back to unconfigured."""
-        self.get_logger().error(f"a transition from the state {state.label} failed")
-        self.close()
-        return SUCCESS
-
-    def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
-        self._failure = f"{transition} failed: {error}"
-        self.get_logger().error(self._failure)
-        return FAILURE
 
     def close(self) -> None:
         """End the worker thread and release what `configure` made. It may be called again."""
@@ -163,12 +129,6 @@ class DetectorNode(LifecycleNode):
             self._start_timer(values["diagnostics_period"])
 
     # --- diagnostics
-
-    def _start_timer(self, period: float) -> None:
-        if self._timer is not None:
-            self.destroy_timer(self._timer)
-        # Steady time: the report that no /clock and no image arrives must not wait for them.
-        self._timer = self.create_timer(period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _report(self) -> None:
         """Publish the node's status, and log what is wrong with the input."""
