@@ -86,10 +86,8 @@ class DistillationTask:
         frames = Path(config["frames"]) if "frames" in config else None
         if frames and modality != "thermal":
             raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
-        samples = PairSamples(config, Path(config["pairs"]), modality, view if view != modality else None, frames)
-        if samples.left_out:
-            print(f"{config['pairs']}: {samples.left_out} pairs without a {modality} image are left out", flush=True)
-        self.training_set: Dataset[Any] = samples
+        other = view if view != modality else None
+        self.training_set: Dataset[Any] = PairSamples(config, Path(config["pairs"]), modality, other, frames)
         self.validation_set = PlainPairs(config, Path(config["validation"]), modality)
         if self.training_set.left_out:
             print(
