@@ -12,7 +12,7 @@ import torch
 
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
-from thermal_fld_ros.distillation.augmentation import INGREDIENTS
+from thermal_fld_ros.distillation.augmentation import INGREDIENTS, MIRROR68
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.perception.geometry import Affine
 
@@ -51,6 +51,15 @@ def write(folder: Path, count: int, marked: int = NOSE, **without: list[int]) ->
         line = {"thermal": f"t{k}.png", "rgb": f"c{k}.png", "points": truth.tolist(), "to_rgb": TO_RGB.matrix.tolist(),
                 "box": [*truth.min(0), *np.ptp(truth, axis=0)]}  # fmt: skip
         lines.append({key: value for key, value in line.items() if k not in without.get(key, [])})
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def amended(folder: Path, *more: dict[str, Any]) -> Path:
+    """The first lines with more fields."""
+    lines = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()]
+    for line, fields in zip(lines, more, strict=False):
+        line |= fields
     (folder / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
@@ -148,6 +157,37 @@ def test_some_points_may_be_unlabelled(tmp_path: Path) -> None:
     assert sorted(np.flatnonzero(known == 0)) in ([5], [11])  # mirrored or not
 
 
+def test_a_label_weighs_what_it_is_worth_also_in_the_mirror(tmp_path: Path) -> None:
+    worth = np.linspace(0, 1, 68)
+    folder = amended(write(tmp_path, 1), {"confidence": worth.tolist()})
+    samples = PairSamples(CONFIG, folder, "thermal")
+    drawings = [drawn(samples, 0, seed)["known"] for seed in range(8)]
+    assert any(np.allclose(known, worth, atol=1e-6) for known in drawings)
+    assert any(np.allclose(known, worth[MIRROR68], atol=1e-6) for known in drawings)
+
+
+def test_a_split_is_read_without_what_was_struck(tmp_path: Path) -> None:
+    folder = amended(
+        write(tmp_path, 4),
+        {"split": "train", "episode": "monday", "stamp": 1.5},
+        {"split": "validation"},
+        {"split": "train", "struck": "blurred"},
+    )
+    assert [(pair.name, pair.episode, pair.stamp) for pair in read_pairs(folder, "train")] == [
+        ("000001", "monday", 1.5)
+    ]
+    assert [pair.name for pair in read_pairs(folder)] == ["000001", "000002", "000004"]
+    assert len(PairSamples(CONFIG, folder, "thermal", split="train")) == 1
+    assert len(PlainPairs(CONFIG, folder, "thermal", split="validation")) == 1
+    with pytest.raises(DataSetError, match="no pairs of split test, it has no split, train, validation"):
+        read_pairs(folder, "test")
+
+
+def test_renders_have_no_splits(rendered_pairs: Path) -> None:
+    with pytest.raises(DataSetError, match=r'no pairs\.jsonl, so no split "train"'):
+        read_pairs(rendered_pairs, "train")
+
+
 def test_count_and_labelled_take_the_first(tmp_path: Path) -> None:
     samples = PairSamples(CONFIG | {"count": 3, "labelled": 1}, write(tmp_path, 4), "thermal")
     assert [bool(drawn(samples, k, 0)["known"].all()) for k in range(len(samples))] == [True, False, False]
@@ -177,6 +217,9 @@ def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pa
         ('{"thermal": "t0.png"}', "neither a box nor points"),
         ('{"thermal": "none.png", "box": [0, 0, 9, 9]}', r"line 1: no file .*none\.png"),
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "to_rgb": [1, 2]}', "expected two rows of three numbers"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "confidence": [2]}', "expected 68 numbers from 0 to 1"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "split": "rest"}', "expected one of train, validation, test"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "stamp": "noon"}', "line 1: 'noon' is no number"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:

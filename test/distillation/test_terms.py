@@ -103,6 +103,17 @@ def test_where_no_label_is_the_teacher_is_believed_as_far_as_it_is_sure() -> Non
     assert torch.equal(target_of(batch, batch["face"], None).weight, known)
 
 
+def test_a_label_that_is_worth_less_than_one_is_not_mixed_with_the_teacher() -> None:
+    worth = torch.tensor([0.0, 0.3, 1.0]).repeat(23)[:68].expand(4, 68)
+    taken, batch = prediction(2), {"points": prediction(0).points, "known": worth, "face": torch.ones(4)}
+    target = target_of(batch, torch.ones(4), taken)
+    labelled = worth > 0
+    assert torch.equal(target.weight[labelled], worth[labelled])
+    assert torch.equal(target.points[labelled], batch["points"][labelled])
+    assert torch.equal(target.points[~labelled], taken.points[~labelled])
+    assert torch.equal(target.weight[~labelled], confidence(taken.log_spread)[~labelled])
+
+
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [("constant", 1, 1), ("linear", 1, 0), ("cosine", 1, 0), ("exponential", 1, math.exp(-5)), ("time_adaptive", 1, 0)],

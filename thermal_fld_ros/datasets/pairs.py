@@ -17,11 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError, LabelledFace, face_from
+from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSetError, LabelledFace, face_from, number
 from thermal_fld_ros.perception.geometry import Affine
 
 INDEX = "pairs.jsonl"
-FIELDS = {"thermal", "rgb", "points", "box", "to_rgb", "subject"}
+SPLITS = ("train", "validation", "test")
+FIELDS = {
+    "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "struck",
+}  # fmt: skip
 
 Image = NDArray[Any] | Path
 
@@ -40,6 +43,14 @@ class Pair:
     rgb : (H, W, 3) uint8, or the file, or None
     to_rgb : Affine
         From the thermal image's pixels to the colour image's.
+    confidence : (68,) float64 in [0, 1] or None
+        What each point is worth in training; None: 1.
+    split : str
+        "train", "validation", "test" or empty: not told. So with the next ones.
+    episode : str
+        The recording.
+    stamp : float or None
+        Seconds, of the thermal image.
     """
 
     name: str
@@ -47,6 +58,10 @@ class Pair:
     thermal: Image | None
     rgb: Image | None
     to_rgb: Affine
+    confidence: NDArray[np.float64] | None = None
+    split: str = ""
+    episode: str = ""
+    stamp: float | None = None
 
     def pixels(self, modality: str) -> NDArray[Any]:
         """The image of a modality, "thermal" or "rgb", that is there; raises DataSetError where the file cannot be read."""
@@ -60,25 +75,39 @@ class Pair:
         return read if modality == "thermal" else read[:, :, ::-1]
 
 
-def read_pairs(folder: Path) -> list[Pair]:
+def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
     """The pairs of a folder; rendered thermal images without colour are pairs of which one half is missing.
+
+    Parameters
+    ----------
+    folder : Path
+    split : str, optional
+        One of SPLITS; None: all pairs. What a review has struck is left out in any case.
 
     Raises
     ------
     DataSetError
-        When the folder holds no pairs, or what it holds is malformed.
+        When the folder holds no pairs, or none of this split, or what it holds is malformed.
     """
     if (folder / INDEX).is_file():
-        return list(_listed(folder))
+        listed = [_pair(folder, where, entry) for where, entry in read_index(folder) if "struck" not in entry]
+        pairs = [pair for pair in listed if split in (None, pair.split)]
+        if not pairs:
+            found = ", ".join(sorted({pair.split or "no split" for pair in listed})) or "nothing that is not struck"
+            raise DataSetError(f"{folder}: no pairs of split {split or 'any'}, it has {found}")
+        return pairs
+    if split is not None:
+        raise DataSetError(f'{folder}: no {INDEX}, so no split "{split}"')
     try:
         return list(_rendered(folder))
     except (OSError, ValueError, KeyError) as error:
         raise DataSetError(f"{folder}: neither {INDEX} nor whole renders: {error}") from error
 
 
-def _listed(folder: Path) -> Iterator[Pair]:
-    for number, line in enumerate((folder / INDEX).read_text(encoding="utf-8").splitlines(), 1):
-        where = f"{folder / INDEX}, line {number}"
+def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a folder's index, each with its place for errors; raises DataSetError where one is no pair's."""
+    for count, line in enumerate((folder / INDEX).read_text(encoding="utf-8").splitlines(), 1):
+        where = f"{folder / INDEX}, line {count}"
         try:
             entry = json.loads(line)
         except ValueError as error:
@@ -87,20 +116,43 @@ def _listed(folder: Path) -> Iterator[Pair]:
             raise DataSetError(
                 f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(FIELDS))} what there is"
             )
-        points = entry.get("points")
-        if points is not None:
-            points = [[np.nan, np.nan] if point is None else point for point in points]
-        face = face_from(
-            where, points=points, scheme=SCHEMES["ibug68"], box=entry.get("box"), subject=entry.get("subject", "")
-        )
-        matrix = np.asarray(entry.get("to_rgb", Affine.identity().matrix), np.float64)
-        if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
-            raise DataSetError(f"{where}: to_rgb is {entry['to_rgb']}, expected two rows of three numbers")
-        images = {name: folder / entry[name] if name in entry else None for name in ("thermal", "rgb")}
-        for file in images.values():
-            if file is not None and not file.is_file():
-                raise DataSetError(f"{where}: no file {file}")
-        yield Pair(f"{number:06d}", face, images["thermal"], images["rgb"], Affine(matrix))
+        yield where, entry
+
+
+def _pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:
+    points = entry.get("points")
+    if points is not None:
+        points = [[np.nan, np.nan] if point is None else point for point in points]
+    face = face_from(
+        where, points=points, scheme=SCHEMES["ibug68"], box=entry.get("box"), subject=entry.get("subject", "")
+    )
+    matrix = np.asarray(entry.get("to_rgb", Affine.identity().matrix), np.float64)
+    if matrix.shape != (2, 3) or not np.isfinite(matrix).all():
+        raise DataSetError(f"{where}: to_rgb is {entry['to_rgb']}, expected two rows of three numbers")
+    images = {name: folder / entry[name] if name in entry else None for name in ("thermal", "rgb")}
+    for file in images.values():
+        if file is not None and not file.is_file():
+            raise DataSetError(f"{where}: no file {file}")
+    split = entry.get("split", "")
+    if split and split not in SPLITS:
+        raise DataSetError(f'{where}: split is "{split}", expected one of {", ".join(SPLITS)}')
+    stamp = number(entry["stamp"], where) if "stamp" in entry else None
+    return Pair(
+        where.rpartition(" ")[2].zfill(6), face, images["thermal"], images["rgb"], Affine(matrix),
+        _confidence(where, entry), split, entry.get("episode", ""), stamp,
+    )  # fmt: skip
+
+
+def _confidence(where: str, entry: dict[str, Any]) -> NDArray[np.float64] | None:
+    if "confidence" not in entry:
+        return None
+    try:
+        values = np.asarray(entry["confidence"], np.float64)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (POINTS,) or not ((values >= 0) & (values <= 1)).all():
+        raise DataSetError(f"{where}: confidence is {entry['confidence']}, expected {POINTS} numbers from 0 to 1")
+    return values
 
 
 def _rendered(folder: Path) -> Iterator[Pair]:

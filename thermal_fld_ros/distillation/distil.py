@@ -53,7 +53,8 @@ class Apprentice(nn.Module):
 class DistillationTask:
     """Pairs -> a landmark network, with or without a teacher.
 
-    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``terms``, ``network``
+    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``split`` and
+    ``validation_split`` where they have splits, ``terms``, ``network``
     (arguments of LandmarkNet), ``teacher`` (a checkpoint) unless ``task`` is the only term, ``frames`` and ``negatives`` for crops
     without a face, ``pretrained`` (true: the weights that timm has for its backbone), and what ``PairSamples`` reads.
 
@@ -87,8 +88,12 @@ class DistillationTask:
         if frames and modality != "thermal":
             raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
         other = view if view != modality else None
-        self.training_set: Dataset[Any] = PairSamples(config, Path(config["pairs"]), modality, other, frames)
-        self.validation_set = PlainPairs(config, Path(config["validation"]), modality)
+        self.training_set: Dataset[Any] = PairSamples(
+            config, Path(config["pairs"]), modality, other, frames, config.get("split")
+        )
+        self.validation_set = PlainPairs(
+            config, Path(config["validation"]), modality, config.get("validation_split")
+        )
         if self.training_set.left_out:
             print(
                 f"{config['pairs']}: {self.training_set.left_out} pairs without a {modality} image are left out",

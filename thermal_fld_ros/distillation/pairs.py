@@ -37,7 +37,7 @@ class PairSamples(Dataset[dict[str, Any]]):
     ``view``   (channels, S, S)      of the teacher's, where that is another; zeros where it is missing
     ``taught`` ()                    1 where the teacher has an image
     ``points`` (68, 2)               in units of the crop's side, origin in its middle
-    ``known``  (68,)                 1 where a point is labelled
+    ``known``  (68,)                 what the label of a point is worth, 0 to 1; 0 where it is not labelled
     ``face``   ()                    1 where there is a face
     ========== ===================== =====================================================================
 
@@ -51,12 +51,20 @@ class PairSamples(Dataset[dict[str, Any]]):
         The teacher's modality, where that is another.
     frames : Path, optional
         Rendered frames for crops without a face.
+    split : str, optional
+        Of the pairs, see ``read_pairs``.
     """
 
     def __init__(
-        self, config: dict[str, Any], folder: Path, modality: str, view: str | None = None, frames: Path | None = None
+        self,
+        config: dict[str, Any],
+        folder: Path,
+        modality: str,
+        view: str | None = None,
+        frames: Path | None = None,
+        split: str | None = None,
     ):
-        pairs = read_pairs(folder)[: config.get("count")]
+        pairs = read_pairs(folder, split)[: config.get("count")]
         labelled = config.get("labelled", len(pairs))
         pairs = pairs[:labelled] + [replace(pair, face=replace(pair.face, points=None)) for pair in pairs[labelled:]]
         self.pairs = [pair for pair in pairs if getattr(pair, modality) is not None]
@@ -132,19 +140,21 @@ class PairSamples(Dataset[dict[str, Any]]):
 
     def _labels(self, pair: Pair, crop: Affine, mirrored: bool) -> dict[str, Array]:
         points = np.full((68, 2), np.nan) if pair.face.points is None else pair.face.points
+        worth = np.ones(68) if pair.confidence is None else pair.confidence
         if mirrored:
-            points = points[MIRROR68]
+            points, worth = points[MIRROR68], worth[MIRROR68]
         unit = (crop.inverse()(points) - (self.size - 1) / 2) / self.size
-        known = np.isfinite(unit).all(axis=1)
-        return {"points": np.where(known[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
+        labelled = np.isfinite(unit).all(axis=1)
+        known = np.where(labelled, worth, 0)
+        return {"points": np.where(labelled[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
 
 
 class PlainPairs:
     """The wholly labelled faces of a folder of pairs at their true crops, without augmentation: for validation."""
 
-    def __init__(self, config: dict[str, Any], folder: Path, modality: str):
+    def __init__(self, config: dict[str, Any], folder: Path, modality: str, split: str | None = None):
         everything = {key: config[key] for key in ("size", "crop_scale", "normalisation")}
-        self.samples = PairSamples(everything, folder, modality)
+        self.samples = PairSamples(everything, folder, modality, split=split)
         self.pairs = [p for p in self.samples.pairs if p.face.points is not None and np.isfinite(p.face.points).all()]
         if not self.pairs:
             raise ValueError(f"{folder}: no face has all 68 labels")

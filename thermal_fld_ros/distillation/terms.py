@@ -26,7 +26,8 @@ class Target(NamedTuple):
     points : (N, 68, 2)
         In units of the crop's side, origin in its middle.
     weight : (N, 68)
-        1 for a label, the teacher's confidence for a point of the teacher's, 0 where nothing is known.
+        What a label is worth (1, if nothing else is said), the teacher's confidence for a point of the teacher's, 0 where nothing is
+        known.
     box : (N,)
         sqrt(w h) of the box around the points.
     face : (N,)
@@ -166,7 +167,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def target_of(batch: dict[str, Tensor], taught: Tensor, taken: Prediction | None) -> Target:
-    """Labels, and the teacher's points with their confidence where there is no label.
+    """Labels, and the teacher's points with their confidence where there is no label, or one that is worth nothing.
 
     Parameters
     ----------
@@ -179,6 +180,6 @@ def target_of(batch: dict[str, Tensor], taught: Tensor, taken: Prediction | None
     if taken is not None:
         points = torch.where(weight[..., None] > 0, points, taken.points.float())
         said = confidence(taken.log_spread.float())
-        weight = weight + (1 - weight) * said * (taught * batch["face"])[:, None]
+        weight = torch.where(weight > 0, weight, said * (taught * batch["face"])[:, None])
     extent = points.amax(1) - points.amin(1)
     return Target(points, weight, extent.prod(-1).sqrt().clamp(min=0.05), batch["face"])
