@@ -2,9 +2,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from thermal_fld_ros.distillation.export import model_card
+from thermal_fld_ros.__main__ import main
+from thermal_fld_ros.distillation.checkpoint import WEIGHTS, load_trained
+from thermal_fld_ros.distillation.export import RuntimeLandmarks, model_card
+from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -16,3 +21,25 @@ def test_the_card_says_what_the_json_says_and_the_json_what_the_file_says(name: 
     assert (MODELS / f"{name}.md").read_text(encoding="utf-8") == model_card(described)
     assert described["bytes"] == (MODELS / f"{name}.onnx").stat().st_size
     assert load_model(MODELS / f"{name}.onnx").metadata.items() <= described.items()
+
+
+def test_the_weights_are_those_of_the_onnx_file() -> None:
+    landmarker = Landmarker(load_model(MODELS / "face_landmarks.onnx", provider="cpu"))
+    network, state = load_trained(MODELS / "face_landmarks.pt")
+    assert set(state) == set(WEIGHTS)
+    assert state["config"] == landmarker.model.metadata["training"]["config"]
+    crops = np.random.default_rng(0).random((3, 1, landmarker.size, landmarker.size), np.float32)
+    with torch.no_grad():
+        expected = RuntimeLandmarks(network)(torch.from_numpy(crops))
+    found = landmarker.model.run(image=crops)
+    for name, values in zip(("points", "confidence", "score"), expected, strict=True):
+        assert np.allclose(found[name], values.numpy(), atol=0.02)
+
+
+def test_export_writes_weights_that_training_starts_from(tmp_path: Path) -> None:
+    assert main(["export", str(MODELS / "face_landmarks.pt"), "--out", str(tmp_path / "network.onnx")]) == 0
+    assert main(["export", str(MODELS / "face_landmarks.pt"), "--out", str(tmp_path / "alone.pt")]) == 0
+    wanted, _ = load_trained(MODELS / "face_landmarks.pt")
+    for file in ("network.pt", "alone.pt"):
+        network, _ = load_trained(tmp_path / file)
+        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), wanted.parameters(), strict=True))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the ONNX file of a trained checkpoint, with its metadata."""
+"""Write the ONNX file of a trained checkpoint, with its metadata.
+
+With a file .pt as --out only the weights are written, which adaptation and distillation start from.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
+    from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
     from thermal_fld_ros.distillation.export import export
 
+    if args.out.suffix == ".pt":
+        _, state = load_trained(args.checkpoint)
+        save_trained(state, args.out)
+        print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
+        return 0
     name = args.config or f"config/training/{args.out.stem.removesuffix('_int8')}.yaml"
     metadata = export(args.checkpoint, args.out, f"python -m thermal_fld_ros train {name}", int8=args.int8)
     print(

@@ -14,7 +14,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
 from thermal_fld_ros.distillation.quantisation import CALIBRATION, quantise_export
 from thermal_fld_ros.distillation.tasks import pick_peaks
@@ -56,6 +56,8 @@ def export(
     int8: Path | None = None,
 ) -> dict[str, Any]:
     """Write the ONNX file of a checkpoint, and beside it its metadata (.json) and model card (.md); returns the metadata.
+
+    Beside a landmark network in floating point lie its weights (.pt) too, which further training starts from.
 
     The file is run by onnxruntime and compared with torch before it is left there.
 
@@ -110,6 +112,8 @@ def export(
     onnx.save(model, str(out))
     for image in (example, other):
         _compare(out, runtime, image, outputs)
+    if landmarks and not int8:
+        save_trained(state, out.with_suffix(".pt"))
     if int8:
         metadata |= {
             "name": out.stem,
