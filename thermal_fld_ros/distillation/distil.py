@@ -91,9 +91,7 @@ class DistillationTask:
         self.training_set: Dataset[Any] = PairSamples(
             config, Path(config["pairs"]), modality, other, frames, config.get("split")
         )
-        self.validation_set = PlainPairs(
-            config, Path(config["validation"]), modality, config.get("validation_split")
-        )
+        self.validation_set = PlainPairs(config, Path(config["validation"]), modality, config.get("validation_split"))
         if self.training_set.left_out:
             print(
                 f"{config['pairs']}: {self.training_set.left_out} pairs without a {modality} image are left out",
