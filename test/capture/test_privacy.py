@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, IMAGE, LANDMARKS, RGB, THERMAL, Pair, stamp_of, types
 from thermal_fld_ros.capture.privacy import Keeper, only
 from thermal_fld_ros.perception.decoding import message_pixels
+from thermal_fld_ros.registration.camera import CameraModel
+from thermal_fld_ros.registration.registration import CameraPair, write_registration
 
 
 def pixels_of(data: bytes) -> NDArray[Any]:
@@ -78,6 +80,28 @@ def test_faces_are_kept_in_both_images(tmp_path: Path) -> None:
     thermal, rgb = (np.argwhere(pixels_of(kept[f"/{role}/image"])) for role in (THERMAL, RGB))
     assert (*thermal.min(axis=0), *thermal.max(axis=0)) == (3, 4, 8, 10)
     assert (*rgb.min(axis=0)[:2], *rgb.max(axis=0)[:2]) == (7, 9, 17, 21)
+
+
+def test_with_calibrated_cameras_a_face_is_where_its_distance_says(tmp_path: Path) -> None:
+    camera = CameraModel(np.array([[20.0, 0, 10], [0, 20, 8], [0, 0, 1]]), np.zeros(0), (20, 16))
+    cameras = CameraPair(camera, camera, np.eye(3), np.array([0.2, 0, 0]), distance=2.0)
+    write_registration(cameras, tmp_path / "registration.json")
+    keeper = Keeper("faces", WITH_FACES, str(tmp_path / "registration.json"), margin=0.0)
+    for turn, shift in ((None, 2), (0.0, 4)):  # a pose of the test's faces is at 1 m
+        whole = {
+            THERMAL: image(np.full((16, 20), 9, np.uint16), "mono16"),
+            RGB: image(np.full((16, 20, 3), 9, np.uint8), "bgr8"),
+            LANDMARKS: landmarks(face(roi=(4.0, 3.0, 6.0, 5.0), turn=turn)),
+        }
+        kept = keeper(Pair(whole, STAMP, 0))
+        thermal, rgb = (np.argwhere(pixels_of(kept[f"/{role}/image"]))[:, :2] for role in (THERMAL, RGB))
+        assert (rgb.min(axis=0) - thermal.min(axis=0)).tolist() == [0, shift]
+
+
+def test_a_pair_whose_faces_the_registration_does_not_reach_is_refused(tmp_path: Path) -> None:
+    keeper = Keeper("faces", WITH_FACES, registration(tmp_path, [[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]]))
+    with pytest.raises(ValueError, match="cannot see"):
+        keeper(pair(0, face(roi=(12.0, 3.0, 6.0, 5.0))))
 
 
 def test_without_a_face_nothing_of_the_images_is_kept(tmp_path: Path) -> None:

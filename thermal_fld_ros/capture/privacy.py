@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.capture.gates import faces_of
 from thermal_fld_ros.capture.messages import IMAGE, IMAGES, RGB, THERMAL, Pair, Topic, types
 from thermal_fld_ros.perception.decoding import message_pixels
+from thermal_fld_ros.registration.registration import Registration, read_registration
 
 KEEP = ("images", "faces", "landmarks")
 
@@ -38,8 +37,8 @@ class Keeper:
     topics
         By role.
     registration
-        JSON file with the 3 x 3 matrix "homography" from pixels of the thermal image to those of the RGB image, which "faces"
-        needs to find the faces there.
+        File of the registration of the two cameras (docs/registration.md), by which "faces" finds the faces in the RGB image. Where
+        it is of calibrated cameras, a face is taken to be as far as its pose says, if it has one.
     margin
         Of a box, on each side, as a share of the face's longer side.
 
@@ -51,7 +50,7 @@ class Keeper:
 
     def __init__(self, keep: str, topics: Mapping[str, Topic], registration: str = "", margin: float = 0.5) -> None:
         self._keep, self._topics, self._margin = keep, topics, margin
-        self._homography = read_homography(Path(registration)) if keep == "faces" else np.eye(3)
+        self._registration = read_registration(registration) if keep == "faces" else None
 
     @property
     def roles(self) -> list[str]:
@@ -61,10 +60,13 @@ class Keeper:
     def __call__(self, pair: Pair) -> dict[str, bytes]:
         """Messages by topic. Raises ValueError where an image cannot be reduced to its faces."""
         messages = {role: pair.messages[role] for role in self.roles}
-        if self._keep == "faces":
-            boxes = [self._widened(face.roi) for face in faces_of(pair)]
-            regions = {THERMAL: boxes, RGB: [transformed(self._homography, box) for box in boxes]}
-            for role, region in regions.items():
+        if self._registration is not None:
+            faces = faces_of(pair)
+            boxes = [self._widened(face.roi) for face in faces]
+            in_rgb = [
+                transformed(self._registration, box, _distance(face)) for box, face in zip(boxes, faces, strict=True)
+            ]
+            for role, region in {THERMAL: boxes, RGB: in_rgb}.items():
                 messages[role] = only(messages[role], self._topics[role].type, region)
         return {self._topics[role].name: data for role, data in messages.items()}
 
@@ -74,22 +76,22 @@ class Keeper:
         return x - more, y - more, x + width + more, y + height + more
 
 
-def read_homography(path: Path) -> NDArray[np.float64]:
-    """The 3 x 3 matrix of a registration file; raises ValueError or OSError with what is wrong."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    matrix = np.array(content.get("homography") if isinstance(content, dict) else None, dtype=np.float64)
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        raise ValueError(f'{path}: expected an object with a 3 x 3 matrix "homography"')
-    return matrix
+def _distance(face: Any) -> float | None:
+    """Of a face with a pose, in metres along the thermal camera's axis."""
+    return float(face.pose.position.z) if face.pose_valid else None
 
 
-def transformed(homography: NDArray[np.float64], box: Box) -> Box:
-    """The box around a box's corners (left, top, right, bottom) after a homography."""
+def transformed(registration: Registration, box: Box, distance: float | None = None) -> Box:
+    """The box in the RGB image around the outline of a box (left, top, right, bottom) of the thermal image."""
     left, top, right, bottom = box
-    corners = np.array([(left, top, 1), (right, top, 1), (left, bottom, 1), (right, bottom, 1)]) @ homography.T
-    if (corners[:, 2] <= 0).any():
-        raise ValueError("the registration maps a face behind the RGB camera")
-    points = corners[:, :2] / corners[:, 2:]
+    steps = np.linspace(0.0, 1.0, 5)[:, None]  # distortion bends the edges
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    outline = np.concatenate(
+        [one + steps * (other - one) for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
+    )
+    points = registration.to_rgb(outline, distance)
+    if not np.isfinite(points).all():
+        raise ValueError("the registration maps a face to where the RGB camera cannot see")
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
 
