@@ -27,19 +27,10 @@ sys.path.insert(0, str(ROOT))
 from thermal_fld_ros.cli._progress import Progress  # noqa: E402
 from thermal_fld_ros.datasets.forms import open_dataset  # noqa: E402
 from thermal_fld_ros.datasets.sample import DataSet, Sample  # noqa: E402
+from thermal_fld_ros.labelling.face_mesh import face_mesh, mesh_points  # noqa: E402
 from thermal_fld_ros.perception.decoding import ThermalFrame  # noqa: E402
 from thermal_fld_ros.perception.geometry import Affine  # noqa: E402
 
-# iBUG's 68 points among Face Mesh's 478, row by row: jaw, brows, nose, eyes, mouth, inner mouth.
-MESH_TO_68 = (
-    127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,
-    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
-    168, 197, 5, 4, 75, 97, 2, 326, 305,
-    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
-    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,
-    78, 82, 13, 312, 308, 317, 14, 87,
-)  # fmt: skip
-MOST_FACES = 8
 CROP_SCALE, LEAST_SIDE = 2.0, 256
 
 
@@ -48,16 +39,6 @@ def grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = np.percentile(pixels, (1, 99))
     stretched = np.clip((pixels.astype(np.float64) - low) / max(high - low, 1e-9), 0.0, 1.0) * 255.0
     return np.repeat(stretched.astype(np.uint8)[:, :, None], 3, axis=2)
-
-
-def mesh_points(mesh: Any, pixels: NDArray[Any]) -> list[NDArray[np.float64]]:
-    """The 68 points (68, 2) of each face that Face Mesh finds, in pixels of the image."""
-    height, width = pixels.shape
-    found = mesh.process(grey(pixels)).multi_face_landmarks or []
-    # Face Mesh divides by the image's size, its origin is the corner of the top-left pixel
-    return [
-        np.array([(f.landmark[k].x * width - 0.5, f.landmark[k].y * height - 0.5) for k in MESH_TO_68]) for f in found
-    ]
 
 
 def answers(mesh: Any, data: DataSet, sample: Sample) -> dict[str, Any]:
@@ -69,7 +50,7 @@ def answers(mesh: Any, data: DataSet, sample: Sample) -> dict[str, Any]:
         )
     width, height = frame.upright_size
     whole = frame.sample(Affine.identity(), (width, height))
-    found = [frame.upright_to_image(points) for points in mesh_points(mesh, whole)]
+    found = [frame.upright_to_image(points) for points in mesh_points(mesh, grey(whole))]
     given = [_in_crop(mesh, frame, data.extent(face)) for face in sample.faces]
     return {"found": [_rounded(points) for points in found], "given": [p if p is None else _rounded(p) for p in given]}
 
@@ -80,7 +61,7 @@ def _in_crop(mesh: Any, frame: ThermalFrame, box: NDArray[np.float64]) -> NDArra
     middle = (side - 1) / 2
     centre = frame.upright_to_image.inverse()(box[:2] + box[2:] / 2)
     to_upright = Affine.similarity(CROP_SCALE * float(box[2:].max()) / side, 0.0, (middle, middle), centre)
-    faces = mesh_points(mesh, frame.sample(to_upright, (side, side)))
+    faces = mesh_points(mesh, grey(frame.sample(to_upright, (side, side))))
     if not faces:
         return None
     nearest = min(faces, key=lambda points: float(np.abs(points.mean(axis=0) - middle).max()))
@@ -103,9 +84,7 @@ def main() -> None:
     sets = [open_dataset(item) for item in options.data]
     result: dict[str, Any] = {"scheme": "ibug68", "about": {"mediapipe": mediapipe.__version__}, "data": {}}
     with (
-        mediapipe.solutions.face_mesh.FaceMesh(
-            static_image_mode=True, refine_landmarks=True, max_num_faces=MOST_FACES
-        ) as mesh,
+        face_mesh() as mesh,
         Progress(sum(len(data.samples) for data in sets), "images") as progress,
     ):
         for data in sets:

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.datasets.pairs import Pair, read_pairs
 from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, colour_appearance
 from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
-from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 
@@ -27,8 +26,8 @@ class PairSamples(Dataset[dict[str, Any]]):
 
     Configuration: ``size``, ``crop_scale``, ``normalisation``, and if wanted ``count`` (the first pairs only), ``labelled`` (the first
     pairs only keep their labels), ``registration`` (how far the teacher's colour crop is moved about at random, as the renderer's
-    ``misregistration``), ``without`` (ingredients of the thermal augmentation to leave out) and ``negatives`` (share of
-    crops without a face, thermal only).
+    ``misregistration``), ``repeat`` (how often each pair comes in an epoch, with other chances), ``without`` (ingredients of the
+    thermal augmentation to leave out) and ``negatives`` (share of crops without a face, thermal only).
 
     A sample is a dictionary of float32 arrays:
 
@@ -76,18 +75,19 @@ class PairSamples(Dataset[dict[str, Any]]):
         self.normalisation = Normalisation(**config["normalisation"])
         self.without = config.get("without", ())
         self.registration = config.get("registration", 0.0)
+        self.repeat = config.get("repeat", 1)
         self.negatives = config["negatives"] if frames else 0.0
         if frames:
             self.no_faces = NoFaces(frames, self.size, self.scale)
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.pairs) * self.repeat
 
     def __getitem__(self, k: int) -> dict[str, Any]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         if rng.random() < self.negatives:
             return self._negative(rng)
-        pair = self.pairs[k]
+        pair = self.pairs[k % len(self.pairs)]
         mirrored = rng.random() < 0.5
         width = pair.pixels("rgb" if pair.thermal is None else "thermal").shape[1]
         crop = self._crop(pair, width if mirrored else None, lambda crop: jittered(crop, self.size, rng))
@@ -128,7 +128,7 @@ class PairSamples(Dataset[dict[str, Any]]):
             grey = sampled(pixels, crop, (self.size, self.size))
             return normalise(grey if rng is None else appearance(grey, rng, self.without), self.normalisation)[None]
         to_rgb = Affine.identity() if pair.thermal is None else pair.to_rgb
-        colour = sampled_colour(pixels, to_rgb @ crop, (self.size, self.size))
+        colour = sampled_colour(pixels, to_rgb @ crop, (self.size, self.size)).astype(np.float32) / np.float32(255)
         return np.moveaxis(colour if rng is None else colour_appearance(colour, rng), -1, 0)
 
     def _shaken(self, rng: np.random.Generator) -> Affine:
@@ -168,9 +168,3 @@ class PlainPairs:
         crop = samples._crop(pair, None, lambda crop: crop)
         assert pair.face.points is not None
         return in_crop(samples._image(pair, samples.modality, crop, None), crop.inverse()(pair.face.points))
-
-
-def sampled_colour(image: NDArray[np.uint8], crop: Affine, size: tuple[int, int]) -> Array:
-    """A crop (H, W, 3) float32 in [0, 1] of a colour image (H, W, 3), fetched channel by channel as a thermal one is."""
-    channels = [decode_array(image[:, :, k]).sample(crop, size) for k in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32) / np.float32(255)

@@ -3,11 +3,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from thermal_fld_ros.datasets.colour import sampled_colour
+from thermal_fld_ros.labelling import face_mesh
+from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.geometry import Affine
 
 
 class RgbFace(NamedTuple):
@@ -58,3 +70,170 @@ class RgbTeacher(Protocol):
     def close(self) -> None:
         """Let go of processes and memory."""
         ...
+
+
+class TeacherError(ValueError):
+    """A teacher that cannot be used; the message says why and what helps."""
+
+
+def open_teacher(name: str, python: str = "") -> RgbTeacher:
+    """A teacher by name.
+
+    Parameters
+    ----------
+    name : str
+        "mediapipe", or the checkpoint of a landmark network for RGB images.
+    python : str
+        Interpreter of the environment that holds MediaPipe; empty: this one.
+
+    Raises
+    ------
+    TeacherError
+        Also where MediaPipe is not installed.
+    """
+    return MediaPipe(python or sys.executable) if name == "mediapipe" else NetworkTeacher(Path(name))
+
+
+class MediaPipe:
+    """MediaPipe Face Mesh, in a process of its own.
+
+    It tells no confidence: 1. Its points 0 to 16 run along the face's oval, higher at the temples than annotators' jaw lines do.
+
+    Parameters
+    ----------
+    python : str
+        The interpreter to run it with.
+    """
+
+    finds = True
+    CROP_SCALE, LEAST_SIDE = 2.0, 256  # of a crop about a box
+
+    def __init__(self, python: str) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed in `close`
+        own = Path(python) == Path(sys.executable)
+        environment = {k: v for k, v in os.environ.items() if own or k not in ("PYTHONPATH", "PYTHONHOME")}
+        try:
+            self._process = subprocess.Popen(
+                [python, face_mesh.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for us: it ends when its input does
+            )
+        except OSError as error:
+            raise TeacherError(f"{python}: cannot be run: {error.strerror or error}") from error
+        self.about: dict[str, Any] = {"name": "MediaPipe Face Mesh", **self._answer()}
+
+    def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
+        """See `RgbTeacher`; of several faces in the crop about a box, the one nearest to its middle."""
+        if boxes is None:
+            return [RgbFace(points, np.ones(len(points))) for points in self._points(image)]
+        return [self._at(image, box) for box in boxes]
+
+    def close(self) -> None:
+        """End the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+        self._process.wait()
+        self._log.close()
+
+    def _at(self, image: NDArray[np.uint8], box: ArrayLike) -> RgbFace | None:
+        side = max(self.LEAST_SIDE, round(self.CROP_SCALE * float(np.asarray(box)[2:].max())))
+        crop = crop_from_box(box, side, self.CROP_SCALE)
+        found = self._points(sampled_colour(image, crop, (side, side)))
+        if not found:
+            return None
+        middle = (side - 1) / 2
+        nearest = min(found, key=lambda points: float(np.abs(points.mean(axis=0) - middle).max()))
+        return RgbFace(crop(nearest), np.ones(len(nearest)))
+
+    def _points(self, image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{json.dumps(image.shape[:2])}\n".encode())
+            self._process.stdin.write(np.ascontiguousarray(image))
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the missing answer tells more
+        return [np.array(points) for points in self._answer()]
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line:
+            return json.loads(line)
+        status = self._process.wait()
+        self._log.seek(0)
+        log = self._log.read().decode(errors="replace").strip()
+        self.close()
+        if "No module named" in log:
+            raise TeacherError(
+                f"{self._process.args[0]}: {log.splitlines()[-1]}; "  # type: ignore[index]
+                'pip install "thermal_fld_ros[teacher]" there, or name another interpreter (--teacher-python)'
+            )
+        raise TeacherError(f"MediaPipe ended with status {status}: {' / '.join(log.splitlines()[-3:]) or 'no message'}")
+
+
+class NetworkTeacher:
+    """A landmark network of this package for RGB images, with the confidence that it has learned.
+
+    It needs boxes. Each face is looked at twice: in the crop of its box, and in that of the points found there.
+
+    Parameters
+    ----------
+    checkpoint : Path
+        Of a training with modality "rgb".
+
+    Raises
+    ------
+    TeacherError
+        It is no such checkpoint.
+    """
+
+    finds = False
+
+    def __init__(self, checkpoint: Path) -> None:
+        from thermal_fld_ros.distillation.checkpoint import load_trained
+        from thermal_fld_ros.distillation.networks import LandmarkNet
+
+        if not checkpoint.is_file():
+            raise TeacherError(f'{checkpoint}: no such file, expected "mediapipe" or the checkpoint of an RGB network')
+        try:
+            network, state = load_trained(checkpoint)
+        except Exception as error:  # whatever torch makes of a file of another kind
+            raise TeacherError(f"{checkpoint}: not a checkpoint of this package: {error}") from error
+        config = state["config"]
+        if not isinstance(network, LandmarkNet) or config.get("modality") != "rgb":
+            raise TeacherError(f"{checkpoint}: task {config['task']}, modality {config.get('modality', 'thermal')}, "
+                               "expected a landmark network for rgb")  # fmt: skip
+        self._network, self._size, self._scale = network, config["size"], config["crop_scale"]
+        digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+        self.about: dict[str, Any] = {"name": checkpoint.name, "sha256": digest, "git": state.get("git", "unknown")}
+
+    def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
+        """See `RgbTeacher`."""
+        if boxes is None:
+            raise ValueError("this teacher finds no faces by itself, expected their boxes")
+        if not boxes:
+            return []
+        first = self._look(image, [crop_from_box(box, self._size, self._scale) for box in boxes])
+        again = [crop_from_points(face.points, self._size, self._scale) for face in first]
+        return list(self._look(image, again))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _look(self, image: NDArray[np.uint8], crops: list[Affine]) -> list[RgbFace]:
+        import torch
+
+        from thermal_fld_ros.distillation.networks import confidence
+
+        size = (self._size, self._size)
+        pictures = [sampled_colour(image, crop, size).astype(np.float32) / np.float32(255) for crop in crops]
+        with torch.inference_mode():
+            found = self._network(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous())
+            sure = confidence(found.log_spread.float()).numpy().astype(np.float64)
+        points = found.points.numpy().astype(np.float64) * self._size + (self._size - 1) / 2
+        return [RgbFace(crop(one), known) for crop, one, known in zip(crops, points, sure, strict=True)]

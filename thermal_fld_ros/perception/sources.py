@@ -252,7 +252,7 @@ def _open_video(path: Path) -> Source:
 
 
 def _open_bag(path: Path, topic: str | None) -> Source:
-    with _bag_reader(path) as reader:
+    with bag_reader(path) as reader:
         counts = {
             connection.topic: connection.msgcount
             for connection in reader.connections
@@ -268,7 +268,7 @@ def _open_bag(path: Path, topic: str | None) -> Source:
         raise SourceError(f"{path}: no images on {topic}, there are some on: {', '.join(sorted(counts)) or 'no topic'}")
 
     def images() -> Iterator[RawImage]:
-        with _bag_reader(path) as reader:
+        with bag_reader(path) as reader:
             chosen = [connection for connection in reader.connections if connection.topic == topic]
             for index, (connection, time, data) in enumerate(reader.messages(chosen)):
                 message = reader.deserialize(data, connection.msgtype)
@@ -279,7 +279,8 @@ def _open_bag(path: Path, topic: str | None) -> Source:
 
 
 @contextmanager
-def _bag_reader(path: Path) -> Iterator[Any]:
+def bag_reader(path: Path) -> Iterator[Any]:
+    """rosbags' reader of a bag, also of one without message definitions; raises SourceError."""
     # Only bags need rosbags, and it takes longer to import than all the rest.
     from rosbags.highlevel import AnyReader, AnyReaderError
     from rosbags.rosbag2 import ReaderError
