@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from thermal_fld_ros.distillation.checkpoint import steps_of
 from thermal_fld_ros.distillation.logs import STYLE, read_log
 from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
 from thermal_fld_ros.distillation.trainer import recipes
@@ -48,7 +49,7 @@ def run_ablation(
     minutes = sum(row["training/seconds"] for row in rows) / 60
     return {
         "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
-        "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config),
+        "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config), "compare": plan.compare,
         "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
                     for stage in dict.fromkeys(training.stage for training in plan.trainings)},
     }  # fmt: skip
@@ -77,7 +78,8 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     }  # fmt: skip
     logs = [read_log(training.out / "log.csv") for training in trainings]
     curves = np.array([[row["validation/nme"] for row in rows] for rows in logs])
-    result["curve"] = {"epoch": [row["epoch"] for row in logs[0]], **_statistics(curves)}
+    steps = steps_of(first.checkpoint) // config["epochs"]
+    result["curve"] = {"step": [row["epoch"] * steps for row in logs[0]], **_statistics(curves)}
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}
         result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
@@ -138,7 +140,7 @@ one thread. Commit {results["git"]}, {results["minutes"]} min of training with o
 
 ![NME of every method](results/ablation.png)
 
-![NME over the training](results/ablation_curves.png)
+![NME over the training's steps](results/ablation_curves.png)
 
 """
 
@@ -167,19 +169,20 @@ def draw_errors(results: dict[str, Any], file: Path) -> None:
 
 
 def draw_curves(results: dict[str, Any], file: Path) -> None:
-    """The validation error of every method over the epochs, one plot a network size, as PNG."""
+    """The validation error over the steps as PNG: of the methods to compare, then of all, one plot a network size."""
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
-    sizes = list(dict.fromkeys(method["parameters"] for method in thermal.values()))
-    figure = Figure((4.5 * len(sizes), 3.2), dpi=120, layout="constrained")
-    for k, size in enumerate(sizes):
-        axes = figure.add_subplot(1, len(sizes), k + 1)
-        for name, method in thermal.items():
-            if method["parameters"] == size:
-                epoch, mean, std = (np.array(v) for v in (method["curve"][key] for key in ("epoch", "mean", "std")))
-                (line,) = axes.plot(epoch, mean, label=name, linewidth=1.2)
-                axes.fill_between(epoch, mean - std, mean + std, alpha=0.12, color=line.get_color())
-        axes.set_title(f"{size / 1e6:.2f} M parameters")
-        axes.set_xlabel("epoch")
+    panels = {" and ".join(results["compare"]): results["compare"]} if results["compare"] else {}
+    for name, method in thermal.items():
+        panels.setdefault(f"{method['parameters'] / 1e6:.2f} M parameters", []).append(name)
+    figure = Figure((4.5 * len(panels), 3.2), dpi=120, layout="constrained")
+    for k, (title, names) in enumerate(panels.items()):
+        axes = figure.add_subplot(1, len(panels), k + 1)
+        for name in names:
+            step, mean, std = (np.array(thermal[name]["curve"][key]) for key in ("step", "mean", "std"))
+            (line,) = axes.plot(step, mean, label=name, linewidth=1.2)
+            axes.fill_between(step, mean - std, mean + std, alpha=0.12, color=line.get_color())
+        axes.set_title(title)
+        axes.set_xlabel("training step")
         axes.set_ylabel("validation NME, %")
         axes.set_yscale("log")
         axes.legend(fontsize=7)

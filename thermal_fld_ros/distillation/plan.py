@@ -3,8 +3,8 @@
 
 A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` is the name of
 another stage), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data`` takes them), and where
-wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each) and ``once`` (stages
-that are trained with the first seed only, and teach all).
+wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once`` (stages
+that are trained with the first seed only, and teach all) and ``compare`` (stages whose curves get a plot of their own).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from thermal_fld_ros.perception.models import load_model
 POINTS = ("68", "51")
 """The sets of points that are told."""
 
-FIELDS = {"out", "stages", "shared", "tests", "export", "seeds", "once"}
+FIELDS = {"out", "stages", "shared", "tests", "export", "seeds", "once", "compare"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,7 @@ class Plan:
     tests: list[str]
     export: str | None = None
     seeds: list[int] = field(default_factory=list)
+    compare: list[str] = field(default_factory=list)
 
 
 def read_plan(file: Path, out: Path | None = None) -> Plan:
@@ -114,8 +115,8 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
     stages = {
         name: {"task": "distillation", **content.get("shared", {}), **own} for name, own in content["stages"].items()
     }
-    seeds, once = content.get("seeds", []), content.get("once", [])
-    named = {"export": [content["export"]] if "export" in content else [], "once": once}
+    seeds, once, compare = (content.get(key, []) for key in ("seeds", "once", "compare"))
+    named = {"export": [content["export"]] if "export" in content else [], "once": once, "compare": compare}
     for key, names in named.items():
         if set(names) - set(stages):
             raise ValueError(f"{file}: {key} names {', '.join(names)}, expected stages: {', '.join(stages)}")
@@ -140,7 +141,7 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
             checked(config, f"{file}, {name}")
             done[name, seed] = Training(name, config["seed"], config, folder, teacher, depth)
     trainings = list(dict.fromkeys(done.values()))
-    return Plan(file, out, trainings, content.get("tests", []), content.get("export"), seeds)
+    return Plan(file, out, trainings, content.get("tests", []), content.get("export"), seeds, compare)
 
 
 def carry_out(training: Training, tests: Sequence[str], command: str, threads: int = 0) -> dict[str, Any]:
