@@ -109,6 +109,7 @@ class MediaPipe:
     CROP_SCALE, LEAST_SIDE = 2.0, 256  # of a crop about a box
 
     def __init__(self, python: str) -> None:
+        self._python = python
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, closed in `close`
         own = Path(python) == Path(sys.executable)
         environment = {k: v for k, v in os.environ.items() if own or k not in ("PYTHONPATH", "PYTHONHOME")}
@@ -153,7 +154,7 @@ class MediaPipe:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(f"{json.dumps(image.shape[:2])}\n".encode())
-            self._process.stdin.write(np.ascontiguousarray(image))
+            self._process.stdin.write(np.ascontiguousarray(image).data)
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # the missing answer tells more
@@ -170,7 +171,7 @@ class MediaPipe:
         self.close()
         if "No module named" in log:
             raise TeacherError(
-                f"{self._process.args[0]}: {log.splitlines()[-1]}; "  # type: ignore[index]
+                f"{self._python}: {log.splitlines()[-1]}; "
                 'pip install "thermal_fld_ros[teacher]" there, or name another interpreter (--teacher-python)'
             )
         raise TeacherError(f"MediaPipe ended with status {status}: {' / '.join(log.splitlines()[-3:]) or 'no message'}")

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs of a thermal and an RGB image from rosbag2 recordings and from folders of images.
+
+>>> recording = open_recording("captures/s01_20260101_120000", Matching())
+>>> for pair in recording:
+...     pair.thermal.decode(decoding), rgb_pixels(pair.rgb)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.capture.bag import MANIFEST, unfinished_files
+from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
+from thermal_fld_ros.perception.sources import (
+    BAG_SUFFIXES,
+    IMAGE_SUFFIXES,
+    RawImage,
+    SourceError,
+    bag_reader,
+    image_of_message,
+    open_source,
+)
+
+UNPAIRED = "no RGB image at its time"
+WORDS = {
+    THERMAL: ("thermal", "thr", "lwir", "ir"),
+    RGB: ("rgb", "visible", "visual", "vis", "color", "colour"),
+}
+"""By which the names of files and folders tell the two apart."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How the two images of a pair are found.
+
+    Attributes
+    ----------
+    max_gap : float
+        Seconds between the two stamps, at most, in bags that were not recorded as pairs.
+    clock_offset : float or None
+        Seconds added to the RGB camera's stamps; None: as the capture node did, else 0.
+    topics : dict
+        Of "thermal" and "rgb", where the bag's manifest does not tell.
+    subject : str
+        Regular expression whose first group in a file's path within its folder is the subject.
+    """
+
+    max_gap: float = 0.05
+    clock_offset: float | None = None
+    topics: dict[str, str] = field(default_factory=dict)
+    subject: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedPair:
+    """Two images of one moment; they are read when they are asked for.
+
+    Attributes
+    ----------
+    name : str
+    read : dict of functions
+        Each gives the image of a role, "thermal" or "rgb", or raises SourceError.
+    subject : str
+        Empty: not told.
+    stamp, gap : float or None
+        Seconds: the thermal image's stamp, and the RGB image's minus that, clock offset included.
+    """
+
+    name: str
+    read: dict[str, Callable[[], RawImage]]
+    subject: str = ""
+    stamp: float | None = None
+    gap: float | None = None
+
+    @cached_property
+    def thermal(self) -> RawImage:
+        """The thermal image; raises SourceError."""
+        return self.read[THERMAL]()
+
+    @cached_property
+    def rgb(self) -> RawImage:
+        """The RGB image; raises SourceError."""
+        return self.read[RGB]()
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The pairs of one recording, in their order; each iteration starts anew.
+
+    Attributes
+    ----------
+    name : str
+        Of the episode: the folder's.
+    path : str
+        As the user wrote it.
+    files : list of Path
+        All that it consists of.
+    pairs : function
+    length : int or None
+        Number of pairs.
+    about : dict
+        Subject, consent and note, where there is a manifest that tells.
+    left_out : dict
+        Count by reason of images that are in no pair.
+    """
+
+    name: str
+    path: str
+    files: list[Path]
+    pairs: Callable[[], Iterator[RecordedPair]]
+    length: int | None = None
+    about: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[RecordedPair]:
+        return self.pairs()
+
+    def digest(self) -> str:
+        """SHA-256 of the names and contents of the files."""
+        whole = hashlib.sha256()
+        for path in sorted(self.files):
+            whole.update(f"{path.name} {sha256_of(path)}\n".encode())
+        return whole.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's contents."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open_recording(text: str, matching: Matching) -> Recording:
+    """Open what a user wrote: PATH or NAME=PATH.
+
+    PATH is a rosbag2 (its folder, an .mcap or a .db3 file), a folder whose images' names or folders say which is which
+    (a_thermal.png, a_rgb.png), or two folders THERMAL:RGB with files of equal names.
+
+    Raises
+    ------
+    SourceError
+        There are no pairs in it.
+    """
+    name, equals, rest = text.partition("=")
+    path = rest if equals and not Path(text).exists() else text
+    if path == text:
+        name = ""
+    one, colon, other = path.partition(":")
+    if colon and not Path(path).exists():
+        recording = _folders(path, Path(one), Path(other), matching)
+    elif (Path(path) / "metadata.yaml").is_file() or Path(path).suffix.lower() in BAG_SUFFIXES:
+        recording = _bag(path, matching)
+    elif Path(path).is_dir():
+        recording = _folder(path, matching)
+    else:
+        raise SourceError(f"{path}: no such bag or folder")
+    given = name or recording.name
+    return Recording(
+        re.sub(r"[^\w.-]+", "_", given).strip("._") or "recording", path, recording.files, recording.pairs,
+        recording.length, recording.about, recording.left_out,
+    )  # fmt: skip
+
+
+# --- bags
+
+
+def _bag(text: str, matching: Matching) -> Recording:
+    path = Path(text)
+    folder = path if path.is_dir() else path.parent
+    if path.is_dir() and unfinished_files(path.absolute()):
+        raise SourceError(f"{path}: its recording was killed: python -m thermal_fld_ros recover {path}")
+    manifest = _manifest(folder)
+    topics = {role: matching.topics.get(role) or manifest["topics"].get(role, {}).get("name", "") for role in WORDS}
+    with bag_reader(path) as reader:
+        counts = {one.topic: one.msgcount for one in reader.connections if one.msgtype in IMAGES}
+    for role, topic in topics.items():
+        if topic not in counts:
+            found = ", ".join(sorted(counts)) or "none"
+            raise SourceError(
+                f"{path}: {f'no images on {topic}' if topic else f'which topic is {role}?'} There are images on: {found}"
+            )
+    offset = matching.clock_offset
+    if offset is None:
+        offset = float(manifest["settings"].get("clock_offset", 0.0))
+    about = {key: str(manifest[key]) for key in ("subject", "consent", "note") if manifest.get(key)}
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    parts = (path, [file for file in files if file.suffix in BAG_SUFFIXES], topics, about.get("subject", ""), offset)
+    if manifest["topics"]:  # the capture node gave the messages of a pair one time
+        length = min(counts[topic] for topic in topics.values())
+        return Recording(_stem(path), text, parts[1], lambda: _of_one_time(*parts), length, about)
+    matched, unpaired = _match(path, topics, offset, matching.max_gap)
+    left_out = {UNPAIRED: unpaired} if unpaired else {}
+    return Recording(_stem(path), text, parts[1], lambda: _matched(*parts, matched), len(matched), about, left_out)
+
+
+def _stem(path: Path) -> str:
+    path = path.absolute()
+    return path.name if path.is_dir() else path.stem
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    empty: dict[str, Any] = {"topics": {}, "settings": {}}
+    file = folder / MANIFEST
+    if not file.is_file():
+        return empty
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(f"{file}: not JSON: {error}") from error
+    return {**empty, **content}
+
+
+def _of_one_time(
+    path: Path, _: list[Path], topics: dict[str, str], subject: str, offset: float
+) -> Iterator[RecordedPair]:
+    with bag_reader(path) as reader:
+        roles = {topic: role for role, topic in topics.items()}
+        chosen = [one for one in reader.connections if one.topic in roles]
+        for number, (time, group) in enumerate(groupby(reader.messages(chosen), key=lambda entry: entry[1])):
+            messages = {roles[one.topic]: (one, data) for one, _, data in group}
+            if len(messages) == len(roles):
+                yield _pair(reader, f"{path.name}[{number}]", messages, time, subject, offset)
+
+
+def _match(path: Path, topics: dict[str, str], offset: float, max_gap: float) -> tuple[dict[tuple[str, int], int], int]:
+    """Of a bag without pairs: by role and number of the message the number of its pair, and how many thermal images have none.
+
+    Each of two images in a pair is the nearest one in time to the other.
+    """
+    stamps: dict[str, list[int]] = {role: [] for role in topics}
+    with bag_reader(path) as reader:
+        for role, topic in topics.items():
+            chosen = [one for one in reader.connections if one.topic == topic]
+            stamps[role] = [stamp_of(data) or time for _, time, data in reader.messages(chosen)]
+    thermal, rgb = (np.array(stamps[role], np.int64) for role in (THERMAL, RGB))
+    rgb = rgb + round(1e9 * offset)
+    forth, back = _nearest(thermal, rgb), _nearest(rgb, thermal)
+    kept = [k for k, j in enumerate(forth) if back[j] == k and abs(int(rgb[j] - thermal[k])) <= 1e9 * max_gap]
+    pairs = {(role, int(k if role == THERMAL else forth[k])): n for n, k in enumerate(kept) for role in topics}
+    return pairs, len(thermal) - len(kept)
+
+
+def _nearest(these: NDArray[np.int64], those: NDArray[np.int64]) -> NDArray[np.intp]:
+    """For each of these times the index of the nearest of those."""
+    order = np.argsort(those, kind="stable")
+    place = np.clip(np.searchsorted(those[order], these), 1, max(len(those) - 1, 1))
+    candidates = order[np.stack([place - 1, np.minimum(place, len(those) - 1)])]
+    return candidates[np.abs(those[candidates] - these).argmin(axis=0), np.arange(len(these))]
+
+
+def _matched(
+    path: Path, _: list[Path], topics: dict[str, str], subject: str, offset: float, pairs: dict[tuple[str, int], int]
+) -> Iterator[RecordedPair]:
+    roles = {topic: role for role, topic in topics.items()}
+    waiting: dict[int, dict[str, Any]] = {}
+    seen = Counter[str]()
+    with bag_reader(path) as reader:
+        chosen = [one for one in reader.connections if one.topic in roles]
+        for one, time, data in reader.messages(chosen):
+            role = roles[one.topic]
+            number = pairs.get((role, seen[role]))
+            seen[role] += 1
+            if number is None:
+                continue
+            messages = waiting.setdefault(number, {})
+            messages[role] = (one, data)
+            if len(messages) == len(roles):
+                yield _pair(reader, f"{path.name}[{number}]", waiting.pop(number), time, subject, offset)
+
+
+def _pair(reader: Any, name: str, messages: dict[str, Any], time: int, subject: str, offset: float) -> RecordedPair:
+    def read(role: str) -> RawImage:
+        connection, data = messages[role]
+        return image_of_message(reader.deserialize(data, connection.msgtype), f"{name} {role}", time)
+
+    stamps = {role: (stamp_of(data) or time) * 1e-9 for role, (_, data) in messages.items()}
+    gap = stamps[RGB] + offset - stamps[THERMAL]
+    return RecordedPair(name, {role: lambda role=role: read(role) for role in messages}, subject, stamps[THERMAL], gap)  # type: ignore[misc]
+
+
+# --- folders
+
+
+def _folder(text: str, matching: Matching) -> Recording:
+    """Images of both kinds in one folder and those below it, told apart by the words in their names or folders."""
+    folder = Path(text)
+    kinds: dict[str, dict[str, Path]] = {role: {} for role in WORDS}
+    for file in _images(folder):
+        found = _told_apart(file.relative_to(folder).with_suffix("").as_posix())
+        if found:
+            kinds[found[0]].setdefault(found[1], file)
+    return _of_files(text, folder.absolute().name, kinds, folder, matching)
+
+
+def _folders(text: str, thermal: Path, rgb: Path, matching: Matching) -> Recording:
+    """Two folders with files of equal names."""
+    for folder in (thermal, rgb):
+        if not folder.is_dir():
+            raise SourceError(f"{text}: no folder {folder}")
+    kinds = {
+        role: {file.relative_to(folder).with_suffix("").as_posix(): file for file in _images(folder)}
+        for role, folder in ((THERMAL, thermal), (RGB, rgb))
+    }
+    return _of_files(text, thermal.absolute().name, kinds, thermal, matching)
+
+
+def _of_files(text: str, name: str, kinds: dict[str, dict[str, Path]], folder: Path, matching: Matching) -> Recording:
+    if (
+        not kinds[THERMAL].keys() & kinds[RGB].keys()
+    ):  # a number at the end may tell the cameras apart, as SpeakingFaces' do
+        kinds = {role: {_unnumbered(key): file for key, file in files.items()} for role, files in kinds.items()}
+    thermal, rgb = kinds[THERMAL], kinds[RGB]
+    keys = sorted(thermal.keys() & rgb.keys(), key=_natural)
+    if not keys:
+        words = " or ".join("/".join(role) for role in WORDS.values())
+        raise SourceError(
+            f"{text}: {len(thermal)} thermal and {len(rgb)} RGB images, none of which belong together; expected names that differ in "
+            f"{words}, or two folders THERMAL:RGB with equal names"
+        )
+
+    def pairs() -> Iterator[RecordedPair]:
+        for key in keys:
+            read = {role: _reader(files[key]) for role, files in kinds.items()}
+            place = thermal[key].relative_to(folder).as_posix()
+            yield RecordedPair(place, read, _subject(place, matching.subject))
+
+    left_out = {UNPAIRED: len(thermal) - len(keys)} if len(thermal) > len(keys) else {}
+    files = [files[key] for files in kinds.values() for key in keys]
+    return Recording(name, text, files, pairs, len(keys), {}, left_out)
+
+
+def _reader(file: Path) -> Callable[[], RawImage]:
+    return lambda: next(iter(open_source(file)))
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _told_apart(name: str) -> tuple[str, str] | None:
+    """Which kind of image a name without suffix means, and what is left of it; the last word that says so counts."""
+    words = re.split(r"([/_.\- ])", name)
+    for k in range(len(words) - 1, -1, -1):
+        for role, known in WORDS.items():
+            if words[k].lower() in known:
+                return role, "".join(words[:k] + words[k + 1 :])
+    return None
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub(r"[_-]\d+$", "", name)
+
+
+def _natural(name: str) -> list[tuple[bool, int, str]]:
+    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _subject(name: str, pattern: str) -> str:
+    found = re.search(pattern, name) if pattern else None
+    return found[1] if found else ""
