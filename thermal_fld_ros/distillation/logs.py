@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,22 @@ STYLE: dict[Any, Any] = {
     "grid.alpha": 0.3,
 }
 
+REDRAWN = 30.0
+"""Seconds between two drawings of the curves while training: short epochs would take less time than their drawing."""
+
 
 class Log:
     """``log.csv``, ``curves.png`` and TensorBoard's event files in a training's folder.
 
     A row holds ``epoch`` and figures named ``group/name``. What was logged after epoch ``done``, by a training that was
-    interrupted before it wrote that epoch's checkpoint, is dropped.
+    interrupted before it wrote that epoch's checkpoint, is dropped. The curves are redrawn now and then, and at the end.
     """
 
     def __init__(self, folder: Path, done: int):
         self.folder = folder
         self.rows = [row for row in read_log(folder / "log.csv") if row["epoch"] <= done]
         self._events = SummaryWriter(str(folder), purge_step=done + 1)
+        self._drawn = -math.inf
 
     def add(self, row: Row) -> None:
         """Write an epoch's figures everywhere."""
@@ -45,11 +51,18 @@ class Log:
         for name, value in row.items():
             self._events.add_scalar(name, value, int(row["epoch"]))
         self._events.flush()
-        draw_curves(self.rows, self.folder / "curves.png")
+        if time.monotonic() > self._drawn + REDRAWN:
+            self._draw()
 
     def close(self) -> None:
-        """End TensorBoard's writer."""
+        """Draw all of the curves, and end TensorBoard's writer."""
+        self._draw()
         self._events.close()
+
+    def _draw(self) -> None:
+        if self.rows:
+            draw_curves(self.rows, self.folder / "curves.png")
+        self._drawn = time.monotonic()
 
 
 def read_log(file: Path) -> list[Row]:
