@@ -7,16 +7,13 @@ Needs the packages ros2bag and rosbag2_storage_mcap. An empty topic is left out.
 """
 
 import json
-import os
 import tempfile
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
-from launch_ros.substitutions import FindPackageShare
 
-SHARE = FindPackageShare("thermal_fld_ros")
-PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # before and since Fast DDS 3
+from thermal_fld_ros.nodes.launching import SHARE, shared_memory_profile, topic_arguments
 
 TOPICS = {
     "thermal": ("/thermal/image", "thermal images"),
@@ -54,20 +51,10 @@ def record(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [ExecuteProcess(cmd=[*command, *topics], output="screen", sigterm_timeout="60", sigkill_timeout="60")]
 
 
-def shared_memory_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """Let large images through (docs/troubleshooting.md). A profile that the user has set wins."""
-    if any(os.environ.get(name) for name in PROFILES):
-        return []
-    return [SetEnvironmentVariable(name, PathJoinSubstitution([SHARE, "config", "fastdds.xml"])) for name in PROFILES]
-
-
 def generate_launch_description() -> LaunchDescription:
     """Build the description that `ros2 launch` runs."""
     declared = [
-        *(
-            DeclareLaunchArgument(name, default_value=topic, description=f"topic: {text}")
-            for name, (topic, text) in TOPICS.items()
-        ),
+        *topic_arguments(TOPICS),
         *(
             DeclareLaunchArgument(name, default_value=value, description=text)
             for name, (value, text) in OPTIONS.items()
