@@ -185,7 +185,6 @@ def estimate_cameras(views: Sequence[View], thermal: CameraModel, rgb: CameraMod
     ValueError
         Too few views, or the fit fails.
     """
-
     fits = []
 
     def fit(chosen: Sequence[View]) -> Registration:
