@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turn recorded pairs of thermal and RGB images into a labelled data set.
+
+A teacher finds 68 points in the RGB image, the registration of the two cameras brings them to the thermal one. Where both images do not
+agree, or one is of no use, the face is left out and counted. Run it again with the same arguments to go on after an interruption, and with more
+recordings to add them. docs/adaptation.md describes what it writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from thermal_fld_ros.cli._progress import Progress
+from thermal_fld_ros.cli.predict import parse_unit
+from thermal_fld_ros.datasets.pairs import SPLITS, read_pairs
+from thermal_fld_ros.labelling.build import Builder, Storing
+from thermal_fld_ros.labelling.folder import check, finish, prepare
+from thermal_fld_ros.labelling.labeller import Labeller, Limits
+from thermal_fld_ros.labelling.picture import contact_sheet
+from thermal_fld_ros.labelling.recordings import Matching, Recording, open_recording
+from thermal_fld_ros.labelling.teachers import open_teacher
+from thermal_fld_ros.perception.decoding import UNITS, Decoding
+from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.registration.registration import Homography, Registration, read_registration
+
+SHEET = "sheet.png"
+SAME = "same"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    storing, limits, matching = Storing(), Limits(), Matching()
+    parser.add_argument("recordings", nargs="*", metavar="[NAME=]RECORDING",
+                        help="a rosbag2, a folder with images named ..._thermal and ..._rgb, or two folders THERMAL:RGB")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--check", action="store_true", help="only see whether DIR is as its checksum says")
+    parser.add_argument(
+        "--registration", metavar="FILE", help=f'of `register`, or "{SAME}": both images are of the same pixels'
+    )
+    parser.add_argument("--teacher", default="mediapipe", metavar="NAME",
+                        help='"mediapipe", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
+    parser.add_argument(
+        "--teacher-python", default="", metavar="PATH", help="interpreter of an environment with MediaPipe"
+    )
+
+    images = parser.add_argument_group("images")
+    images.add_argument("--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (default: counts)")
+    images.add_argument("--rotate", type=int, default=0, choices=(0, 90, 180, 270),
+                        help="clockwise turn that brings the thermal image upright")  # fmt: skip
+    images.add_argument("--inverted", action="store_true", help="warm is dark in the thermal images")
+    images.add_argument("--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"),
+                        help="rows of the thermal image to drop")  # fmt: skip
+    images.add_argument(
+        "--rgb-rotate", type=int, default=0, choices=(0, 90, 180, 270), help="the same for the RGB image"
+    )
+    images.add_argument("--thermal-topic", default="", help="in bags without a manifest of the capture node")
+    images.add_argument("--rgb-topic", default="")
+    images.add_argument("--max-gap", type=float, default=matching.max_gap, metavar="SECONDS",
+                        help="between the two stamps (default: %(default)s)")  # fmt: skip
+    images.add_argument("--clock-offset", type=float, metavar="SECONDS",
+                        help="added to the RGB camera's stamps (default: as the capture node did, else 0)")  # fmt: skip
+    images.add_argument("--subject-pattern", default="", metavar="REGEX",
+                        help="folders: its first group in a file's name is the subject")  # fmt: skip
+
+    kept = parser.add_argument_group("what is kept")
+    kept.add_argument("--max-disagreement", type=float, default=limits.disagreement, metavar="SHARE",
+                      help="between the two images' points, share of the face's size (default: %(default)s)")  # fmt: skip
+    kept.add_argument("--min-sharpness", type=float, default=limits.sharpness, metavar="VALUE",
+                      help="of the face in the RGB image (default: %(default)s)")  # fmt: skip
+    kept.add_argument("--max-turn", type=float, default=limits.turn, metavar="DEGREES",
+                      help="of the head away from the camera (default: %(default)s)")  # fmt: skip
+    kept.add_argument("--min-change", type=float, default=storing.min_change, metavar="SHARE",
+                      help="mean displacement of the points since the face was kept last (default: keep all)")  # fmt: skip
+    kept.add_argument("--frames", action="store_true", help="store whole images (default: what is around each face)")
+    kept.add_argument("--margin", type=float, default=storing.margin, metavar="FACTOR",
+                      help="around a face on each side, in its longer sides (default: %(default)s)")  # fmt: skip
+
+    splits = parser.add_argument_group("splits")
+    splits.add_argument("--splits", type=float, nargs=3, default=(70, 15, 15), metavar=("TRAIN", "VALIDATION", "TEST"),
+                        help="shares (default: 70 15 15)")  # fmt: skip
+    splits.add_argument("--validation", nargs="+", default=[], metavar="NAME", help="people or episodes for validation")
+    splits.add_argument("--test", nargs="+", default=[], metavar="NAME", help="people or episodes for the test")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    try:
+        if args.check:
+            return _check(args.out)
+        return _build(args)
+    except KeyboardInterrupt:
+        print("\nthe same command goes on from here", file=sys.stderr)
+        raise
+    except (ModelError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _check(out: Path) -> int:
+    wrong = check(out)
+    for text in wrong:
+        print(f"{out}: {text}")
+    if not wrong:
+        print(f"{out}: index and images are as they were written")
+    return 1 if wrong else 0
+
+
+def _build(args: argparse.Namespace) -> int:
+    decoding = Decoding(parse_unit(args.unit), args.rotate, tuple(args.rows), args.inverted)
+    topics = {role: topic for role, topic in (("thermal", args.thermal_topic), ("rgb", args.rgb_topic)) if topic}
+    matching = Matching(args.max_gap, args.clock_offset, topics, args.subject_pattern)
+    limits = Limits(args.max_disagreement, args.min_sharpness, args.max_turn)
+    storing = Storing(args.frames, args.margin, args.min_change)
+    registration = _registration(args.registration)
+    named = {name: split for split in SPLITS[1:] for name in getattr(args, split)}
+    if min(args.splits) < 0 or args.splits[0] <= 0:
+        raise ValueError(
+            f"--splits {' '.join(map(str, args.splits))}: expected shares of 0 or more, above 0 for training"
+        )
+    recordings = [open_recording(text, matching) for text in args.recordings]
+    if not recordings:
+        raise ValueError("expected a recording: a bag or a folder")
+    names = [recording.name for recording in recordings]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise ValueError(f"two recordings are named {twice}: name one otherwise, NAME=PATH")
+    teacher = open_teacher(args.teacher, args.teacher_python)
+    try:
+        pipeline = Pipeline(_pipeline_options(args))
+        models = {
+            role: model.sha256
+            for role, model in (("detector", pipeline.detector.model), ("landmarks", pipeline.landmarker.model))
+        }
+        settings = {
+            "registration": registration.fields(), "teacher": teacher.about, "thermal networks": models,
+            "decoding": asdict(decoding), "rgb rotation": args.rgb_rotate, "matching": asdict(matching),
+            "limits": asdict(limits), "storing": asdict(storing),
+        }  # fmt: skip
+        prepare(args.out, settings)
+        labeller = Labeller(pipeline, registration, teacher, args.rgb_rotate, limits)
+        builder = Builder(args.out, labeller, decoding, args.rgb_rotate, matching.max_gap, storing)
+        _read(recordings, builder)
+    finally:
+        teacher.close()
+    return _finish(args.out, args.splits, named)
+
+
+def _registration(text: str | None) -> Registration:
+    if text is None:
+        raise ValueError(
+            f"--registration is missing: the file that `register` writes, or {SAME} if both images show the same in the same pixels"
+        )
+    return Homography(np.eye(3)) if text == SAME else read_registration(text)
+
+
+def _pipeline_options(args: argparse.Namespace) -> PipelineOptions:
+    """Each image for itself, as it is."""
+    options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
+    return with_models(options, args.models) if args.models else options
+
+
+def _read(recordings: list[Recording], builder: Builder) -> None:
+    lengths = [recording.length for recording in recordings]
+    total = None if None in lengths else sum(length or 0 for length in lengths)
+    command = shlex.join(["python", "-m", "thermal_fld_ros", *sys.argv[1:]])
+    with Progress(total, "pairs") as progress:
+        for recording in recordings:
+            if not recording.about.get("consent"):
+                progress.say(f"{recording.path}: no consent is noted for it")
+            for left_out in builder.add(recording, command):
+                for reason in left_out:
+                    if reason.startswith("cannot be decoded"):
+                        progress.say(f"{recording.path}: an image {reason}", once=reason)
+                progress.step()
+
+
+def _finish(out: Path, shares: list[float], named: dict[str, str]) -> int:
+    about = finish(out, shares, named)
+    counts = about["counts"]
+    print(f"{out}: {counts['faces']} faces of {counts['pairs']} pairs, {sum(counts['struck'].values())} struck")
+    for reason, count in counts["left_out"].items():
+        print(f"  left out: {count}  {reason}")
+    told = ", ".join(f"{split} {count}" for split, count in counts["faces_by_split"].items())
+    by = {"subject": "people", "episode": "episodes", "time": "time within each episode"}[about["splits"]["by"]]
+    print(f"  splits by {by}: {told}")
+    pairs = read_pairs(out)
+    if not cv2.imwrite(str(out / SHEET), contact_sheet(pairs)):
+        raise OSError(f"{out / SHEET}: cannot be written")
+    print(f"  look at {out / SHEET}, and strike what is wrong: python -m thermal_fld_ros review {out}")
+    return 0

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a data set: its index, splits, strikes and checksum; docs/adaptation.md describes its layout.
+
+``pairs.jsonl`` is made of the recordings' journals (`build.py`). Strikes and the splits of people or episodes outlive that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from thermal_fld_ros.capture.bag import replace_file
+from thermal_fld_ros.datasets.pairs import INDEX, SPLITS, read_index
+from thermal_fld_ros.labelling.build import DataSetFolderError, read_journals
+from thermal_fld_ros.labelling.recordings import sha256_of
+
+ABOUT = "dataset.json"
+FORMAT = 1
+LEAST_GROUPS = 3
+"""People or episodes, below which they cannot be told apart by splits."""
+
+Entry = dict[str, Any]
+
+
+def prepare(out: Path, settings: Mapping[str, Any]) -> None:
+    """Make the folder, or see that what it holds was made with the same settings.
+
+    Raises
+    ------
+    DataSetFolderError
+        It was not, or the folder holds something else.
+    """
+    settings = json.loads(json.dumps(settings))  # as they are read again
+    if (out / ABOUT).is_file():
+        held = read_about(out).get("settings", {})
+        others = [key for key in {**held, **settings} if held.get(key) != settings.get(key)]
+        if others:
+            told = "; ".join(f"{key}: {held.get(key)}, now {settings.get(key)}" for key in others)
+            raise DataSetFolderError(f"{out}: it was made with other settings, choose another folder ({told})")
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise DataSetFolderError(f"{out}: it holds files, but no {ABOUT}; choose an empty or a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _write_about(out, {"format": FORMAT, "state": "building", "settings": settings})
+
+
+def read_about(out: Path) -> dict[str, Any]:
+    """What dataset.json tells; raises DataSetFolderError."""
+    try:
+        content = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataSetFolderError(f"{out}: no data set of `dataset`, there is no {ABOUT}") from error
+    except ValueError as error:
+        raise DataSetFolderError(f"{out / ABOUT}: not JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataSetFolderError(f"{out / ABOUT}: expected an object of format {FORMAT}")
+    return content
+
+
+def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict[str, Any]:
+    """Write the index and dataset.json of all recordings that the folder holds; what dataset.json tells.
+
+    Parameters
+    ----------
+    out : Path
+    shares : (3,)
+        Of training, validation and test.
+    named : dict
+        Person or episode -> split, as the user wants it.
+
+    Raises
+    ------
+    DataSetFolderError
+        No face was kept, or a named person or episode is not there.
+    """
+    about = read_about(out)
+    journals = read_journals(out)
+    unfinished = [lines[0]["episode"] for lines in journals if "end" not in lines[-1]]
+    if unfinished:
+        raise DataSetFolderError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
+    entries = [face["entry"] for lines in journals for line in lines for face in line.get("faces", [])]
+    splits = _split(entries, shares, named, about.get("splits", {}))
+    strikes = _strikes(out)
+    counted = Counter[str]()
+    for entry in entries:
+        entry["split"] = splits["of"].pop(id(entry))
+        counted[entry["thermal"]] += 1
+        struck = strikes.get((entry["thermal"], counted[entry["thermal"]]))
+        if struck:
+            entry["struck"] = struck
+    del splits["of"]
+    about |= {
+        "state": "complete",
+        "sources": [_source(lines) for lines in journals],
+        "splits": splits,
+    }
+    _write_about(out, about)  # the splits are there whenever an index is
+    write_index(out, entries)
+    about = read_about(out)
+    about["sha256"]["images"] = _images_digest(out, entries)
+    _write_about(out, about)
+    return about
+
+
+def write_index(out: Path, entries: Sequence[Entry]) -> None:
+    """Write the index, and what dataset.json tells of it: counts, checksum."""
+    text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+    replace_file(out / INDEX, text)
+    about = read_about(out)
+    left_out = Counter[str]()
+    for source in about["sources"]:
+        left_out.update(source["left_out"])
+    about["counts"] = {
+        "pairs": sum(source["pairs"] for source in about["sources"]),
+        "faces": len(entries),
+        "left_out": dict(left_out.most_common()),
+        "struck": dict(Counter(entry["struck"] for entry in entries if "struck" in entry)),
+        "faces_by_split": {
+            split: sum(entry["split"] == split and "struck" not in entry for entry in entries) for split in SPLITS
+        },
+    }
+    about["sha256"] = {**about.get("sha256", {}), "index": hashlib.sha256(text.encode()).hexdigest()}
+    _write_about(out, about)
+
+
+def read_entries(out: Path) -> list[Entry]:
+    """The lines of the index, struck ones too; raises DataSetError."""
+    return [entry for _, entry in read_index(out)]
+
+
+def strike(out: Path, strikes: Mapping[int, str | None]) -> None:
+    """Strike lines of the index (from 0) with a reason, or take a strike back (None), and renew the checksum."""
+    entries = read_entries(out)
+    for number, reason in strikes.items():
+        entries[number].pop("struck", None)
+        if reason:
+            entries[number]["struck"] = reason
+    write_index(out, entries)
+
+
+def check(out: Path) -> list[str]:
+    """What of the index and the images is not as the checksum says, in words."""
+    held = read_about(out).get("sha256", {})
+    found = []
+    if not (out / INDEX).is_file() or sha256_of(out / INDEX) != held.get("index"):
+        found.append(f"{INDEX} is not the one that was written")
+    else:
+        entries = read_entries(out)
+        missing = [entry[role] for entry in entries for role in ("thermal", "rgb") if not (out / entry[role]).is_file()]
+        if missing:
+            found.append(f"{len(missing)} images are missing, the first is {missing[0]}")
+        elif _images_digest(out, entries) != held.get("images"):
+            found.append("the images are not those that were written")
+    return found
+
+
+def _images_digest(out: Path, entries: Sequence[Entry]) -> str:
+    """SHA-256 of the names and contents of all images that the index names."""
+    whole = hashlib.sha256()
+    for name in sorted({entry[role] for entry in entries for role in ("thermal", "rgb")}):
+        whole.update(f"{name} {sha256_of(out / name)}\n".encode())
+    return whole.hexdigest()
+
+
+def _write_about(out: Path, about: Mapping[str, Any]) -> None:
+    replace_file(out / ABOUT, json.dumps(about, indent=1) + "\n")
+
+
+def _source(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """A recording and what became of it."""
+    pairs = [line for line in lines if "pair" in line]
+    left_out = Counter(lines[0]["left_out"])
+    left_out.update(reason for line in pairs for reason in line["left_out"])
+    faces = [face for line in pairs for face in line["faces"]]
+    counts = {"pairs": len(pairs), "faces": len(faces), "thermal_unit": faces[0]["unit"] if faces else None}
+    return {**lines[0], **counts, "left_out": dict(left_out.most_common())}
+
+
+def _strikes(out: Path) -> dict[tuple[str, int], str]:
+    """What is struck in the index that is there: by image and number of the face in it."""
+    if not (out / INDEX).is_file():
+        return {}
+    counted, found = Counter[str](), {}
+    for entry in read_entries(out):
+        counted[entry["thermal"]] += 1
+        if "struck" in entry:
+            found[entry["thermal"], counted[entry["thermal"]]] = entry["struck"]
+    return found
+
+
+def _split(
+    entries: Sequence[Entry], shares: Sequence[float], named: Mapping[str, str], held: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Which face belongs to which split (`of`, by id), and by what that was decided: people, episodes, or time."""
+    if not entries:
+        raise DataSetFolderError("no face was kept")
+    kinds = {kind: Counter(entry.get(kind, "") for entry in entries) for kind in ("subject", "episode")}
+    for kind, groups in kinds.items():
+        unknown = set(named) - set(groups)
+        if "" in groups or unknown or (len(groups) < LEAST_GROUPS and not named):
+            continue
+        kept = {**(held.get("groups", {}) if held.get("by") == kind else {}), **named}
+        assigned = _assign(groups, shares, kept)
+        return {"by": kind, "groups": assigned, "of": {id(entry): assigned[entry[kind]] for entry in entries}}
+    if named:
+        known = ", ".join(sorted({*kinds["subject"], *kinds["episode"]} - {""}))
+        raise DataSetFolderError(f"{', '.join(named)} are not all people or all episodes, there are: {known}")
+    return {"by": "time", "of": _blocks(entries, shares)}
+
+
+def _assign(groups: Mapping[str, int], shares: Sequence[float], kept: Mapping[str, str]) -> dict[str, str]:
+    """A split for each group, those kept where they were; the largest first, each where most is missing, and no split without one."""
+    assigned = {name: split for name, split in kept.items() if name in groups}
+    wanted = {split: share for split, share in zip(SPLITS, shares, strict=True) if share > 0}
+    total = sum(groups.values()) / sum(wanted.values())
+    open_ones = sorted(set(groups) - set(assigned), key=lambda name: (-groups[name], name))
+    for left, name in zip(range(len(open_ones), 0, -1), open_ones, strict=True):
+        missing = {
+            split: share * total - sum(groups[other] for other, there in assigned.items() if there == split)
+            for split, share in wanted.items()
+        }
+        empty = {split: amount for split, amount in missing.items() if split not in assigned.values()}
+        choice = empty if len(empty) > 0 and left <= len(empty) else missing
+        assigned[name] = max(choice, key=lambda split: choice[split])
+    return dict(sorted(assigned.items()))
+
+
+def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> dict[int, str]:
+    """In each episode the first part of the time for training, the next for validation, the last for the test."""
+    of = {}
+    borders = [sum(shares[: k + 1]) / sum(shares) for k in range(len(shares))]
+    for episode in {entry["episode"] for entry in entries}:
+        mine = [entry for entry in entries if entry["episode"] == episode]
+        moments = {moment: k for k, moment in enumerate(dict.fromkeys(map(_moment, mine)))}
+        for entry in mine:
+            place = (moments[_moment(entry)] + 0.5) / len(moments)
+            of[id(entry)] = SPLITS[next(k for k, border in enumerate(borders) if place < border)]
+    return of
+
+
+def _moment(entry: Entry) -> str:
+    """Number of the pair in its recording."""
+    return Path(entry["thermal"]).stem.partition("_")[0]
