@@ -90,7 +90,7 @@ def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
         When the folder holds no pairs, or none of this split, or what it holds is malformed.
     """
     if (folder / INDEX).is_file():
-        listed = [_pair(folder, where, entry) for where, entry in read_index(folder) if "struck" not in entry]
+        listed = [read_pair(folder, where, entry) for where, entry in read_index(folder) if "struck" not in entry]
         pairs = [pair for pair in listed if split in (None, pair.split)]
         if not pairs:
             found = ", ".join(sorted({pair.split or "no split" for pair in listed})) or "nothing that is not struck"
@@ -119,7 +119,8 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield where, entry
 
 
-def _pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:
+def read_pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:
+    """The pair of a line of the index; `where` is its place for errors and ends with its number. Raises DataSetError."""
     points = entry.get("points")
     if points is not None:
         points = [[np.nan, np.nan] if point is None else point for point in points]

@@ -48,7 +48,8 @@ def contact_sheet(pairs: Sequence[Pair], count: int = 60, side: int = 180, colum
     for pair in chosen:
         tile = picture_of(pair, side)
         text = f"{pair.name.lstrip('0')} {pair.split} {pair.episode}"
-        cv2.putText(tile, text, (3, side - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255), 1, cv2.LINE_AA)
+        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(tile, text, (3, side - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, width, cv2.LINE_AA)
         tiles.append(tile)
     columns = min(columns, len(tiles))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look at the faces of a data set and strike the bad ones out, on a page in the browser.
+
+The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, and open the address that is printed.
+Strikes are in the index at once, training does not read what is struck, and they can be taken back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from pathlib import Path
+
+from thermal_fld_ros.labelling.review import ReviewServer
+
+PORT = 8765
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="of `dataset`")
+    parser.add_argument("--port", type=int, default=PORT, help="0: any that is free (default: %(default)s)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; the exit status."""
+    try:
+        server = ReviewServer(args.folder, args.port)
+    except (ValueError, OSError, OverflowError) as error:
+        print(f"error: {args.folder}: {error}" if isinstance(error, OSError) else f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{server.url}\nCtrl-C ends it", flush=True)
+    if not args.no_browser:
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+    struck = sum(face["struck"] is not None for face in server.listed())
+    print(f"{args.folder}: {struck} faces are struck")
+    return 0
