@@ -69,5 +69,5 @@ def board_view(name: str, thermal: Points, rgb: Points, pattern: tuple[int, int]
     centred = thermal - thermal.mean(axis=0)
     alike = max(orders, key=lambda order: float((centred * (order.reshape(-1, 2) - rgb.mean(axis=0))).sum()))
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
-    model = square * np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3)
+    model = np.asarray(square * np.stack([x, y, np.zeros_like(x)], axis=-1).reshape(-1, 3), np.float64)
     return View(name, thermal, alike.reshape(-1, 2), model if square else None, BOARD_TOLERANCE * extent(rgb))

@@ -169,21 +169,24 @@ def camera_of_info(info: Any) -> CameraModel:
 def read_camera(path: Path) -> CameraModel:
     """The camera of a YAML or JSON file as `camera_of` takes it; raises ValueError or OSError that names the file."""
     try:
-        return camera_of(read_fields(path))
+        documents = read_fields(path)
+        if len(documents) != 1:
+            raise ValueError(f"expected one camera, found {len(documents)} documents")
+        return camera_of(documents[0])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def read_fields(path: Path) -> Any:
-    """What a JSON or YAML file holds; raises ValueError or OSError."""
+def read_fields(path: Path) -> list[Any]:
+    """The documents of a YAML file, or what a JSON file holds as the only one; raises ValueError or OSError."""
     text = path.read_text(encoding="utf-8")
     if path.suffix.lower() == ".json":
-        return json.loads(text)
+        return [json.loads(text)]
     from ruamel.yaml import YAML  # as rosbags, which brings it
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe").load(text)
+        return [document for document in YAML(typ="safe").load_all(text) if document is not None]
     except YAMLError as error:
         raise ValueError(f"not YAML: {error}") from error
 

@@ -95,7 +95,7 @@ def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> Relat
             sigma = _scale(sizes)
         cost = _huber(sizes, sigma)
         normal, right, blocks = _reduced(systems, sigma, damping)
-        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), right)
+        step = np.asarray(np.linalg.solve(normal + damping * np.diag(np.diag(normal)), right), np.float64)
         steps = [np.linalg.solve(block, rhs - cross @ step) for block, cross, rhs in blocks]
         moved = _moved(between, step), [_moved(pose, own) for pose, own in zip(poses, steps, strict=True)]
         after = [
@@ -116,7 +116,7 @@ def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> Relat
             sigma = rescaled
     systems = [_linearised(thing, pose, between) for thing, pose in zip(things, poses, strict=True)]
     normal, _, _ = _reduced(systems, sigma, 0.0)
-    covariance = sigma**2 * np.linalg.pinv(normal)
+    covariance = np.asarray(sigma**2 * np.linalg.pinv(normal), np.float64)
     depths = np.array([(model @ r.T + t)[:, 2].mean() for (model, _, _), (r, t) in zip(things, poses, strict=True)])
     return RelativePose(*between, covariance, depths)
 

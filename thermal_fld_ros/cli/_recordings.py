@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands that read pairs of thermal and RGB images have in common: the options and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from thermal_fld_ros.cli.predict import parse_unit
+from thermal_fld_ros.labelling.recordings import Matching
+from thermal_fld_ros.perception.decoding import UNITS, Decoding
+from thermal_fld_ros.perception.pipeline import PipelineOptions, with_models
+
+TURNS = (0, 90, 180, 270)
+
+
+def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How the two images of a pair are found and read; returns the group, for more of the kind."""
+    images = parser.add_argument_group("images")
+    images.add_argument("--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (default: counts)")
+    images.add_argument("--rotate", type=int, default=0, choices=TURNS,
+                        help="clockwise turn that brings the thermal image upright")  # fmt: skip
+    images.add_argument("--inverted", action="store_true", help="warm is dark in the thermal images")
+    images.add_argument("--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"),
+                        help="rows of the thermal image to drop")  # fmt: skip
+    images.add_argument("--rgb-rotate", type=int, default=0, choices=TURNS, help="the same for the RGB image")
+    images.add_argument("--thermal-topic", default="", help="in bags without a manifest of the capture node")
+    images.add_argument("--rgb-topic", default="")
+    images.add_argument("--max-gap", type=float, default=Matching().max_gap, metavar="SECONDS",
+                        help="between the two stamps (default: %(default)s)")  # fmt: skip
+    images.add_argument("--clock-offset", type=float, metavar="SECONDS",
+                        help="added to the RGB camera's stamps (default: as the capture node did, else 0)")  # fmt: skip
+    return images
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Who finds the faces."""
+    parser.add_argument("--teacher", default="mediapipe", metavar="NAME",
+                        help='"mediapipe", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
+    parser.add_argument("--teacher-python", default="", metavar="PATH",
+                        help="interpreter of an environment with MediaPipe")  # fmt: skip
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
+    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+
+
+def decoding_of(args: argparse.Namespace) -> Decoding:
+    """How the thermal images are decoded; raises ValueError."""
+    return Decoding(parse_unit(args.unit), args.rotate, tuple(args.rows), args.inverted)
+
+
+def matching_of(args: argparse.Namespace, subject_pattern: str = "") -> Matching:
+    """How the images of a pair are found."""
+    topics = {role: topic for role, topic in (("thermal", args.thermal_topic), ("rgb", args.rgb_topic)) if topic}
+    return Matching(args.max_gap, args.clock_offset, topics, subject_pattern)
+
+
+def pipeline_options(args: argparse.Namespace) -> PipelineOptions:
+    """Each image for itself, as it is."""
+    options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
+    return with_models(options, args.models) if args.models else options
