@@ -56,7 +56,8 @@ class DistillationTask:
     Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``split`` and
     ``validation_split`` where they have splits, ``terms``, ``network``
     (arguments of LandmarkNet), ``teacher`` (a checkpoint) unless ``task`` is the only term, ``frames`` and ``negatives`` for crops
-    without a face, ``pretrained`` (true: the weights that timm has for its backbone), and what ``PairSamples`` reads.
+    without a face, ``pretrained`` (true: the weights that timm has for its backbone), ``start`` (a checkpoint whose weights the network
+    begins with), and what ``PairSamples`` reads.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ class DistillationTask:
         self.terms: list[Term] = read_terms(config["terms"])
         wanted = {term.name for term in self.terms}
         student = landmark_net(config, **({"pretrained": True} if config.get("pretrained") else {}))
+        if "start" in config:
+            start_from(student, Path(config["start"]))
         self.teacher, view = teacher or _load_teacher(config, wanted)
         if self.teacher is not None:
             self.teacher.eval().requires_grad_(False)
@@ -124,6 +127,30 @@ class DistillationTask:
         """Figures of ``validation_figures`` for the student."""
         assert isinstance(network, Apprentice)
         return validation_figures(network.student, self.validation_set)
+
+
+def start_from(student: LandmarkNet, file: Path) -> None:
+    """Give a network the weights of a checkpoint of its shape; those of an RGB network to a thermal one, as if it saw grey.
+
+    Raises
+    ------
+    ValueError
+        When the checkpoint's network has another shape.
+    """
+    weights = load_trained(file)[0].state_dict()
+    wanted = {name: value.shape for name, value in student.state_dict().items()}
+    for name, value in weights.items():
+        seen = wanted.get(name)
+        if value.dim() == 4 and seen is not None and value.shape[1] == 3 and seen[1] == 1:  # the first convolution
+            weights[name] = value.sum(1, keepdim=True)
+    other = [
+        name for name in wanted.keys() | weights.keys() if wanted.get(name) != getattr(weights.get(name), "shape", None)
+    ]
+    if other:
+        raise ValueError(
+            f"{file}: its network has another shape than the one to be trained, in {len(other)} weights: {min(other)}, ..."
+        )
+    student.load_state_dict(weights)
 
 
 def _load_teacher(config: dict[str, Any], wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.datasets.colour import sampled_colour
-from thermal_fld_ros.datasets.pairs import Pair, read_pairs
+from thermal_fld_ros.datasets.pairs import INDEX, Pair, read_index, read_pairs
 from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, colour_appearance
 from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
@@ -49,7 +50,7 @@ class PairSamples(Dataset[dict[str, Any]]):
     view : str or None
         The teacher's modality, where that is another.
     frames : Path, optional
-        Rendered frames for crops without a face.
+        For crops without a face: rendered frames, or a folder of listed pairs, whose images are cropped beside the faces.
     split : str, optional
         Of the pairs, see ``read_pairs``.
     """
@@ -78,7 +79,12 @@ class PairSamples(Dataset[dict[str, Any]]):
         self.repeat = config.get("repeat", 1)
         self.negatives = config["negatives"] if frames else 0.0
         if frames:
-            self.no_faces = NoFaces(frames, self.size, self.scale)
+            of_pairs = (frames / INDEX).is_file()
+            self.no_faces = (
+                beside_faces(frames, split, self.size, self.scale)
+                if of_pairs
+                else NoFaces.rendered(frames, self.size, self.scale)
+            )
 
     def __len__(self) -> int:
         return len(self.pairs) * self.repeat
@@ -147,6 +153,31 @@ class PairSamples(Dataset[dict[str, Any]]):
         labelled = np.isfinite(unit).all(axis=1)
         known = np.where(labelled, worth, 0)
         return {"points": np.where(labelled[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
+
+
+class _ThermalImages(Sequence[NDArray[Any]]):
+    """The thermal images of pairs, read when they are wanted."""
+
+    def __init__(self, pairs: Sequence[Pair]):
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, k: Any) -> Any:
+        return self.pairs[k].pixels("thermal")
+
+
+def beside_faces(folder: Path, split: str | None, size: int, scale: float) -> NoFaces:
+    """What lies beside the faces in the thermal images of listed pairs. A face that a review has struck is still a face."""
+    pairs = {pair.thermal: pair for pair in read_pairs(folder, split) if isinstance(pair.thermal, Path)}
+    faces: dict[Path, list[Array]] = {file: [] for file in pairs if isinstance(file, Path)}
+    for _, entry in read_index(folder):
+        file = folder / entry.get("thermal", "")
+        if file in faces:
+            x, y, width, height = entry.get("box") or box_around([p for p in entry["points"] if p is not None])
+            faces[file].append(np.array([(x, y), (x + width, y + height)], np.float32))
+    return NoFaces(_ThermalImages(list(pairs.values())), [np.stack(boxes) for boxes in faces.values()], size, scale)
 
 
 class PlainPairs:

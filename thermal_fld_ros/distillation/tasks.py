@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,7 +48,9 @@ CHANNELS = {"thermal": 1, "rgb": 3}
 
 def landmark_net(config: dict[str, Any], **more: Any) -> LandmarkNet:
     """The network of a configuration, untrained; thermal unless its ``modality`` is "rgb"."""
-    return LandmarkNet(config["size"], channels=CHANNELS[config.get("modality", "thermal")], **config["network"], **more)
+    return LandmarkNet(
+        config["size"], channels=CHANNELS[config.get("modality", "thermal")], **config["network"], **more
+    )
 
 
 NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
@@ -174,18 +176,34 @@ def in_crop(image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
 
 
 class NoFaces:
-    """Crops of rendered frames that show no face."""
+    """Crops of images that show no face.
 
-    def __init__(self, frames: Path, size: int, scale: float):
-        self.frames, self.labels = load_shards(frames)
-        self.size, self.scale = size, scale
+    Parameters
+    ----------
+    frames : sequence of (H, W) arrays
+    faces : list of (n, K, 2) arrays
+        Of each image K points of each of its n faces.
+    size : int
+        Side of a crop, pixels.
+    scale : float
+        Its side over that of a face's box.
+    """
+
+    def __init__(self, frames: Sequence[NDArray[Any]], faces: list[NDArray[Any]], size: int, scale: float):
+        self.frames, self.faces, self.size, self.scale = frames, faces, size, scale
+
+    @staticmethod
+    def rendered(folder: Path, size: int, scale: float) -> NoFaces:
+        """From rendered frames."""
+        frames, labels = load_shards(folder)
+        facing, of_frame = labels["facing"], labels["frame"]
+        faces = [labels["points"][(of_frame == k) & facing] for k in range(len(frames))]
+        return NoFaces(frames, faces, size, scale)
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A crop (size, size) in the frame's unit: of some candidates the one with the most structure."""
         k = int(rng.integers(len(self.frames)))
-        frame = self.frames[k]
-        mine = (self.labels["frame"] == k) & self.labels["facing"]
-        faces = self.labels["points"][mine]
+        frame, faces = self.frames[k], self.faces[k]
         best, most = crop_from_box([0, 0, 1, 1], self.size, self.scale), -1.0
         for _ in range(6):
             side = np.exp(rng.uniform(np.log(15), np.log(180)))
@@ -204,14 +222,16 @@ class NoFaces:
 class _LandmarkSamples(Dataset[dict[str, Any]]):
     def __init__(self, config: dict[str, Any], faces: Path, frames: Path | None):
         self.images, labels = load_shards(faces)
-        nearest = np.flatnonzero(np.append(np.diff(labels["frame"]) > 0, True))  # the last face of each image is in front
+        nearest = np.flatnonzero(
+            np.append(np.diff(labels["frame"]) > 0, True)
+        )  # the last face of each image is in front
         self.points = labels["points"][nearest]
         self.size, self.scale = config["size"], config["crop_scale"]
         self.normalisation = Normalisation(**config["normalisation"])
         self.negatives = config["negatives"] if frames else 0.0
         self.without = config.get("without", ())
         if frames:
-            self.no_faces = NoFaces(frames, self.size, self.scale)
+            self.no_faces = NoFaces.rendered(frames, self.size, self.scale)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -227,7 +247,9 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
             image, points = image[:, ::-1].copy(), np.array([image.shape[1] - 1, 0]) + points[MIRROR68] * [-1, 1]
             points[:, 1] = self.points[k][MIRROR68, 1]
             crop = jittered(crop_from_points(points, self.size, self.scale), self.size, rng)
-        return self._sample(appearance(sampled(image, crop, (self.size, self.size)), rng, self.without), crop.inverse()(points))
+        return self._sample(
+            appearance(sampled(image, crop, (self.size, self.size)), rng, self.without), crop.inverse()(points)
+        )
 
     def plain(self, k: int) -> dict[str, Any]:
         """Sample k without augmentation."""

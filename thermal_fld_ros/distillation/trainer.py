@@ -16,6 +16,7 @@ import yaml
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from thermal_fld_ros.distillation.checkpoint import save_trained
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
@@ -53,7 +54,8 @@ def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
 def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, float]:
     """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation figures.
 
-    Writes ``checkpoint.pt``, ``log.csv``, ``curves.png`` and TensorBoard events after every epoch. Under ``torchrun`` the
+    Writes ``checkpoint.pt``, ``log.csv``, ``curves.png`` and TensorBoard events after every epoch, and ``best.pt``, the averaged weights
+    of the epoch with the least first validation figure. Under ``torchrun`` the
     processes share each batch, and the first one validates and writes; the others return nothing.
 
     Raises
@@ -82,6 +84,9 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
             log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in figures.items()}})
             print("  ".join(f"{k} {v:.4g}" for k, v in log.rows[-1].items()), flush=True)
             state |= {"epoch": epoch + 1, "figures": figures, **learner.state()}
+            judged = f"validation/{next(iter(figures))}"
+            if all(log.rows[-1][judged] < row[judged] for row in log.rows[:-1]):
+                save_trained(state, out / "best.pt")
             torch.save(state, out / "checkpoint.tmp")
             (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
         if log:

@@ -29,7 +29,7 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
     renderer = Renderer(model)
     rng = np.random.default_rng(seed)
     ambient = 22.5
-    first, second = _sitter(model, rng), replace(_sitter(model, rng), hair=1.2, long_hair=0.0)
+    first, second = sitter(model, rng), replace(sitter(model, rng), hair=1.2, long_hair=0.0)
     second.glasses = Glasses()
     warmth = [sample_warmth(rng, ambient), sample_warmth(rng, ambient)]
     sensor = Sensor(blur=0.6, motion=(0.0, 0.0), netd=0.035, stripes=0.02, drift=0.15, sharpen=0.0)
@@ -38,9 +38,9 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
         t = k / RATE
         people = [
             Placement(
-                _moved(model, first, t), warmth[0], (70 + 6 * np.sin(0.5 * t), 62 + 1.5 * np.sin(0.9 * t)), 3.6, 90
+                moved(model, first, t), warmth[0], (70 + 6 * np.sin(0.5 * t), 62 + 1.5 * np.sin(0.9 * t)), 3.6, 90
             ),
-            Placement(_moved(model, second, t + 20), warmth[1], (175 - 9 * t, 44.0), 1.9, 200),
+            Placement(moved(model, second, t + 20), warmth[1], (175 - 9 * t, 44.0), 1.9, 200),
         ]
         scene = Scene(SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
         rendering = renderer.render(scene)
@@ -49,14 +49,14 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
     np.savez_compressed(out, frames=np.stack(images), points=np.stack(points), fps=np.float64(RATE), unit="centikelvin")
 
 
-def _sitter(model: MorphableModel, rng: np.random.Generator) -> Person:
+def sitter(model: MorphableModel, rng: np.random.Generator) -> Person:
     """A person without anything over the face."""
     person = sample_person(model, rng)
     return replace(person, fringe=0.0, strands=0, hat=None, mask=False, objects=[], glasses=None, beard=0.0, hairline=0.3,
                    expression=np.zeros_like(person.expression), hair=1.0)  # fmt: skip
 
 
-def _moved(model: MorphableModel, person: Person, t: float) -> Person:
+def moved(model: MorphableModel, person: Person, t: float) -> Person:
     """The person at time t, seconds: slow turns of the head, speech, a blink every three seconds."""
     names = model.expression_names
     expression: Array = person.expression.copy()
