@@ -160,4 +160,4 @@ class BoardLook:
         colour = find_board(rgb, self._pattern)
         if colour is None:
             return NO_RGB_BOARD
-        return board_view(name, thermal + (0.0, frame.top), colour, self._pattern, self._square)
+        return board_view(name, thermal + np.array([0.0, frame.top]), colour, self._pattern, self._square)

@@ -24,6 +24,7 @@ TILE = 460
 """Pixels of a tile's side."""
 
 WIDTH = 3 * TILE
+MOST_HEIGHT = 2 * TILE
 SQUARES = 10
 """Of the checker pattern, along a tile."""
 
@@ -58,7 +59,7 @@ def _example_row(registration: Registration, example: Example) -> Picture:
     centre, side = view.rgb.mean(axis=0), AROUND * float(np.ptp(view.rgb, axis=0).max())
     x, y = (centre[k] + (np.arange(TILE) / (TILE - 1) - 0.5) * side for k in (0, 1))
     grid = np.stack(np.meshgrid(x, y), axis=-1).astype(np.float32)
-    close = cv2.remap(rgb, grid, None, cv2.INTER_LINEAR)
+    close = np.asarray(cv2.remap(rgb, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR), np.uint8)
     to_close = (TILE - 1) / side
     origin = centre - 0.5 * side
     lines = close.copy()
@@ -91,7 +92,7 @@ def _checker(close: Picture, frame: ThermalFrame, places: NDArray[np.float64]) -
     pixels = frame.pixels.astype(frame.pixels.dtype.newbyteorder("="), copy=False)
     grey = (normalise(pixels, CONTRAST, frame.inverted) * np.float32(255)).astype(np.uint8)
     at = np.nan_to_num(places - (0.0, frame.top), nan=-1e4).astype(np.float32)
-    sampled = cv2.applyColorMap(cv2.remap(grey, at, None, cv2.INTER_LINEAR), cv2.COLORMAP_INFERNO)
+    sampled = cv2.applyColorMap(cv2.remap(grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR), cv2.COLORMAP_INFERNO)
     inside = (at > -0.5).all(axis=-1) & (at[..., 0] < grey.shape[1] - 0.5) & (at[..., 1] < grey.shape[0] - 0.5)
     squares = (np.arange(TILE) * SQUARES // TILE)[:, None] + (np.arange(TILE) * SQUARES // TILE)[None]
     shown = close.copy()
@@ -102,8 +103,9 @@ def _checker(close: Picture, frame: ThermalFrame, places: NDArray[np.float64]) -
 
 def _residuals(estimate: Estimate, size: Size) -> Picture:
     """The errors of all views at their places in the RGB image, each view in a colour of its own, outliers grey."""
-    scale = WIDTH / size[0]
+    scale = min(WIDTH / size[0], MOST_HEIGHT / size[1])
     plot = np.full((round(size[1] * scale), WIDTH, 3), PAPER, np.uint8)
+    cv2.rectangle(plot, (0, 0), (round(size[0] * scale) - 1, plot.shape[0] - 1), (90, 80, 70))
     lengths = np.linalg.norm(estimate.errors, axis=1)
     typical = float(np.nanpercentile(lengths, 75)) if np.isfinite(lengths).any() else 1.0
     enlarged = max(1.0, round(0.02 * size[0] / max(typical, 1e-6)))

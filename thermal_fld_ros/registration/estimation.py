@@ -29,6 +29,10 @@ LEAST_POINTS = 8
 LEAST_COVERAGE = {"similarity": 0.0, "affine": 0.01, "homography": 0.05}
 """Share of the thermal image that the points must span."""
 
+LEAST_SPREAD = {"similarity": 0.0, "affine": 1.5, "homography": 3.0}
+"""Area that all faces span, in areas of one face. Where all are in one place, what finders of landmarks mean by a mouth's corner would go
+into the map."""
+
 GOOD_COVERAGE = 0.15
 FEW_VIEWS = 8
 ALIKE = 1.5
@@ -121,12 +125,12 @@ def estimate_plane(views: Sequence[View], size: Size, model: str = "auto") -> tu
         raise ValueError(
             f"{len(points)} corresponding points in {len(views)} views, at least {LEAST_POINTS} are needed"
         )
-    covered = coverage(points, size)
-    possible = [name for name in PLANE_MODELS if covered >= LEAST_COVERAGE[name]]
+    covered, spread = coverage(points, size), spread_of(views)
+    possible = [n for n in PLANE_MODELS if covered >= LEAST_COVERAGE[n] and spread >= LEAST_SPREAD[n]]
     if model != "auto" and model not in possible:
         raise ValueError(
-            f"the points span {covered:.1%} of the thermal image, {model} needs {LEAST_COVERAGE[model]:.0%}: let the person "
-            f"move about, or take {' or '.join(possible)}"
+            f"{model} needs points that span {LEAST_COVERAGE[model]:.0%} of the thermal image and faces that span {LEAST_SPREAD[model]} "
+            f"times one of them, these span {covered:.1%} and {spread:.1f}: let the person move about, or take {' or '.join(possible)}"
         )
     compared = {name: judged(name, views, _plane_fit(name)) for name in (possible if model == "auto" else [model])}
     least = min(estimate.loss for estimate in compared.values())
@@ -139,7 +143,7 @@ def _plane_fit(name: str) -> Fit:
     def fit(views: Sequence[View]) -> Registration:
         thermal = np.concatenate([view.thermal for view in views])
         rgb = np.concatenate([view.rgb for view in views])
-        threshold = float(np.median([view.tolerance for view in views])) / 2.0
+        threshold = float(np.median([view.tolerance for view in views]))
         cv2.setRNGSeed(0)  # the same points give the same map
         if name == "homography":
             matrix, _ = cv2.findHomography(thermal, rgb, cv2.USAC_MAGSAC, threshold, maxIters=5000, confidence=0.9999)
@@ -156,10 +160,16 @@ def _plane_fit(name: str) -> Fit:
 
 def _plane_warnings(estimate: Estimate, covered: float) -> list[str]:
     warnings = []
+    if (
+        estimate.model != "homography"
+        and not estimate.views[0].exact
+        and spread_of(estimate.views) < LEAST_SPREAD["homography"]
+    ):
+        warnings.append("all faces are about in one place: let the person move about for a better map")
     if covered < GOOD_COVERAGE:
         warnings.append(f"the points span {covered:.1%} of the thermal image: elsewhere the map is a guess")
     ratio = size_ratio(estimate.views)
-    if ratio > ALIKE and estimate.views[0].model is None:
+    if ratio > ALIKE and not estimate.views[0].exact:
         warnings.append(
             f"the largest face is {ratio:.1f} times the smallest: distances differ, and such a map holds for one of them only; "
             "calibrated cameras hold for all"
@@ -222,11 +232,11 @@ def _camera_pair(
     return pair, found.covariance
 
 
-def judged(model: str, views: Sequence[View], fit: Fit, found: Registration | None = None) -> Estimate:
-    """Fit to all views, and to all but a block of them at a time; a registration that was `found` elsewhere is only measured."""
-    registration = found or fit(views)
+def judged(model: str, views: Sequence[View], fit: Fit | Registration) -> Estimate:
+    """Fit to all views, and to all but a block of them at a time; a registration from elsewhere is only measured."""
+    registration = fit if isinstance(fit, Registration) else fit(views)
     errors = np.concatenate([errors_of(registration, view) for view in views])
-    if found is not None:
+    if isinstance(fit, Registration):
         return Estimate(model, registration, list(views), errors, np.linalg.norm(errors, axis=1))
     held_out = np.full(len(errors), np.nan)
     first = np.cumsum([0, *(len(view.rgb) for view in views)])
@@ -274,7 +284,20 @@ def view_distance(registration: Registration, view: View) -> float | None:
 
 def coverage(points: NDArray[np.float64], size: Size) -> float:
     """Share of the image in the convex hull of the points."""
-    return float(cv2.contourArea(cv2.convexHull(points.astype(np.float32)))) / (size[0] * size[1])
+    return _hull(points) / (size[0] * size[1])
+
+
+def spread_of(views: Sequence[View]) -> float:
+    """Area of the convex hull of all faces in areas of a typical one; without bound for exact points."""
+    if all(view.exact for view in views):
+        return np.inf
+    areas = [_hull(view.thermal) for view in views if len(view.thermal) > 2]
+    single = float(np.median(areas)) if areas else 0.0
+    return _hull(np.concatenate([view.thermal for view in views])) / single if single > 0.0 else 0.0
+
+
+def _hull(points: NDArray[np.float64]) -> float:
+    return float(cv2.contourArea(cv2.convexHull(points.astype(np.float32))))
 
 
 def size_ratio(views: Sequence[View]) -> float:

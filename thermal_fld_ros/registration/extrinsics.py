@@ -96,7 +96,7 @@ def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> Relat
         cost = _huber(sizes, sigma)
         normal, right, blocks = _reduced(systems, sigma, damping)
         step = np.asarray(np.linalg.solve(normal + damping * np.diag(np.diag(normal)), right), np.float64)
-        steps = [np.linalg.solve(block, rhs - cross @ step) for block, cross, rhs in blocks]
+        steps = [np.asarray(np.linalg.solve(block, rhs - cross @ step), np.float64) for block, cross, rhs in blocks]
         moved = _moved(between, step), [_moved(pose, own) for pose, own in zip(poses, steps, strict=True)]
         after = [
             np.linalg.norm(_errors(thing, pose, moved[0]), axis=1) for thing, pose in zip(things, moved[1], strict=True)

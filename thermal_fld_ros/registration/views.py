@@ -42,6 +42,9 @@ class View:
         The points in a frame of the thing itself in metres; None where that is not known.
     tolerance : float
         Pixels of the RGB image beyond which a point is an outlier.
+    exact : bool
+        Whether the points are the same ones indeed. Of faces they are nearly so: what is found in thermal images may lie
+        apart from what is found in RGB images, alike in all faces.
     """
 
     name: str
@@ -49,11 +52,12 @@ class View:
     rgb: Points
     model: Points | None
     tolerance: float
+    exact: bool = True
 
     def __getitem__(self, chosen: Any) -> View:
         """Some of the points."""
         model = None if self.model is None else self.model[chosen]
-        return View(self.name, self.thermal[chosen], self.rgb[chosen], model, self.tolerance)
+        return View(self.name, self.thermal[chosen], self.rgb[chosen], model, self.tolerance, self.exact)
 
 
 def extent(points: Points) -> float:
@@ -82,8 +86,8 @@ def face_view(
     used = RIGID if rigid else COMPARABLE
     used = used[confidence[used] >= LEAST_CONFIDENCE]
     one, other = (np.asarray(points, dtype=np.float64) for points in (thermal, rgb))
-    # the size of a face is that of the box around all its points
-    return View(name, one[used], other[used], HEAD_POINTS[used] if rigid else None, FACE_TOLERANCE * extent(other))
+    model = HEAD_POINTS[used] if rigid else None
+    return View(name, one[used], other[used], model, FACE_TOLERANCE * extent(other), exact=False)
 
 
 def read_points(path: Path) -> list[View]:

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find out where a point of the thermal image lies in the RGB image, from recorded pairs.
+
+  python -m thermal_fld_ros register captures/* --out registration.json
+  python -m thermal_fld_ros register board.mcap --board 8x5 --out registration.json
+  python -m thermal_fld_ros register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
+
+The faces of people who move about are enough; a warm checkerboard or a file of corresponding points is an alternative. It reports how
+far points come to lie from where they are, also of views that were left out of the fit, and draws them beside --out.
+docs/registration.md says which model is for what.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from thermal_fld_ros.cli._progress import Progress
+from thermal_fld_ros.cli._recordings import (
+    add_image_options,
+    add_network_options,
+    decoding_of,
+    matching_of,
+    pipeline_options,
+)
+from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_recording
+from thermal_fld_ros.labelling.teachers import open_teacher
+from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.pipeline import Pipeline
+from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.registration.calibration import Calibration, is_bag, open_calibration
+from thermal_fld_ros.registration.collection import BoardLook, Collection, FaceLook, Look
+from thermal_fld_ros.registration.drawing import picture_of
+from thermal_fld_ros.registration.estimation import (
+    PLANE_MODELS,
+    Estimate,
+    estimate_cameras,
+    estimate_plane,
+    judged,
+)
+from thermal_fld_ros.registration.registration import CameraPair, read_registration, write_registration
+from thermal_fld_ros.registration.views import read_points
+
+CAMERA_OPTIONS = ("thermal_camera", "rgb_camera", "extrinsics", "frames", "distance")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("recordings", nargs="*", metavar="RECORDING",
+                        help="a rosbag2, a folder with images named ..._thermal and ..._rgb, or two folders THERMAL:RGB")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the registration (JSON); a PNG goes beside it")
+    parser.add_argument("--model", default="auto", choices=("auto", *PLANE_MODELS, "cameras"),
+                        help="map of the plane, or calibrated cameras; auto: the map that fits views best that were left out")  # fmt: skip
+    parser.add_argument("--measure", type=Path, metavar="FILE", help="estimate nothing: how good is this registration?")
+    parser.add_argument("--max-pairs", type=int, default=200, metavar="N",
+                        help="look at N pairs evenly spread (default: %(default)s)")  # fmt: skip
+
+    points = parser.add_argument_group("corresponding points (default: faces)")
+    points.add_argument("--board", metavar="COLUMNSxROWS", help="inner corners of a checkerboard, warm or sunlit")
+    points.add_argument("--square", type=float, default=0.0, metavar="METRES", help="side of a square of the board")
+    points.add_argument("--points", type=Path, metavar="FILE", help="JSON or CSV of corresponding points")
+    points.add_argument("--rough", type=Path, metavar="FILE",
+                        help="a registration that tells a teacher who needs boxes about where the faces are")  # fmt: skip
+
+    cameras = parser.add_argument_group("calibrated cameras")
+    cameras.add_argument("--thermal-camera", default="", metavar="FILE_OR_TOPIC",
+                         help="YAML of camera_calibration, JSON, or camera_info in the bag (default: as the manifest says)")  # fmt: skip
+    cameras.add_argument("--rgb-camera", default="", metavar="FILE_OR_TOPIC")
+    cameras.add_argument("--extrinsics", type=Path, metavar="FILE",
+                         help="take these instead of estimating them: static transforms, YAML, JSON or a bag")  # fmt: skip
+    cameras.add_argument("--frames", nargs=2, metavar=("THERMAL", "RGB"),
+                         help="optical frames of the cameras in tf (default: of camera_info in the bag)")  # fmt: skip
+    cameras.add_argument("--distance", type=float, metavar="METRES",
+                         help="of a face where its size does not tell (default: the median of these)")  # fmt: skip
+    add_image_options(parser)
+    add_network_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return its exit status: 1 where nothing could be estimated from what was found."""
+    try:
+        if bool(args.out) == bool(args.measure):
+            raise ValueError("expected --out for a new registration, or --measure for one that there is")
+        recordings = [open_recording(text, matching_of(args)) for text in args.recordings]
+        calibration = _calibration(args, recordings)
+        if calibration and calibration.extrinsics and args.distance and not recordings:
+            return _take(args, calibration)
+        found = _collected(args, recordings)
+        _report_views(found)
+    except (ModelError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        estimate, compared = _estimated(args, found, calibration)
+    except ValueError as error:
+        print(f"no registration: {error}", file=sys.stderr)
+        return 1
+    try:
+        _report(estimate, compared)
+        _write(args, estimate, compared, found)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+# --- points
+
+
+def _collected(args: argparse.Namespace, recordings: list[Recording]) -> Collection:
+    if args.points:
+        return _listed(args.points, recordings)
+    if not recordings:
+        raise ValueError("expected recordings: bags or folders of images; or --points")
+    if args.board:
+        return _looked_at(args, recordings, BoardLook(_pattern(args.board), args.square))
+    teacher = open_teacher(args.teacher, args.teacher_python)
+    try:
+        rough = read_registration(args.rough) if args.rough else None
+        look = FaceLook(Pipeline(pipeline_options(args)), teacher, args.rgb_rotate, args.model == "cameras", rough)
+        return _looked_at(args, recordings, look)
+    finally:
+        teacher.close()
+
+
+def _pattern(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found or min(int(found[1]), int(found[2])) < 3:
+        raise ValueError(f'--board "{text}": expected the inner corners a row and a column, at least 3, such as 8x5')
+    return int(found[1]), int(found[2])
+
+
+def _listed(path: Path, recordings: list[Recording]) -> Collection:
+    """Points of a file; the images only tell their sizes, the first pair being as good as any."""
+    views = read_points(path)
+    found = Collection(views)
+    for pair in _pairs(recordings, 1):
+        found.thermal_size = pair.thermal.width, pair.thermal.height
+        found.rgb_size = pair.rgb.width, pair.rgb.height
+        return found
+    raise ValueError("--points needs a recording too, whose first pair tells how large the images are")
+
+
+def _looked_at(args: argparse.Namespace, recordings: list[Recording], look: Look) -> Collection:
+    decoding, found = decoding_of(args), Collection()
+    with Progress(min(_count(recordings), args.max_pairs), "pairs") as progress:
+        for number, pair in enumerate(_pairs(recordings, args.max_pairs)):
+            found.add(pair, look, decoding, number / max(min(_count(recordings), args.max_pairs), 1))
+            progress.step()
+    if found.thermal_size == (0, 0):
+        raise ValueError(f"no pair could be decoded: {found.complaint or 'there are none'}")
+    return found
+
+
+def _count(recordings: list[Recording]) -> int:
+    return sum(recording.length or 0 for recording in recordings)
+
+
+def _pairs(recordings: list[Recording], most: int) -> Iterator[RecordedPair]:
+    """At most so many pairs, evenly spread over all recordings; images of the others are not decoded."""
+    total, number, taken = _count(recordings), 0, 0
+    for recording in recordings:
+        for pair in recording:
+            if taken * total <= number * min(most, total) and taken < most:
+                taken += 1
+                yield pair
+            number += 1
+
+
+def _report_views(found: Collection) -> None:
+    print(f"{len(found.views)} views; thermal {_by(found.thermal_size)}, RGB {_by(found.rgb_size)} px")
+    for reason, count in found.left_out.most_common():
+        print(f"  left out: {count} pairs, {reason}")
+    if found.complaint:
+        print(f"  first that cannot be decoded: {found.complaint}")
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+# --- estimation
+
+
+def _calibration(args: argparse.Namespace, recordings: list[Recording]) -> Calibration | None:
+    if args.model != "cameras" or args.measure:
+        given = [name for name in CAMERA_OPTIONS if getattr(args, name)]
+        if given:
+            raise ValueError(f"--{given[0].replace('_', '-')} is for --model cameras")
+        return None
+    bags = [path for recording in recordings if is_bag(path := Path(recording.path))]
+    return open_calibration(bags, args.thermal_camera, args.rgb_camera, args.extrinsics, args.frames)
+
+
+def _take(args: argparse.Namespace, calibration: Calibration) -> int:
+    """Everything is known: nothing is estimated, and nothing measured."""
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write_registration(calibration.pair([], args.distance), args.out, **_origin("cameras"))
+    print(f"wrote {args.out}; nothing was measured: name recordings for that, or later --measure {args.out}")
+    return 0
+
+
+def _origin(model: str) -> dict[str, Any]:
+    command = shlex.join(["python", "-m", "thermal_fld_ros", *sys.argv[1:]])
+    return {"command": command, "git": git_state(), "model": model}
+
+
+def _estimated(
+    args: argparse.Namespace, found: Collection, calibration: Calibration | None
+) -> tuple[Estimate, dict[str, Estimate]]:
+    if args.measure:
+        known = read_registration(args.measure)
+        model = "cameras" if isinstance(known, CameraPair) else "homography"
+        if not found.views:
+            raise ValueError("there is nothing to measure it by")
+        return judged(model, found.views, known), {}
+    if calibration is None:
+        return estimate_plane(found.views, found.thermal_size, args.model)
+    calibration.check_sizes(found.thermal_size, found.rgb_size)
+    if calibration.extrinsics is None:
+        estimate = estimate_cameras(found.views, calibration.thermal, calibration.rgb)
+    else:
+        pair = calibration.pair(found.views, args.distance)
+        return judged("cameras", found.views, pair), {}
+    if args.distance:
+        assert isinstance(estimate.registration, CameraPair)
+        estimate = replace(estimate, registration=replace(estimate.registration, distance=args.distance))
+    return estimate, {}
+
+
+def _report(estimate: Estimate, compared: dict[str, Estimate]) -> None:
+    if len(compared) > 1:
+        for name, other in compared.items():
+            figures = other.figures()
+            print(
+                f"  {name}: held out median {_px(figures['held_out'], 'median')}, p95 {_px(figures['held_out'], 'p95')}"
+            )
+    figures = estimate.figures()
+    print(f"{estimate.model}: {figures['inliers']} of {figures['points']} points in {figures['views']} views fit")
+    for name, text in (("residual", "residual"), ("held_out", "of views that were left out")):
+        values = figures[name]
+        print(f"  {text}: median {_px(values, 'median')}, p95 {_px(values, 'p95')} (RGB pixels)")
+    if isinstance(estimate.registration, CameraPair):
+        x, y, z = 1e3 * estimate.registration.translation
+        print(
+            f"  translation {x:.0f}, {y:.0f}, {z:.0f} mm; distance where none is known {estimate.registration.distance:.2f} m"
+        )
+    for warning in estimate.warnings:
+        print(f"  warning: {warning}")
+
+
+def _px(values: dict[str, float], name: str) -> str:
+    return f"{values[name]:.1f}" if name in values else "unknown"
+
+
+def _write(args: argparse.Namespace, estimate: Estimate, compared: dict[str, Estimate], found: Collection) -> None:
+    path: Path = args.out or args.measure
+    figures: dict[str, Any] = estimate.figures()
+    if args.out:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = {
+            **_origin(estimate.model),
+            **figures,
+            "compared": {name: other.figures()["held_out"] for name, other in compared.items()},
+            "left_out": dict(found.left_out),
+            "warnings": estimate.warnings,
+        }
+        write_registration(estimate.registration, path, **about)
+        print(f"wrote {path}")
+    picture = path.with_suffix(".png")
+    title = f"{estimate.model}: {figures['inliers']} of {figures['points']} points in {figures['views']} views, residual median " \
+            f"{_px(figures['residual'], 'median')} px, of views left out {_px(figures['held_out'], 'median')} px"  # fmt: skip
+    if not cv2.imwrite(str(picture), picture_of(estimate, found.examples, found.rgb_size, title)):
+        raise OSError(f"{picture}: cannot be written")
+    print(f"look at {picture}")
