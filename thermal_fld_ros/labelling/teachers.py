@@ -97,7 +97,8 @@ def open_teacher(name: str, python: str = "") -> RgbTeacher:
 class MediaPipe:
     """MediaPipe Face Mesh, in a process of its own.
 
-    It tells no confidence: 1. Its points 0 to 16 run along the face's oval, higher at the temples than annotators' jaw lines do.
+    It tells no confidence: 1, but `JAW_CONFIDENCE` for points 0 to 16, which run along the face's oval and not along the jaw line that
+    annotators and this package's networks draw.
 
     Parameters
     ----------
@@ -106,6 +107,7 @@ class MediaPipe:
     """
 
     finds = True
+    JAW_CONFIDENCE = 0.3
     CROP_SCALE, LEAST_SIDE = 2.0, 256  # of a crop about a box
 
     def __init__(self, python: str) -> None:
@@ -129,7 +131,7 @@ class MediaPipe:
     def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
         """See `RgbTeacher`; of several faces in the crop about a box, the one nearest to its middle."""
         if boxes is None:
-            return [RgbFace(points, np.ones(len(points))) for points in self._points(image)]
+            return [self._face(points) for points in self._points(image)]
         return [self._at(image, box) for box in boxes]
 
     def close(self) -> None:
@@ -148,7 +150,12 @@ class MediaPipe:
             return None
         middle = (side - 1) / 2
         nearest = min(found, key=lambda points: float(np.abs(points.mean(axis=0) - middle).max()))
-        return RgbFace(crop(nearest), np.ones(len(nearest)))
+        return self._face(crop(nearest))
+
+    def _face(self, points: NDArray[np.float64]) -> RgbFace:
+        confidence = np.ones(len(points))
+        confidence[:17] = self.JAW_CONFIDENCE
+        return RgbFace(points, confidence)
 
     def _points(self, image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
         assert self._process.stdin is not None

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The review: what its page is served, what a strike does, and who may ask."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from thermal_fld_ros.__main__ import main
+from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.labelling.folder import check, read_about
+from thermal_fld_ros.labelling.review import HOST, REASONS, SIDE, ReviewServer
+
+from .conftest import episode, places
+
+
+@pytest.fixture
+def folder(tmp_path: Path, dataset: Callable[..., int]) -> Path:
+    """A data set of five faces."""
+    assert dataset(tmp_path / "out", episode(tmp_path / "s01", places(5), "s01")) == 0
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[ReviewServer]:
+    server = ReviewServer(folder)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def post(url: str, content: Any) -> int:
+    try:
+        with urllib.request.urlopen(url, json.dumps(content).encode(), timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_strike_is_in_the_index_at_once_and_can_be_taken_back(server: ReviewServer) -> None:
+    before = (server.folder / "pairs.jsonl").read_bytes()
+    assert post(server.url + "1", {"struck": "blurred"}) == 200
+    assert [pair.name for pair in read_pairs(server.folder)] == ["000001", "000003", "000004", "000005"]
+    assert read_about(server.folder)["counts"]["struck"] == {"blurred": 1}
+    assert sum(read_about(server.folder)["counts"]["faces_by_split"].values()) == 4
+    assert [face["struck"] for face in json.loads(get(server.url + "faces"))] == [None, "blurred", None, None, None]
+    assert check(server.folder) == []
+    assert post(server.url + "1", {"struck": None}) == 200
+    assert (server.folder / "pairs.jsonl").read_bytes() == before
+    assert check(server.folder) == []
+
+
+def test_the_page_has_what_it_needs_and_pictures_of_both_halves(server: ReviewServer) -> None:
+    page = get(server.url).decode()
+    assert json.dumps(REASONS) in page
+    assert not re.search(r"https?://", page)  # nothing from elsewhere
+    faces = json.loads(get(server.url + "faces"))
+    assert [(face["episode"], face["subject"]) for face in faces] == [("s01", "s01")] * 5
+    picture = cv2.imdecode(np.frombuffer(get(server.url + "0"), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (SIDE, 2 * SIDE, 3)
+    green = (picture[:, :, 1].astype(int) - picture[:, :, 2]) > 80
+    assert green[:, :SIDE].any() and green[:, SIDE:].any()  # points in both halves
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("99", {"struck": "x"}),
+        ("x", {"struck": "x"}),
+        ("1", {}),
+        ("1", {"struck": 3}),
+        ("1", []),
+        ("1", {"struck": ""}),
+    ],
+)
+def test_what_is_no_strike_changes_nothing(server: ReviewServer, path: str, content: Any) -> None:
+    before = (server.folder / "pairs.jsonl").read_bytes()
+    assert post(server.url + path, content) in (400, 404)
+    assert (server.folder / "pairs.jsonl").read_bytes() == before
+
+
+def test_only_who_knows_the_address_is_answered(server: ReviewServer) -> None:
+    assert server.server_address[0] == HOST == "127.0.0.1"
+    root = f"http://{HOST}:{server.server_address[1]}/"
+    before = (server.folder / "pairs.jsonl").read_bytes()
+    for path in ("", "faces", "0", "guess/faces"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get(root + path)
+    assert post(root + "0", {"struck": "x"}) == 404
+    assert (server.folder / "pairs.jsonl").read_bytes() == before
+
+
+def test_the_command_prints_its_address_and_ends_with_ctrl_c(folder: Path) -> None:
+    command = [sys.executable, "-m", "thermal_fld_ros", "review", str(folder), "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        url = run.stdout.readline().strip()
+        assert post(url + "0", {"struck": "other"}) == 200
+        run.send_signal(signal.SIGINT)
+        told, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors) == (0, "")
+    assert f"{folder}: 1 faces are struck" in told
+
+
+def test_what_is_no_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["review", str(tmp_path), "--no-browser"]) == 2
+    assert f"error: {tmp_path}: no data set of `dataset`, there is no dataset.json" in capsys.readouterr().err
+    (tmp_path / "dataset.json").write_text('{"format": 1}')
+    assert main(["review", str(tmp_path), "--no-browser"]) == 2
+    assert "pairs.jsonl" in capsys.readouterr().err
