@@ -21,6 +21,7 @@ from thermal_fld_ros.distillation.tasks import pick_peaks
 from thermal_fld_ros.distillation.trainer import recipes
 
 OPSET = 17
+RENDERS = "renders of the ICT-FaceKit morphable face (MIT); no photographs"
 
 
 class RuntimeLandmarks(nn.Module):
@@ -103,7 +104,7 @@ def export(
         "task": "landmarks" if landmarks else "detection", "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": config.get("about_data", "renders of the ICT-FaceKit morphable face (MIT); no photographs"),
+                     "data": config.get("about_data", RENDERS),
                      "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
         "metrics": state["figures"], **({"comparison": comparison} if comparison else {}),
     }  # fmt: skip
@@ -137,9 +138,9 @@ PURPOSE = {
     "and ergonomics; not for surveillance or identification.",
 }
 METRICS = {
-    "nme": "mean point error over 68 points on rendered test faces, % of sqrt(w h) of the box",
+    "nme": "mean point error over 68 points on {faces}, % of sqrt(w h) of the box",
     "nme51": "the same over the 51 inner points", "median": "median of the faces' mean errors, same unit",
-    "recall": "share of rendered test faces of 10 px and more found at IoU 0.5 and the working point",
+    "recall": "share of {faces} of 10 px and more found at IoU 0.5 and the working point",
     "false_per_image": "boxes that overlap no face by IoU 0.3, an image, at the working point",
 }  # fmt: skip
 
@@ -147,6 +148,8 @@ METRICS = {
 def model_card(metadata: dict[str, Any]) -> str:
     """Describe a model for people, from its JSON alone."""
     training = metadata["training"]
+    adapted = training["config"].get("adapted_from")
+    faces = "the faces that chose the epoch" if adapted else "rendered test faces"
     rows = [
         ("file", f"`{metadata['name']}.onnx`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
         ("version", metadata["version"]), ("licence", metadata["licence"]),
@@ -154,8 +157,10 @@ def model_card(metadata: dict[str, Any]) -> str:
         *([("precision", metadata["precision"])] if "precision" in metadata else []),
         ("working point", f"score {metadata['threshold']}"), ("trained on", training["data"]),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
-        *((METRICS[k], f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
+        *([("adapted from", f"{adapted['name']} {adapted['version']}, commit {adapted['git']}")] if adapted else []),
+        *((METRICS[k].format(faces=faces), f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
     ]  # fmt: skip
+    command = "adapt" if adapted else "export"
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"""# {metadata["name"]}
 
@@ -165,9 +170,22 @@ def model_card(metadata: dict[str, Any]) -> str:
 |---|---|
 {table}
 {_compared(metadata.get("comparison", {}))}
-The figures above are of rendered people. They say little of real cameras; what was measured there is in `docs/accuracy.md`.
-Written by `python -m thermal_fld_ros export` from `{metadata["name"]}.json`, which holds the file's own metadata.
+{_caution(bool(adapted))}
+Written by `python -m thermal_fld_ros {command}` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
+
+
+def _caution(adapted: bool) -> str:
+    """What the figures do not tell."""
+    if adapted:
+        return (
+            "The held-out faces are of the camera that it was adapted to, and their labels are those of the data set: the "
+            "figures say little of other cameras, and nothing of what the labels have wrong."
+        )
+    return (
+        "The figures above are of rendered people. They say little of real cameras; what was measured there is in "
+        "`docs/accuracy.md`."
+    )
 
 
 def _compared(comparison: dict[str, dict[str, float]]) -> str:

@@ -198,7 +198,7 @@ class NoFaces:
         frames, labels = load_shards(folder)
         facing, of_frame = labels["facing"], labels["frame"]
         faces = [labels["points"][(of_frame == k) & facing] for k in range(len(frames))]
-        return NoFaces(frames, faces, size, scale)
+        return NoFaces(list(frames), faces, size, scale)
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A crop (size, size) in the frame's unit: of some candidates the one with the most structure."""

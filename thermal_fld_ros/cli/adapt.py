@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adapt the landmark network to your camera and people, by a data set of `dataset`; run again to go on after an interruption.
+
+  python -m thermal_fld_ros adapt DIR
+
+Starts from the shipped weights. The split "test" of the data set is never trained on; where the new network is no better on it, none is
+written and the exit status is 1. docs/adaptation.md tells the whole way from recordings to the running detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``python -m thermal_fld_ros adapt``."""
+    parser.add_argument("data", type=Path, metavar="DIR", help="a data set, with pairs.jsonl and its splits")
+    parser.add_argument(
+        "--out", type=Path, help="for the network and its training; default: runs/adapted_<name of DIR>"
+    )
+    parser.add_argument(
+        "--start", type=Path, metavar="FILE.pt", help="weights to start from; default: the shipped ones"
+    )
+    parser.add_argument(
+        "--teacher", type=Path, metavar="RGB.pt", help="an RGB landmark network: distil from it in two levels"
+    )
+    parser.add_argument("--steps", type=int, help="of each training, at least (default: 500)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Adapt."""
+    from thermal_fld_ros.distillation.adapt import STEPS, adapt
+
+    out = args.out or Path("runs") / f"adapted_{args.data.resolve().name}"
+    command = shlex.join(["python", "-m", "thermal_fld_ros", "adapt", *sys.argv[2:]])
+    try:
+        result = adapt(
+            args.data, out, command, start=args.start, teacher=args.teacher, steps=args.steps or STEPS,
+            seed=args.seed, threads=args.threads,
+        )  # fmt: skip
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if result.model is None:
+        (name, before), after = next(iter(result.before.items())), next(iter(result.after.values()))
+        print(f"not written: NME on {name} was {before:.3f} % and is {after:.3f} %", file=sys.stderr)
+        return 1
+    model = result.model.resolve()
+    print(f"{result.model}: {model.stat().st_size / 1e6:.2f} MB, with weights and model card beside it. Use it:")
+    print(f"  ros2 launch thermal_fld_ros detector.launch.py landmark_model:={shlex.quote(str(model))}")
+    print(f"  ros2 param set /thermal_fld_detector landmark_model {shlex.quote(str(model))}    # while it runs")
+    return 0
