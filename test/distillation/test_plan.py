@@ -192,7 +192,18 @@ def test_the_shipped_plans_fit_together(file: Path) -> None:
             assert network.neck == above.neck or not wanted & {"forward_injection", "reverse_injection"}
         else:
             assert wanted == {"task"}
+        if "start" in training.config:
+            begun = Path(training.config["start"])
+            assert begun.name == "checkpoint.pt"
+            above = networks.get(begun.parent.name)
+            assert above is None or network.head.state_dict().keys() == above.head.state_dict().keys()
         networks[training.stage] = network
+
+
+def test_a_stage_starts_from_another_s_weights_once_that_is_done() -> None:
+    trainings = {training.stage: training for training in read_plan(SMOKE).trainings}
+    assert trainings["ktl"].config["start"] == str(trainings["teacher"].checkpoint)
+    assert trainings["ktl"].depth == trainings["teacher"].depth + 1
 
 
 def changed(tmp_path: Path, **changes: Any) -> Path:

@@ -2,7 +2,7 @@
 """A plan of several trainings, of which some teach others: read from one file, carried out stage by stage, resumable at each.
 
 A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` is the name of
-another stage), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data`` takes them), and where
+another stage, and whose ``start`` may be one), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data`` takes them), and where
 wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once`` (stages
 that are trained with the first seed only, and teach all) and ``compare`` (stages whose curves get a plot of their own).
 """
@@ -57,7 +57,7 @@ class Training:
     teacher : str or None
         The stage that teaches.
     depth : int
-        0 without a teacher, else one more than the teacher's.
+        0 where no other stage is needed before, else one more than that of the stages that are.
     """
 
     stage: str
@@ -127,14 +127,13 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
                 done[name, seed] = done[name, seeds[0]]
                 continue
             config, depth, teacher = dict(stage), 0, stage.get("teacher")
-            if teacher is not None:
-                if (teacher, seed) not in done:
-                    before = ", ".join(n for n, s in done if s == seed)
-                    raise ValueError(
-                        f'{file}: the teacher of {name} is "{teacher}", expected a stage before it: {before}'
-                    )
-                taught_by = done[teacher, seed]
-                config["teacher"], depth = str(taught_by.checkpoint), taught_by.depth + 1
+            if teacher is not None and (teacher, seed) not in done:
+                before = ", ".join(n for n, s in done if s == seed)
+                raise ValueError(f'{file}: the teacher of {name} is "{teacher}", expected a stage before it: {before}')
+            for key in {"teacher", "start"} & set(stage):
+                if (stage[key], seed) in done:  # else a checkpoint to start from
+                    used = done[stage[key], seed]
+                    config[key], depth = str(used.checkpoint), max(depth, used.depth + 1)
             if seed is not None:
                 config["seed"] = seed
             folder = out / name if seed is None else out / name / f"seed_{seed}"
