@@ -108,8 +108,6 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
 
 def write_index(out: Path, entries: Sequence[Entry]) -> None:
     """Write the index, and what dataset.json tells of it: counts, checksum."""
-    text = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
-    replace_file(out / INDEX, text)
     about = read_about(out)
     left_out = Counter[str]()
     for source in about["sources"]:
@@ -118,13 +116,12 @@ def write_index(out: Path, entries: Sequence[Entry]) -> None:
         "pairs": sum(source["pairs"] for source in about["sources"]),
         "faces": len(entries),
         "left_out": dict(left_out.most_common()),
-        "struck": dict(Counter(entry["struck"] for entry in entries if "struck" in entry)),
+        "struck": Counter(entry["struck"] for entry in entries if "struck" in entry),
         "faces_by_split": {
             split: sum(entry["split"] == split and "struck" not in entry for entry in entries) for split in SPLITS
         },
     }
-    about["sha256"] = {**about.get("sha256", {}), "index": hashlib.sha256(text.encode()).hexdigest()}
-    _write_about(out, about)
+    _write_lines(out, about, [_line(entry) for entry in entries])
 
 
 def read_entries(out: Path) -> list[Entry]:
@@ -132,14 +129,47 @@ def read_entries(out: Path) -> list[Entry]:
     return [entry for _, entry in read_index(out)]
 
 
+def read_entry(out: Path, number: int) -> Entry:
+    """One line of the index, from 0, without a look at the others; raises IndexError."""
+    entry: Entry = json.loads(_read_lines(out)[number])
+    return entry
+
+
 def strike(out: Path, strikes: Mapping[int, str | None]) -> None:
-    """Strike lines of the index (from 0) with a reason, or take a strike back (None), and renew the checksum."""
-    entries = read_entries(out)
+    """Strike lines of the index (from 0) with a reason, or take a strike back (None), and renew counts and checksum.
+
+    Other lines are not looked at, so that it is quick in a large data set. Raises IndexError.
+    """
+    lines, about = _read_lines(out), read_about(out)
+    struck, kept = Counter(about["counts"]["struck"]), Counter(about["counts"]["faces_by_split"])
     for number, reason in strikes.items():
-        entries[number].pop("struck", None)
+        entry = json.loads(lines[number])
+        before = entry.pop("struck", None)
         if reason:
-            entries[number]["struck"] = reason
-    write_index(out, entries)
+            entry["struck"] = reason
+        for one, sign in ((before, -1), (reason, 1)):
+            if one:
+                struck[one] += sign
+                kept[entry["split"]] -= sign
+        lines[number] = _line(entry)
+    about["counts"] |= {"struck": dict(+struck), "faces_by_split": dict(kept)}
+    _write_lines(out, about, lines)
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(entry, separators=(",", ":")) + "\n"
+
+
+def _read_lines(out: Path) -> list[str]:
+    return (out / INDEX).read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+def _write_lines(out: Path, about: dict[str, Any], lines: Sequence[str]) -> None:
+    """Write the index and its checksum."""
+    text = "".join(lines)
+    replace_file(out / INDEX, text)
+    about["sha256"] = {**about.get("sha256", {}), "index": hashlib.sha256(text.encode()).hexdigest()}
+    _write_about(out, about)
 
 
 def check(out: Path) -> list[str]:

@@ -19,7 +19,7 @@ import cv2
 
 from thermal_fld_ros.datasets.pairs import read_pair
 from thermal_fld_ros.datasets.sample import DataSetError
-from thermal_fld_ros.labelling.folder import read_about, read_entries, strike
+from thermal_fld_ros.labelling.folder import read_about, read_entries, read_entry, strike
 from thermal_fld_ros.labelling.picture import picture_of
 
 HOST = "127.0.0.1"
@@ -80,7 +80,7 @@ class ReviewServer(ThreadingHTTPServer):
     def picture(self, number: int) -> bytes:
         """The overlay of a line of the index, a JPEG."""
         with self.lock:
-            entry = read_entries(self.folder)[number]
+            entry = read_entry(self.folder, number)
         encoded = cv2.imencode(".jpg", picture_of(read_pair(self.folder, f"line {number + 1}", entry), SIDE))[1]
         return bytes(encoded)
 
