@@ -36,7 +36,7 @@ def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Who finds the faces."""
     parser.add_argument("--teacher", default="mediapipe", metavar="NAME",
-                        help='"mediapipe", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
+                        help='"mediapipe", "own", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
     parser.add_argument("--teacher-python", default="", metavar="PATH",
                         help="interpreter of an environment with MediaPipe")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")

@@ -18,17 +18,22 @@ import cv2
 import numpy as np
 
 from thermal_fld_ros.cli._progress import Progress
-from thermal_fld_ros.cli.predict import parse_unit
+from thermal_fld_ros.cli._recordings import (
+    add_image_options,
+    add_network_options,
+    decoding_of,
+    matching_of,
+    pipeline_options,
+)
 from thermal_fld_ros.datasets.pairs import SPLITS, read_pairs
 from thermal_fld_ros.labelling.build import Builder, Storing
 from thermal_fld_ros.labelling.folder import check, finish, prepare
 from thermal_fld_ros.labelling.labeller import Labeller, Limits
 from thermal_fld_ros.labelling.picture import contact_sheet
-from thermal_fld_ros.labelling.recordings import Matching, Recording, open_recording
+from thermal_fld_ros.labelling.recordings import Recording, open_recording
 from thermal_fld_ros.labelling.teachers import open_teacher
-from thermal_fld_ros.perception.decoding import UNITS, Decoding
 from thermal_fld_ros.perception.models import ModelError
-from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.registration.registration import Homography, Registration, read_registration
 
 SHEET = "sheet.png"
@@ -37,7 +42,7 @@ SAME = "same"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    storing, limits, matching = Storing(), Limits(), Matching()
+    storing, limits = Storing(), Limits()
     parser.add_argument("recordings", nargs="*", metavar="[NAME=]RECORDING",
                         help="a rosbag2, a folder with images named ..._thermal and ..._rgb, or two folders THERMAL:RGB")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
@@ -45,28 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registration", metavar="FILE", help=f'of `register`, or "{SAME}": both images are of the same pixels'
     )
-    parser.add_argument("--teacher", default="mediapipe", metavar="NAME",
-                        help='"mediapipe", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
-    parser.add_argument(
-        "--teacher-python", default="", metavar="PATH", help="interpreter of an environment with MediaPipe"
-    )
 
-    images = parser.add_argument_group("images")
-    images.add_argument("--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (default: counts)")
-    images.add_argument("--rotate", type=int, default=0, choices=(0, 90, 180, 270),
-                        help="clockwise turn that brings the thermal image upright")  # fmt: skip
-    images.add_argument("--inverted", action="store_true", help="warm is dark in the thermal images")
-    images.add_argument("--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"),
-                        help="rows of the thermal image to drop")  # fmt: skip
-    images.add_argument(
-        "--rgb-rotate", type=int, default=0, choices=(0, 90, 180, 270), help="the same for the RGB image"
-    )
-    images.add_argument("--thermal-topic", default="", help="in bags without a manifest of the capture node")
-    images.add_argument("--rgb-topic", default="")
-    images.add_argument("--max-gap", type=float, default=matching.max_gap, metavar="SECONDS",
-                        help="between the two stamps (default: %(default)s)")  # fmt: skip
-    images.add_argument("--clock-offset", type=float, metavar="SECONDS",
-                        help="added to the RGB camera's stamps (default: as the capture node did, else 0)")  # fmt: skip
+    images = add_image_options(parser)
     images.add_argument("--subject-pattern", default="", metavar="REGEX",
                         help="folders: its first group in a file's name is the subject")  # fmt: skip
 
@@ -88,8 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="shares (default: 70 15 15)")  # fmt: skip
     splits.add_argument("--validation", nargs="+", default=[], metavar="NAME", help="people or episodes for validation")
     splits.add_argument("--test", nargs="+", default=[], metavar="NAME", help="people or episodes for the test")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+    add_network_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,9 +100,7 @@ def _check(out: Path) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    decoding = Decoding(parse_unit(args.unit), args.rotate, tuple(args.rows), args.inverted)
-    topics = {role: topic for role, topic in (("thermal", args.thermal_topic), ("rgb", args.rgb_topic)) if topic}
-    matching = Matching(args.max_gap, args.clock_offset, topics, args.subject_pattern)
+    decoding, matching = decoding_of(args), matching_of(args, args.subject_pattern)
     limits = Limits(args.max_disagreement, args.min_sharpness, args.max_turn)
     storing = Storing(args.frames, args.margin, args.min_change)
     registration = _registration(args.registration)
@@ -136,7 +118,7 @@ def _build(args: argparse.Namespace) -> int:
         raise ValueError(f"two recordings are named {twice}: name one otherwise, NAME=PATH")
     teacher = open_teacher(args.teacher, args.teacher_python)
     try:
-        pipeline = Pipeline(_pipeline_options(args))
+        pipeline = Pipeline(pipeline_options(args))
         models = {
             role: model.sha256
             for role, model in (("detector", pipeline.detector.model), ("landmarks", pipeline.landmarker.model))
@@ -161,12 +143,6 @@ def _registration(text: str | None) -> Registration:
             f"--registration is missing: the file that `register` writes, or {SAME} if both images show the same in the same pixels"
         )
     return Homography(np.eye(3)) if text == SAME else read_registration(text)
-
-
-def _pipeline_options(args: argparse.Namespace) -> PipelineOptions:
-    """Each image for itself, as it is."""
-    options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
-    return with_models(options, args.models) if args.models else options
 
 
 def _read(recordings: list[Recording], builder: Builder) -> None:

@@ -20,6 +20,9 @@ from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.labelling import face_mesh
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.models import default_model_folder
+
+OWN_FILE = "rgb_teacher.pt"
 
 
 class RgbFace(NamedTuple):
@@ -82,7 +85,7 @@ def open_teacher(name: str, python: str = "") -> RgbTeacher:
     Parameters
     ----------
     name : str
-        "mediapipe", or the checkpoint of a landmark network for RGB images.
+        "mediapipe", "own" (the network for RGB images that comes with the package), or the checkpoint of such a network.
     python : str
         Interpreter of the environment that holds MediaPipe; empty: this one.
 
@@ -91,7 +94,9 @@ def open_teacher(name: str, python: str = "") -> RgbTeacher:
     TeacherError
         Also where MediaPipe is not installed.
     """
-    return MediaPipe(python or sys.executable) if name == "mediapipe" else NetworkTeacher(Path(name))
+    if name == "mediapipe":
+        return MediaPipe(python or sys.executable)
+    return NetworkTeacher(default_model_folder() / OWN_FILE if name == "own" else Path(name))
 
 
 class MediaPipe:
