@@ -21,6 +21,7 @@ TOPICS = {
     "thermal_info": ("", "calibration of the thermal camera"),
     "rgb_info": ("", "calibration of the RGB camera"),
     "face_landmarks": ("", "landmarks of the detector"),
+    "tf_static": ("/tf_static", "where the cameras are"),
 }
 OPTIONS = {
     "output": ("", "folder of the bag, which must not exist; empty: named by the time"),
@@ -36,6 +37,8 @@ def record(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     values = {name: LaunchConfiguration(name).perform(context) for name in (*TOPICS, *OPTIONS)}
     topics = ["/" + values[name].lstrip("/") for name in TOPICS if values[name]]
     qos = {topic: {"history": "keep_last", "depth": 100, "reliability": values["reliability"]} for topic in topics}
+    if values["tf_static"]:  # heard however late, and played so too
+        qos["/" + values["tf_static"].lstrip("/")] |= {"reliability": "reliable", "durability": "transient_local"}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="record_qos_", delete=False) as file:
         json.dump(qos, file)  # which is YAML
     command = ["ros2", "bag", "record", "--storage", values["storage"]]

@@ -17,6 +17,7 @@ from thermal_fld_ros.capture.messages import (
     IMAGE,
     LANDMARKS,
     RGB,
+    TF_MESSAGE,
     THERMAL,
     Pair,
     Topic,
@@ -55,6 +56,23 @@ def camera_info(stamp: int = STAMP) -> bytes:
         header(stamp), 24, 32, "plumb_bob", np.zeros(5), k, np.eye(3).reshape(-1), np.zeros(12), 0, 0, region
     )
     return bytes(types().serialize_cdr(message, CAMERA_INFO))
+
+
+def transforms(*placed: tuple[str, str, Any, Any]) -> bytes:
+    """A tf2_msgs/TFMessage: parent, child, translation, quaternion of each."""
+    kinds = types().types
+    stamped = [
+        kinds["geometry_msgs/msg/TransformStamped"](
+            header(1, parent),
+            child,
+            kinds["geometry_msgs/msg/Transform"](
+                kinds["geometry_msgs/msg/Vector3"](*map(float, shift)),
+                kinds["geometry_msgs/msg/Quaternion"](*map(float, turn)),
+            ),
+        )
+        for parent, child, shift, turn in placed
+    ]
+    return bytes(types().serialize_cdr(kinds[TF_MESSAGE](stamped), TF_MESSAGE))
 
 
 def face(

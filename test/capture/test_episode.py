@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from capture_messages import TOPICS, WITH_FACES, contents, face, pair, written
+from capture_messages import TOPICS, WITH_FACES, contents, face, pair, transforms, written
+from rosbags.rosbag2 import Reader
 
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label, new_folder
 from thermal_fld_ros.capture.gates import GateOptions
+from thermal_fld_ros.capture.messages import TF_MESSAGE, TF_STATIC, Topic
 
 Make = Callable[..., Episode]
 
@@ -54,6 +56,26 @@ def wait_for(condition: Callable[[], Any]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_transforms_are_recorded_beside_the_pairs(make: Make, storage: str) -> None:
+    topics = {**TOPICS, TF_STATIC: Topic("/tf_static", TF_MESSAGE, latched=True)}
+    episode = make(topics, storage=storage)
+    early, late = (transforms(("base", child, (1, 2, 3), (0, 0, 0, 1))) for child in ("thermal", "rgb"))
+    episode.put_transforms(early)
+    for number in range(3):
+        episode.put(pair(number))
+    episode.put_transforms(late)
+    episode.stop()
+    found = list(contents(episode.folder).values())
+    assert [found[0], found[-1]] == [{"/tf_static": early}, {"/tf_static": late}] and len(found) == 5
+    assert manifest(episode)["pairs"]["written"] == 3
+    assert manifest(episode)["topics"][TF_STATIC]["name"] == "/tf_static" and TF_STATIC in manifest(episode)["recorded"]
+    with Reader(episode.folder) as reader:  # played as it was published
+        profiles = {one.topic: one.ext.offered_qos_profiles for one in reader.connections}
+    assert [profile.durability.name for profile in profiles["/tf_static"]] == ["TRANSIENT_LOCAL"]
+    assert not profiles["/thermal/image"]
 
 
 def test_pairs_are_in_the_bag_each_under_one_time(make: Make) -> None:
@@ -160,7 +182,7 @@ def test_a_pair_that_cannot_be_reduced_to_its_faces_is_left_out(make: Make, logs
         episode.put(pair(number, face()))
     episode.stop()
     assert manifest(episode)["pairs"]["gated"] == {"not reduced to faces": 3}
-    assert len(logs) == 1 and "behind the RGB camera" in logs[0]
+    assert len(logs) == 1 and "the RGB camera cannot see" in logs[0]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path: Path) -> None:

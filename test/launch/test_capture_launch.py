@@ -119,10 +119,11 @@ def test_plain_recording_gets_topics_qos_and_storage(start: Start, tmp_path: Pat
     launched.wait_for(lambda: result.exists() and result.read_text(), "the call")
     arguments, qos = json.loads(result.read_text())
     assert arguments[:4] == ["bag", "record", "--storage", storage]
-    assert arguments[-3:] == ["/flir/raw", "/rgb/image", "/colour/info"]
+    assert arguments[-4:] == ["/flir/raw", "/rgb/image", "/colour/info", "/tf_static"]
     assert arguments[arguments.index("--output") + 1] == "my_bag"
     profiles = yaml.safe_load(qos)
-    assert set(profiles) == {"/flir/raw", "/rgb/image", "/colour/info"}
+    assert set(profiles) == set(arguments[-4:])
+    assert (profiles["/tf_static"]["durability"], profiles["/tf_static"]["reliability"]) == ("transient_local", "reliable")
     assert profiles["/flir/raw"] == {"history": "keep_last", "depth": 100, "reliability": "best_effort"}
     assert ("--storage-config-file" in arguments) == (storage == "mcap")
     if storage == "mcap":

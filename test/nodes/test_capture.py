@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from capture_messages import contents
+from capture_messages import contents, transforms
 from capture_rig import SECOND, CaptureRig
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -78,11 +78,32 @@ def test_all_topics_are_recorded_with_the_publishers_types(capture: CaptureRig, 
     capture.end()
     assert recorded(capture) == pairs
     with Reader(capture.bag) as reader:
-        for connection in reader.connections:
+        for connection in (one for one in reader.connections if one.topic != "/tf_static"):
             (publisher,) = capture.node.get_publishers_info_by_topic(connection.topic)
             assert publisher.topic_type == connection.msgtype
             if hasattr(publisher, "topic_type_hash"):  # from Iron on
                 assert str(publisher.topic_type_hash) == connection.digest
+
+
+def test_where_the_cameras_are_goes_with_their_calibration(capture: CaptureRig) -> None:
+    kind = pytest.importorskip("tf2_msgs.msg").TFMessage  # not among the ROS 2 wheels
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    places = [transforms(("base", child, (1, 2, 3), (0, 0, 0, 1))) for child in ("thermal", "rgb", "lamp")]
+    publishers = [capture.node.create_publisher(kind, "/tf_static", latched) for _ in places]
+    for publisher, place in zip(publishers[:2], places, strict=False):
+        publisher.publish(place)  # long before anybody listens
+    node = capture.start(camera_info="both")
+    roles = (*IMAGES, f"{THERMAL}_info", f"{RGB}_info")
+    capture.connect(*roles)
+    capture.wait_for(lambda: len(node._transforms) == 2, "both places")
+    capture.begin()
+    publishers[2].publish(places[2])
+    capture.send_pair(*roles)
+    capture.wait_for(lambda: len(node._transforms) == 3, "the third place")
+    capture.end()
+    with Reader(capture.bag) as reader:
+        recorded = [bytes(data) for one, _, data in reader.messages() if one.topic == "/tf_static"]
+    assert sorted(recorded) == sorted(places)
 
 
 def test_compressed_images_are_recorded_as_they_are(capture: CaptureRig) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from capture_messages import header
+from capture_messages import transforms
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.bag import BagWriter
-from thermal_fld_ros.capture.messages import Topic, types
-from thermal_fld_ros.registration.transforms import TF_MESSAGE, Transform, between, read_transforms, rotation_of
+from thermal_fld_ros.capture.messages import TF_MESSAGE, Topic
+from thermal_fld_ros.registration.transforms import Transform, between, read_transforms, rotation_of
 
 Array = NDArray[np.float64]
 numbers = st.floats(-2.0, 2.0)
@@ -115,28 +115,12 @@ def test_what_ros2_topic_echo_prints(tmp_path: Path) -> None:
     assert np.allclose(translation, (-0.2, 0.0, 0.0))
 
 
-def tf_message(*placed: tuple[str, str, Any, Any]) -> bytes:
-    kinds = types().types
-    stamped = [
-        kinds["geometry_msgs/msg/TransformStamped"](
-            header(1, parent),
-            child,
-            kinds["geometry_msgs/msg/Transform"](
-                kinds["geometry_msgs/msg/Vector3"](*map(float, shift)),
-                kinds["geometry_msgs/msg/Quaternion"](*map(float, turn)),
-            ),
-        )
-        for parent, child, shift, turn in placed
-    ]
-    return bytes(types().serialize_cdr(kinds[TF_MESSAGE](stamped), TF_MESSAGE))
-
-
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_transforms_of_a_bag(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "bag", storage, [Topic("/tf_static", TF_MESSAGE)])
     turn = (0.0, 0.0, 0.6, 0.8)
-    writer.write(1, {"/tf_static": tf_message(("base", "thermal", (1, 2, 3), turn))})
-    writer.write(2, {"/tf_static": tf_message(("base", "rgb", (0, 0, 0), (0, 0, 0, 1)))})
+    writer.write(1, {"/tf_static": transforms(("base", "thermal", (1, 2, 3), turn))})
+    writer.write(2, {"/tf_static": transforms(("base", "rgb", (0, 0, 0), (0, 0, 0, 1)))})
     writer.close()
     rotation, translation = between(read_transforms(tmp_path / "bag"), "thermal", "rgb")
     assert np.allclose(rotation, cv2.Rodrigues(np.array([0, 0, 2 * np.arctan2(0.6, 0.8)]))[0])

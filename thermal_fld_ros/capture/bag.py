@@ -158,7 +158,10 @@ class BagWriter:
         writer.open()
         self._writer = writer
         self._connections = {
-            topic.name: writer.add_connection(topic.name, topic.type, typestore=types()) for topic in self._topics
+            topic.name: writer.add_connection(
+                topic.name, topic.type, typestore=types(), offered_qos_profiles=_qos(topic)
+            )
+            for topic in self._topics
         }
         self._size, self._begun = 0, time.monotonic()
 
@@ -179,6 +182,7 @@ class BagWriter:
 
 def write_metadata(folder: Path, storage: str, files: Sequence[BagFile], topics: Sequence[Topic]) -> None:
     """Write `metadata.yaml` for these files of a bag."""
+    from rosbags.rosbag2.metadata import dump_qos_v8
     from ruamel.yaml import YAML  # as rosbags, which brings it
 
     filled = [file for file in files if file.counts]
@@ -200,7 +204,7 @@ def write_metadata(folder: Path, storage: str, files: Sequence[BagFile], topics:
                     "name": topic.name,
                     "type": topic.type,
                     "serialization_format": "cdr",
-                    "offered_qos_profiles": "",
+                    "offered_qos_profiles": dump_qos_v8(_qos(topic)),
                     "type_description_hash": types().hash_rihs01(topic.type),
                 },
                 "message_count": sum(file.counts.get(topic.name, 0) for file in files),
@@ -219,6 +223,28 @@ def write_metadata(folder: Path, storage: str, files: Sequence[BagFile], topics:
     text = StringIO()
     YAML(typ="safe").dump({"rosbag2_bagfile_information": content}, text)
     replace_file(folder / "metadata.yaml", text.getvalue())
+
+
+def _qos(topic: Topic) -> list[Any]:
+    """What `ros2 bag play` publishes with; none: its default."""
+    from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+
+    if not topic.latched:
+        return []
+    no_limit = QosTime(0, 0)
+    return [
+        Qos(
+            QosHistory.KEEP_LAST,
+            100,
+            QosReliability.RELIABLE,
+            QosDurability.TRANSIENT_LOCAL,
+            no_limit,
+            no_limit,
+            QosLiveliness.AUTOMATIC,
+            no_limit,
+            avoid_ros_namespace_conventions=False,
+        )
+    ]
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -334,7 +360,10 @@ def _topics(path: Path) -> list[Topic]:
     from rosbags.rosbag2 import Reader
 
     with Reader(path) as reader:
-        return [Topic(connection.topic, connection.msgtype) for connection in reader.connections]
+        return [
+            Topic(connection.topic, connection.msgtype, bool(getattr(connection.ext, "offered_qos_profiles", ())))
+            for connection in reader.connections
+        ]
 
 
 def _roll_back(path: Path) -> int:

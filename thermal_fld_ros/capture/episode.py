@@ -17,7 +17,7 @@ from typing import Any
 
 from thermal_fld_ros.capture.bag import MANIFEST, WRITE_ERRORS, BagWriter, replace_file
 from thermal_fld_ros.capture.gates import GateOptions, Gates
-from thermal_fld_ros.capture.messages import THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, Pair, Topic, types
 from thermal_fld_ros.capture.privacy import Keeper
 
 MANIFEST_VERSION = 1
@@ -88,7 +88,7 @@ class Episode:
     folder
         The bag, which must not exist.
     topics
-        By role.
+        By role; those of the pairs, and "tf_static" where `put_transforms` is used.
     settings
         For the manifest: under what parameters this was recorded.
     reception
@@ -128,12 +128,13 @@ class Episode:
         self.gated: Counter[str] = Counter()
         self.failure = ""
         self.ended = False
-        self._options, self._topics, self._settings = options, topics, dict(settings)
+        self._options, self._topics, self._settings = options, dict(topics), dict(settings)
+        self._transforms = self._topics.pop(TF_STATIC, None)
         self._reception, self._log = reception, log
-        self._keeper = Keeper(options.keep, topics, options.registration, options.face_margin)
+        self._keeper = Keeper(options.keep, self._topics, options.registration, options.face_margin)
         self._gates = Gates(options.gates, topics[THERMAL].type)
         self._limit = options.write_queue * MEGABYTE
-        self._waiting: deque[Pair] = deque()
+        self._waiting: deque[Pair | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._stopping = False
@@ -141,7 +142,7 @@ class Episode:
         self._started, self._clock = time.time_ns(), time.monotonic_ns()
         self._last_time = 0
         self._check_disk(folder.parent)
-        recorded = [topics[role] for role in self._keeper.roles]
+        recorded = [topics[role] for role in (*self._keeper.roles, *([TF_STATIC] if self._transforms else []))]
         self._bag = BagWriter(
             folder, options.storage, recorded, int(options.split_size * MEGABYTE), options.split_duration
         )
@@ -161,6 +162,13 @@ class Episode:
             self._waiting.append(pair)
             self._waiting_bytes += pair.size
             self._changed.notify()
+
+    def put_transforms(self, message: bytes) -> None:
+        """Hand over a message of tf_static, which is part of no pair: few and small, they always find room."""
+        with self._changed:
+            if not (self.ended or self._stopping):
+                self._waiting.append(message)
+                self._changed.notify()
 
     def stop(self, reason: str = "stopped") -> None:
         """Write what waits and finish the bag. It may be called again."""
@@ -212,17 +220,21 @@ class Episode:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._waiting, max(due - time.monotonic(), 0.0))
-                pair = self._waiting.popleft() if self._waiting else None
-                done = self._stopping and pair is None
+                item = self._waiting.popleft() if self._waiting else None
+                done = self._stopping and item is None
             if done:
                 return
-            if pair is not None:
+            if item is not None:
                 if not self._has_room():
                     return
-                self._record(pair)
                 unflushed = True
-                with self._changed:
-                    self._waiting_bytes -= pair.size
+                if isinstance(item, bytes):
+                    assert self._transforms is not None
+                    self._bag.write(self._next_time(), {self._transforms.name: item})
+                else:
+                    self._record(item)
+                    with self._changed:
+                        self._waiting_bytes -= item.size
             if time.monotonic() >= due:
                 if unflushed:
                     self._bag.flush()
@@ -242,11 +254,14 @@ class Episode:
                 self._log(f"pairs are left out: {error}")
             self.gated[NOT_REDUCED] += 1
             return
-        # One time for all that belongs together; it grows always, whatever the clocks do.
+        self._bag.write(self._next_time(), messages)
+        self.written += 1
+
+    def _next_time(self) -> int:
+        """One time for all that belongs together; it grows always, whatever the clocks do."""
         now = self._started + time.monotonic_ns() - self._clock
         self._last_time = max(now, self._last_time + 1)
-        self._bag.write(self._last_time, messages)
-        self.written += 1
+        return self._last_time
 
     def _has_room(self) -> bool:
         try:
@@ -284,6 +299,7 @@ class Episode:
 
     def _manifest(self, state: str) -> dict[str, Any]:
         ended = state != RECORDING
+        topics = self._topics | ({TF_STATIC: self._transforms} if self._transforms else {})
         return {
             "version": MANIFEST_VERSION,
             "state": state,
@@ -294,10 +310,10 @@ class Episode:
             "keep": self._options.keep,
             "storage": self._options.storage,
             "topics": {
-                role: {**asdict(topic), "type_hash": types().hash_rihs01(topic.type)}
-                for role, topic in self._topics.items()
+                role: {"name": topic.name, "type": topic.type, "type_hash": types().hash_rihs01(topic.type)}
+                for role, topic in topics.items()
             },
-            "recorded": self._keeper.roles,
+            "recorded": [role for role in topics if role in (*self._keeper.roles, TF_STATIC)],
             "pairs": {
                 "matched": self.matched,
                 "written": self.written,

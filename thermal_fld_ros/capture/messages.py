@@ -14,10 +14,14 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 FACE_LANDMARKS = "thermal_fld_ros/msg/FaceLandmarksArray"
+TF_MESSAGE = "tf2_msgs/msg/TFMessage"
 IMAGES = (IMAGE, COMPRESSED_IMAGE)
 
 THERMAL, RGB, LANDMARKS = "thermal", "rgb", "face_landmarks"
 """Roles of topics. Beside these there are thermal_info and rgb_info."""
+
+TF_STATIC = "tf_static"
+"""Role of the topic that is recorded with camera_info, and whose messages are part of no pair."""
 
 DEFINITIONS = ("FaceLandmarks", "FaceLandmarksArray")
 """Messages of this package that are recorded, and those that they consist of."""
@@ -25,10 +29,21 @@ DEFINITIONS = ("FaceLandmarks", "FaceLandmarksArray")
 
 @dataclass(frozen=True)
 class Topic:
-    """A recorded topic: its resolved name and its message type, such as sensor_msgs/msg/Image."""
+    """A recorded topic.
+
+    Attributes
+    ----------
+    name
+        Resolved.
+    type
+        Such as sensor_msgs/msg/Image.
+    latched
+        Its publishers keep their last messages for whoever comes late, and so does who plays it (transient local).
+    """
 
     name: str
     type: str
+    latched: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from thermal_fld_ros.capture.bag import unfinished_files
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Pair, Topic, types
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.capture_parameters import LIVE, PAIRING, TABLE, episode_options, message_types
@@ -29,6 +29,11 @@ from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.reception import WatchedSubscription, type_name
 from thermal_fld_ros.srv import StartEpisode
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # not among the ROS 2 wheels
+    TFMessage = None
 
 TYPES = {type_name(kind): kind for kind in (Image, CompressedImage, CameraInfo, FaceLandmarksArray)}
 TOPICS = {
@@ -48,6 +53,8 @@ class CaptureNode(ManagedNode):
         self._pairing: Pairing | None = None
         self._episode: Episode | None = None
         self._episode_services: list[Any] = []
+        self._tf_subscription: Any = None
+        self._transforms: dict[bytes, None] = {}
         super().__init__("thermal_fld_capture", TABLE, **options)
         self.start()
 
@@ -111,10 +118,31 @@ class CaptureNode(ManagedNode):
             take = partial(self._pairing.add, role)
             self._subscriptions_of[role] = WatchedSubscription(self, TYPES[name], TOPICS[role], take, profile, raw=True)
 
+        if values["camera_info"] != "none":
+            self._listen_for_transforms()
+
+    def _listen_for_transforms(self) -> None:
+        """Where the cameras are goes with their calibration, where somebody says it."""
+        if TFMessage is None:
+            self.get_logger().warning("the package tf2_msgs is not installed: /tf_static is not recorded")
+            return
+        self._tf_subscription = self.create_subscription(
+            TFMessage, "/tf_static", self._on_transforms, qos.transforms(), raw=True
+        )
+
+    def _on_transforms(self, message: bytes) -> None:
+        if message not in self._transforms:
+            self._transforms[message] = None
+            if self._episode is not None:
+                self._episode.put_transforms(message)
+
     def _end_subscriptions(self) -> None:
         for subscription in self._subscriptions_of.values():
             subscription.close()
         self._subscriptions_of = {}
+        if self._tf_subscription is not None:
+            self.destroy_subscription(self._tf_subscription)
+        self._tf_subscription, self._transforms = None, {}
 
     def _on_pair(self, pair: Pair) -> None:
         if self._episode is not None:
@@ -134,6 +162,8 @@ class CaptureNode(ManagedNode):
         output = Path(values["output"]).expanduser().absolute()
         roles = message_types(values)
         topics = {role: Topic(self._subscriptions_of[role].topic, name) for role, name in roles.items()}
+        if self._tf_subscription is not None:
+            topics[TF_STATIC] = Topic(self._tf_subscription.topic_name, TF_MESSAGE, latched=True)
         pairing.reset()
         lost_before = {role: subscription.lost for role, subscription in self._subscriptions_of.items()}
         subscriptions = dict(self._subscriptions_of)
@@ -154,6 +184,8 @@ class CaptureNode(ManagedNode):
             self.get_logger().error,
         )
         self._episode = episode
+        for message in self._transforms:
+            episode.put_transforms(message)
         self.get_logger().info(f"recording {episode.folder}")
         if not label.consent:
             self.get_logger().warning("consent is not stated: the manifest will say nothing of it")

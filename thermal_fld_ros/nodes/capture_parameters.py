@@ -46,7 +46,7 @@ TABLE = (
     Parameter(
         "camera_info",
         "none",
-        "Cameras whose camera_info is part of every pair.",
+        "Cameras whose camera_info is part of every pair; with it /tf_static is recorded.",
         choices=tuple(CALIBRATIONS),
     ),
     Parameter("face_landmarks", False, "Make the detector's face_landmarks part of every pair."),
@@ -104,7 +104,7 @@ TABLE = (
         "What is kept of the images: all, only the boxes around the faces with 0 elsewhere, or no images.",
         choices=KEEP,
     ),
-    Parameter("registration", "", "JSON file with the homography from thermal to RGB pixels; keep: faces needs it."),
+    Parameter("registration", "", "JSON file of `register`, from thermal to RGB pixels; keep: faces needs it."),
     Parameter("face_margin", 0.5, "Widening of the kept boxes on each side, as a share of the face's size.", 0.0, 10.0),
     # output
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),

@@ -7,7 +7,7 @@ parameters `qos_overrides.<topic>.<publisher|subscription>.<policy>`; these are 
 
 from __future__ import annotations
 
-from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 RELIABILITIES = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
@@ -26,6 +26,12 @@ def recorded(reliability: str) -> QoSProfile:
 def camera_info() -> QoSProfile:
     """Calibration into a node; best effort, so that it hears every publisher."""
     return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def transforms() -> QoSProfile:
+    """/tf_static: every publisher's last words, however late one listens."""
+    durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
 
 
 def results() -> QoSProfile:

@@ -12,11 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.capture.messages import TF_MESSAGE, TF_STATIC
 from thermal_fld_ros.perception.sources import BAG_SUFFIXES, bag_reader
 from thermal_fld_ros.registration.camera import read_fields
-
-TF_MESSAGE = "tf2_msgs/msg/TFMessage"
-TF_STATIC = "tf_static"
 
 Array = NDArray[np.float64]
 
