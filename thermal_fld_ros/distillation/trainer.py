@@ -152,11 +152,11 @@ def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, confi
 
 
 def schedule(step: int, total: int) -> float:
-    """Learning rate over its peak: a linear start of 200 steps, then half a cosine to a tenth.
+    """Learning rate over its peak: a linear start of 200 steps, or a fifth of all, then half a cosine to a tenth.
 
     The average over the last steps stands for the rest of the way, and does not settle as deep in the renders.
     """
-    return min(1.0, (step + 1) / 200) * (0.55 + 0.45 * math.cos(math.pi * step / total))
+    return min(1.0, (step + 1) / max(1, min(200, total // 5))) * (0.55 + 0.45 * math.cos(math.pi * step / total))
 
 
 @torch.no_grad()
