@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.registration.board import board_view, find_board
 from thermal_fld_ros.registration.estimation import estimate_plane
-from thermal_fld_ros.registration.registration import Homography
+from thermal_fld_ros.registration.registration import Homography, read_registration
 
 PATTERN = (6, 5)
 UNIT = 20  # pixels of a square of the drawing
@@ -65,6 +67,21 @@ def test_a_board_is_found_in_either_polarity(hot_is_dark_square: bool) -> None:
     estimate, _ = estimate_plane([view], (160, 120), "homography")
     assert estimate.figures()["held_out"]["median"] < 0.6
     assert view.model is not None and np.allclose(np.linalg.norm(np.diff(view.model[:6], axis=0), axis=1), 0.05)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a_thermal.png"), np.vstack([np.full((4, 160), 7, np.uint16), thermal_counts(True)]))
+    cv2.imwrite(str(tmp_path / "a_rgb.png"), rgb_image())
+    for number in range(2):
+        cv2.imwrite(str(tmp_path / f"b{number}_thermal.png"), np.full((124, 160), 300, np.uint16))
+        cv2.imwrite(str(tmp_path / f"b{number}_rgb.png"), rgb_image())
+    out = tmp_path / "registration.json"
+    assert main(["register", str(tmp_path), "--board", "6x5", "--rows", "4", "0", "--out", str(out)]) == 0
+    assert "left out: 2 pairs, no board in the thermal image" in capsys.readouterr().out
+    expected = Homography(RGB @ np.linalg.inv(THERMAL))
+    points = np.array([(40.0, 40.0), (110, 90)])
+    assert np.abs(read_registration(out).to_rgb(points + np.array([0, 4])) - expected.to_rgb(points)).max() < 1.0
+    assert out.with_suffix(".png").is_file()
 
 
 def test_corners_lie_where_they_were_drawn() -> None:
