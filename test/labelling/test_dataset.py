@@ -298,7 +298,8 @@ def test_a_plain_bag_is_matched_by_stamps(tmp_path: Path, dataset: Dataset) -> N
             rgb[when + 90_000_000] = image(rgb_pixels(at[k] if j == 0 else None, k), "bgr8", when)
     bag = plain_bag(tmp_path / "plain", thermal, rgb)
     arguments = ["--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image"]
-    assert dataset(tmp_path / "out", bag, *arguments, max_gap=0.012) == 0
+    assert dataset(tmp_path / "out", bag, *arguments, "--subject", "s7", max_gap=0.012) == 0
+    assert {entry["subject"] for entry in index(tmp_path / "out")} == {"s7"}
     assert left_out(tmp_path / "out") == {"no RGB image at its time": 1}
     kept = [at[k] for k in (0, 1, 3, 4)]
     for found, place in zip(in_frame(tmp_path / "out", "plain"), kept, strict=True):

@@ -63,7 +63,9 @@ def test_faces_in_both_images_make_a_registration(
     assert picture is not None and picture.std() > 10
     # the loop goes on with it
     assert register(*bags, "--measure", out) == 0
-    assert "residual: median" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "residual: median" in said and "left out" not in said.partition("points in")[2]
+    assert (out.parent / "registration_measured.png").is_file()
 
 
 def test_pairs_are_taken_evenly(register: Register, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

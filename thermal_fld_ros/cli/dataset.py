@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images = add_image_options(parser)
     images.add_argument("--subject-pattern", default="", metavar="REGEX",
                         help="folders: its first group in a file's name is the subject")  # fmt: skip
+    images.add_argument("--subject", default="", metavar="TAG", help="of recordings that tell none")
 
     kept = parser.add_argument_group("what is kept")
     kept.add_argument("--max-disagreement", type=float, default=limits.disagreement, metavar="SHARE",
@@ -112,6 +113,8 @@ def _build(args: argparse.Namespace) -> int:
     recordings = [open_recording(text, matching) for text in args.recordings]
     if not recordings:
         raise ValueError("expected a recording: a bag or a folder")
+    for recording in recordings if args.subject else []:
+        recording.about.setdefault("subject", args.subject)
     names = [recording.name for recording in recordings]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

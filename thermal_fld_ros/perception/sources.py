@@ -280,7 +280,7 @@ def _open_bag(path: Path, topic: str | None) -> Source:
 
 @contextmanager
 def bag_reader(path: Path) -> Iterator[Any]:
-    """rosbags' reader of a bag, also of one without message definitions; raises SourceError."""
+    """Open a bag with rosbags, also one without message definitions; raises SourceError."""
     # Only bags need rosbags, and it takes longer to import than all the rest.
     from rosbags.highlevel import AnyReader, AnyReaderError
     from rosbags.rosbag2 import ReaderError
