@@ -246,7 +246,9 @@ def _report(estimate: Estimate, compared: dict[str, Estimate]) -> None:
     figures = estimate.figures()
     print(f"{estimate.model}: {figures['inliers']} of {figures['points']} points in {figures['views']} views fit")
     for name, text in (("residual", "residual"), ("held_out", "of views that were left out")):
-        values = figures[name]
+        values = figures.get(name)
+        if values is None:
+            continue
         print(f"  {text}: median {_px(values, 'median')}, p95 {_px(values, 'p95')} (RGB pixels)")
     if isinstance(estimate.registration, CameraPair):
         x, y, z = 1e3 * estimate.registration.translation
@@ -275,9 +277,15 @@ def _write(args: argparse.Namespace, estimate: Estimate, compared: dict[str, Est
         }
         write_registration(estimate.registration, path, **about)
         print(f"wrote {path}")
-    picture = path.with_suffix(".png")
-    title = f"{estimate.model}: {figures['inliers']} of {figures['points']} points in {figures['views']} views, residual median " \
-            f"{_px(figures['residual'], 'median')} px, of views left out {_px(figures['held_out'], 'median')} px"  # fmt: skip
+    picture = path.with_suffix(".png") if args.out else path.with_name(f"{path.stem}_measured.png")
+    title = (
+        f"{estimate.model}: {figures['inliers']} of {figures['points']} points in {figures['views']} views fit; "
+        + ", ".join(
+            f"{text} median {_px(figures[name], 'median')} px"
+            for name, text in (("residual", "residual"), ("held_out", "of views left out"))
+            if name in figures
+        )
+    )
     if not cv2.imwrite(str(picture), picture_of(estimate, found.examples, found.rgb_size, title)):
         raise OSError(f"{picture}: cannot be written")
     print(f"look at {picture}")

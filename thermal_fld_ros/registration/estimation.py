@@ -53,8 +53,8 @@ class Estimate:
     views : list of View
     errors : (N, 2) float64
         Where the thermal points of all views come to lie minus where they are, RGB pixels; NaN where they cannot be seen.
-    held_out : (N,) float64
-        Distances likewise, each under a fit to other views.
+    held_out : (N,) float64 or None
+        Lengths of such errors, each under a fit to other views; None where nothing was fitted.
     warnings : list of str
     """
 
@@ -62,7 +62,7 @@ class Estimate:
     registration: Registration
     views: list[View]
     errors: NDArray[np.float64]
-    held_out: NDArray[np.float64]
+    held_out: NDArray[np.float64] | None
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -78,7 +78,8 @@ class Estimate:
 
     @property
     def loss(self) -> float:
-        """Mean distance of points that the fit did not know, in tolerances, none more than 2."""
+        """Mean error of points that the fit did not know, in tolerances, none more than 2."""
+        assert self.held_out is not None
         return float(np.minimum(np.nan_to_num(self.held_out / self.tolerances, nan=2.0), 2.0).mean())
 
     def figures(self) -> dict[str, Any]:
@@ -88,7 +89,7 @@ class Estimate:
             "points": len(self.errors),
             "inliers": int(self.inliers.sum()),
             "residual": _distribution(np.linalg.norm(self.errors, axis=1)),
-            "held_out": _distribution(self.held_out),
+            **({} if self.held_out is None else {"held_out": _distribution(self.held_out)}),
             "offset": np.nanmedian(self.errors, axis=0).round(3).tolist(),
         }
 
@@ -237,7 +238,7 @@ def judged(model: str, views: Sequence[View], fit: Fit | Registration) -> Estima
     registration = fit if isinstance(fit, Registration) else fit(views)
     errors = np.concatenate([errors_of(registration, view) for view in views])
     if isinstance(fit, Registration):
-        return Estimate(model, registration, list(views), errors, np.linalg.norm(errors, axis=1))
+        return Estimate(model, registration, list(views), errors, None)
     held_out = np.full(len(errors), np.nan)
     first = np.cumsum([0, *(len(view.rgb) for view in views)])
     if len(views) > 1:
