@@ -176,7 +176,7 @@ def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path, state: dic
         "index_sha256": hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),
         "pairs": str(folder), "split": "train", "validation": str(folder), "validation_split": "validation",
         "frames": str(folder), "negatives": 0.15,
-        "batch": BATCH, "learning_rate": 0.0005, "weight_decay": 0.02, "workers": 0,
+        "batch": BATCH, "learning_rate": 0.0003, "weight_decay": 0.02, "workers": 0,
     }  # fmt: skip
 
 
