@@ -68,6 +68,7 @@ assert np.asarray(face.points).reshape(-1, 2)[67].tolist() == [134.0, 135.0]
         ("perception", ("rclpy", "torch", "numba")),
         ("capture", ("rclpy", "torch", "numba")),
         ("labelling", ("rclpy", "torch", "numba", "mediapipe")),
+        ("registration", ("rclpy", "torch", "numba", "mediapipe")),
         ("nodes", ("torch", "numba", "onnx")),
     ],
 )
