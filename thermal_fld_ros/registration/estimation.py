@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.registration.camera import CameraModel
-from thermal_fld_ros.registration.extrinsics import mapping_deviation, pose_of, relative_pose
+from thermal_fld_ros.registration.extrinsics import pose_of, relative_pose
 from thermal_fld_ros.registration.registration import CameraPair, Homography, Registration
 from thermal_fld_ros.registration.views import View, extent
 
@@ -37,6 +37,9 @@ GOOD_COVERAGE = 0.15
 FEW_VIEWS = 8
 ALIKE = 1.5
 """Ratio of the largest to the smallest size of the faces up to which they are about equally far."""
+
+UNCERTAIN = 0.5
+"""Standard deviation of the map, in tolerances, from which on it is remarked."""
 
 Fit = Callable[[Sequence[View]], Registration]
 
@@ -196,32 +199,46 @@ def estimate_cameras(views: Sequence[View], thermal: CameraModel, rgb: CameraMod
     ValueError
         Too few views, or the fit fails.
     """
-    fits = []
+    fits: list[CameraPair] = []
 
     def fit(chosen: Sequence[View]) -> Registration:
         fits.append(_camera_pair(chosen, thermal, rgb))
-        return fits[-1][0]
+        return fits[-1]
 
     if not views or any(view.model is None for view in views):
         raise ValueError(
             "extrinsics need views of faces, of a board whose squares are known, or of points with a model"
         )
     estimate = judged("cameras", views, fit)
-    pair, covariance = fits[0]  # of all views
     estimate.warnings.extend(_common_warnings(estimate))
+    whole, parts = fits[0], fits[1:]
     for factor in (0.5, 2.0):
-        deviation = mapping_deviation(pair, covariance, factor * pair.distance)
-        if deviation > max(2.0, 0.5 * float(np.median(estimate.tolerances)) / factor):
+        distance = factor * whole.distance
+        deviation = _deviation(parts, distance)
+        # a face is as many times larger as it is nearer
+        if deviation > UNCERTAIN * float(np.median(estimate.tolerances)) / factor:
             estimate.warnings.append(
-                f"at {factor * pair.distance:.2f} m the map is uncertain by {deviation:.0f} px (one standard deviation): "
+                f"at {distance:.2f} m the map is uncertain by {deviation:.0f} px (one standard deviation): "
                 "the views are too alike in distance and place"
             )
     return estimate
 
 
-def _camera_pair(
-    views: Sequence[View], thermal: CameraModel, rgb: CameraModel
-) -> tuple[CameraPair, NDArray[np.float64]]:
+def _deviation(parts: Sequence[CameraPair], distance: float) -> float:
+    """Standard deviation in RGB pixels of where the middle of the thermal image comes to lie at a distance.
+
+    The jackknife (Efron and Stein 1981) over fits without a block of views each: errors that are alike within a view, such as
+    the shape of a head, count as what they are.
+    """
+    if len(parts) < 2:
+        return np.inf
+    middle = (np.array(parts[0].thermal.size) - 1.0) / 2.0
+    places = np.array([part.to_rgb(middle, distance) for part in parts])
+    deviation = float(np.sqrt((len(parts) - 1) * np.square(places - places.mean(axis=0)).mean(axis=0).sum()))
+    return deviation if np.isfinite(deviation) else np.inf  # one of them cannot see it
+
+
+def _camera_pair(views: Sequence[View], thermal: CameraModel, rgb: CameraModel) -> CameraPair:
     rays = []
     for view in views:
         one, other = thermal.rays(view.thermal), rgb.rays(view.rgb)
@@ -229,8 +246,7 @@ def _camera_pair(
         assert view.model is not None
         rays.append((view.model[good], one[good], other[good]))
     found = relative_pose(rays)
-    pair = CameraPair(thermal, rgb, found.rotation, found.translation, float(np.median(found.depths)))
-    return pair, found.covariance
+    return CameraPair(thermal, rgb, found.rotation, found.translation, float(np.median(found.depths)))
 
 
 def judged(model: str, views: Sequence[View], fit: Fit | Registration) -> Estimate:

@@ -18,8 +18,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.registration.registration import CameraPair
-
 Array = NDArray[np.float64]
 Pose = tuple[Array, Array]
 """Rotation (3, 3) and translation (3,): x' = R x + t."""
@@ -40,15 +38,12 @@ class RelativePose(NamedTuple):
     ----------
     rotation : (3, 3)
     translation : (3,) metres
-    covariance : (6, 6)
-        Of a small turn (radians, applied after `rotation`) and of the translation.
     depths : (V,)
         Distances of the things along the thermal camera's axis.
     """
 
     rotation: Array
     translation: Array
-    covariance: Array
     depths: Array
 
 
@@ -114,11 +109,8 @@ def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> Relat
             if abs(rescaled - sigma) <= 1e-3 * sigma:
                 break
             sigma = rescaled
-    systems = [_linearised(thing, pose, between) for thing, pose in zip(things, poses, strict=True)]
-    normal, _, _ = _reduced(systems, sigma, 0.0)
-    covariance = np.asarray(sigma**2 * np.linalg.pinv(normal), np.float64)
     depths = np.array([(model @ r.T + t)[:, 2].mean() for (model, _, _), (r, t) in zip(things, poses, strict=True)])
-    return RelativePose(*between, covariance, depths)
+    return RelativePose(*between, depths)
 
 
 def _errors(thing: Seen, pose: Pose, between: Pose) -> Array:
@@ -192,13 +184,3 @@ def _scale(sizes: Array) -> float:
 def _huber(sizes: Array, sigma: float) -> float:
     limit = HUBER * sigma
     return float(np.where(sizes <= limit, 0.5 * sizes**2, limit * (sizes - 0.5 * limit)).sum())
-
-
-def mapping_deviation(pair: CameraPair, covariance: Array, distance: float) -> float:
-    """Standard deviation in RGB pixels of where the middle of the thermal image comes to lie at a distance."""
-    middle = (np.array(pair.thermal.size) - 1.0) / 2.0
-    ray = np.append(pair.thermal.rays(middle), 1.0) * distance
-    turned = pair.rotation @ ray
-    focal = np.sqrt(pair.rgb.matrix[0, 0] * pair.rgb.matrix[1, 1])
-    jacobian = focal * (_by_point((turned + pair.translation)[None]) @ _by_motion(turned[None]))[0]
-    return float(np.sqrt(np.trace(jacobian @ covariance @ jacobian.T)))
