@@ -10,7 +10,7 @@ Without further ado an episode begins with the node and ends with it. With `reco
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 
-from thermal_fld_ros.nodes.launching import node_arguments, shared_memory_profile, started_node
+from thermal_fld_ros.launching import node_arguments, shared_memory_profile, started_node
 
 # Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
 PARAMETERS = {

@@ -12,7 +12,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 
-from thermal_fld_ros.nodes.launching import node_arguments, shared_memory_profile, started_node
+from thermal_fld_ros.launching import node_arguments, shared_memory_profile, started_node
 
 # Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
 PARAMETERS = {

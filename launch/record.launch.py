@@ -13,7 +13,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 
-from thermal_fld_ros.nodes.launching import SHARE, shared_memory_profile, topic_arguments
+from thermal_fld_ros.launching import SHARE, shared_memory_profile, topic_arguments
 
 TOPICS = {
     "thermal": ("/thermal/image", "thermal images"),
