@@ -58,15 +58,18 @@ def post(url: str, content: Any) -> int:
         return error.code
 
 
+FACE = "thermal/s01/00000{}_0.png"
+
+
 def test_a_strike_is_in_the_index_at_once_and_can_be_taken_back(server: ReviewServer) -> None:
     before = (server.folder / "pairs.jsonl").read_bytes()
-    assert post(server.url + "1", {"struck": "blurred"}) == 200
+    assert post(server.url + "1", {"struck": "blurred", "image": FACE.format(1)}) == 200
     assert [pair.name for pair in read_pairs(server.folder)] == ["000001", "000003", "000004", "000005"]
     assert read_about(server.folder)["counts"]["struck"] == {"blurred": 1}
     assert sum(read_about(server.folder)["counts"]["faces_by_split"].values()) == 4
     assert [face["struck"] for face in json.loads(get(server.url + "faces"))] == [None, "blurred", None, None, None]
     assert check(server.folder) == []
-    assert post(server.url + "1", {"struck": None}) == 200
+    assert post(server.url + "1", {"struck": None, "image": FACE.format(1)}) == 200
     assert (server.folder / "pairs.jsonl").read_bytes() == before
     assert check(server.folder) == []
 
@@ -86,12 +89,14 @@ def test_the_page_has_what_it_needs_and_pictures_of_both_halves(server: ReviewSe
 @pytest.mark.parametrize(
     ("path", "content"),
     [
-        ("99", {"struck": "x"}),
-        ("x", {"struck": "x"}),
-        ("1", {}),
-        ("1", {"struck": 3}),
+        ("99", {"struck": "x", "image": FACE.format(1)}),
+        ("x", {"struck": "x", "image": FACE.format(1)}),
+        ("1", {"struck": "x", "image": FACE.format(2)}),  # a page that was opened before recordings were added
+        ("1", {"struck": "x"}),
+        ("1", {"image": FACE.format(1)}),
+        ("1", {"struck": 3, "image": FACE.format(1)}),
+        ("1", {"struck": "", "image": FACE.format(1)}),
         ("1", []),
-        ("1", {"struck": ""}),
     ],
 )
 def test_what_is_no_strike_changes_nothing(server: ReviewServer, path: str, content: Any) -> None:
@@ -116,10 +121,10 @@ def test_the_command_prints_its_address_and_ends_with_ctrl_c(folder: Path) -> No
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         url = run.stdout.readline().strip()
-        assert post(url + "0", {"struck": "other"}) == 200
+        answer = post(url + "0", {"struck": "other", "image": FACE.format(0)})
         run.send_signal(signal.SIGINT)
         told, errors = run.communicate(timeout=60)
-    assert (run.returncode, errors) == (0, "")
+    assert (answer, run.returncode, errors) == (200, 0, "")
     assert f"{folder}: 1 faces are struck" in told
 
 

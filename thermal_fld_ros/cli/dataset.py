@@ -38,6 +38,7 @@ from thermal_fld_ros.registration.registration import Homography, Registration, 
 
 SHEET = "sheet.png"
 SAME = "same"
+TOLD_SIZE = 2_000_000_000  # bytes of a recording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +155,9 @@ def _read(recordings: list[Recording], builder: Builder) -> None:
     command = shlex.join(["python", "-m", "thermal_fld_ros", *sys.argv[1:]])
     with Progress(total, "pairs") as progress:
         for recording in recordings:
+            size = sum(file.stat().st_size for file in recording.files)
+            if size > TOLD_SIZE:
+                progress.say(f"{recording.path}: its {size / 1e9:.0f} GB are hashed first")
             if not recording.about.get("consent"):
                 progress.say(f"{recording.path}: no consent is noted for it")
             for left_out in builder.add(recording, command):

@@ -84,9 +84,14 @@ class ReviewServer(ThreadingHTTPServer):
         encoded = cv2.imencode(".jpg", picture_of(read_pair(self.folder, f"line {number + 1}", entry), SIDE))[1]
         return bytes(encoded)
 
-    def strike(self, number: int, reason: str | None) -> None:
-        """Strike a line of the index, or take that back."""
+    def strike(self, number: int, image: str, reason: str | None) -> None:
+        """Strike the line of the index that is of this image, or take that back.
+
+        Raises LookupError where another image is there: recordings were added since the page was opened.
+        """
         with self.lock:
+            if read_entry(self.folder, number)["thermal"] != image:
+                raise LookupError("the data set has changed, load the page again")
             strike(self.folder, {number: reason})
 
 
@@ -103,26 +108,27 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._answer("image/jpeg", self.server.picture(int(what)))
             except (IndexError, DataSetError) as error:
-                self.send_error(HTTPStatus.NOT_FOUND, str(error))
+                self._refuse(HTTPStatus.NOT_FOUND, str(error))
         else:
-            self.send_error(HTTPStatus.NOT_FOUND)
+            self._refuse(HTTPStatus.NOT_FOUND, "not here")
 
     def do_POST(self) -> None:
         what = self._asked()
         length = int(self.headers.get("Content-Length", 0))
         if what is None or not what.isdecimal() or length > LONGEST_REQUEST:
-            self.send_error(HTTPStatus.NOT_FOUND)
+            self._refuse(HTTPStatus.NOT_FOUND, "not here")
             return
         try:
-            reason = json.loads(self.rfile.read(length))["struck"]
+            content = json.loads(self.rfile.read(length))
+            reason, image = content["struck"], content["image"]
             if not (reason is None or (isinstance(reason, str) and reason)):
                 raise ValueError("a reason is a text or null")
-            self.server.strike(int(what), reason)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            self.send_error(HTTPStatus.BAD_REQUEST, str(error))
+            self.server.strike(int(what), image, reason)
+        except (ValueError, LookupError, TypeError) as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         except OSError as error:
-            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
             return
         self._answer("application/json", b"{}")
 
@@ -131,8 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
         start = f"/{self.server.secret}/"
         return self.path.removeprefix(start) if self.path.startswith(start) else None
 
-    def _answer(self, kind: str, content: bytes) -> None:
-        self.send_response(HTTPStatus.OK)
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        self._answer("text/plain; charset=utf-8", reason.encode(), status)
+
+    def _answer(self, kind: str, content: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Cache-Control", "no-store")

@@ -245,8 +245,11 @@ class NetworkTeacher:
 
         size = (self._size, self._size)
         pictures = [sampled_colour(image, crop, size).astype(np.float32) / np.float32(255) for crop in crops]
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # for a crop or two, more threads wait for each other
         with torch.inference_mode():
             found = self._network(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous())
             sure = confidence(found.log_spread.float()).numpy().astype(np.float64)
+        torch.set_num_threads(before)
         points = found.points.numpy().astype(np.float64) * self._size + (self._size - 1) / 2
         return [RgbFace(crop(one), known) for crop, one, known in zip(crops, points, sure, strict=True)]
