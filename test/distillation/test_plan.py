@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.distillation.ablation import BEGIN, END, table, write_report
+from thermal_fld_ros.distillation.ablation import marks, table, write_report
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.networks import conv
 from thermal_fld_ros.distillation.plan import estimate, macs, read_plan
@@ -138,7 +138,7 @@ def test_the_ablation_tells_means_and_deviations(
     plan = small_ablation(workplace)
     page = workplace / "docs/distillation.md"
     page.parent.mkdir()
-    page.write_text(f"# Before\n{BEGIN}\nold\n{END}\nAfter\n")
+    page.write_text("# Before\n{}\nold\n{}\nAfter\n".format(*marks("ablation")))
     command = ["ablate", str(plan), "--page", str(page), "--data", "again=renders:runs/smoke_pairs"]
     assert main([*command, "--estimate"]) == 0
     assert "7 of 7 trainings are left" in capsys.readouterr().out
@@ -172,7 +172,7 @@ def test_the_ablation_tells_means_and_deviations(
 def test_a_page_without_the_marks_is_named(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("nothing here")
     with pytest.raises(ValueError, match=r"page\.md: expected a line <!-- ablation"):
-        write_report({}, tmp_path / "page.md")
+        write_report({"name": "ablation"}, tmp_path / "page.md")
 
 
 # --- plan files ------------------------------------------------------------------------------------------------------

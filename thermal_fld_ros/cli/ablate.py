@@ -3,7 +3,7 @@
 
   python -m thermal_fld_ros ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 
-Writes docs/results/ablation.json and two plots, and the table into docs/distillation.md.
+Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation.md.
 """
 
 from __future__ import annotations

@@ -22,7 +22,10 @@ from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
 from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.provenance import git_state
 
-BEGIN, END = "<!-- ablation: written by `python -m thermal_fld_ros ablate` -->", "<!-- end of ablation -->"
+
+def marks(name: str) -> tuple[str, str]:
+    """Lines of a Markdown page between which the table of an ablation lies; its name is that of the plan's file."""
+    return f"<!-- {name}: written by `python -m thermal_fld_ros ablate` -->", f"<!-- end of {name} -->"
 
 
 def run_ablation(
@@ -48,7 +51,7 @@ def run_ablation(
     rows = [row for training in plan.trainings for row in read_log(training.out / "log.csv")]
     minutes = sum(row["training/seconds"] for row in rows) / 60
     return {
-        "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
+        "name": plan.file.stem, "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
         "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config), "compare": plan.compare,
         "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
                     for stage in dict.fromkeys(training.stage for training in plan.trainings)},
@@ -73,8 +76,9 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     first = trainings[0]
     config = first.config
     result: dict[str, Any] = {
-        "modality": config["modality"], "teacher": first.teacher, "terms": config["terms"], "network": config["network"],
-        "seeds": [training.seed for training in trainings],
+        "modality": config["modality"], "teacher": first.teacher, "start": first.start, "terms": config["terms"],
+        "pairs": config.get("count"), "labelled": config.get("labelled", config.get("count")),
+        "network": config["network"], "seeds": [training.seed for training in trainings],
     }  # fmt: skip
     logs = [read_log(training.out / "log.csv") for training in trainings]
     curves = np.array([[row["validation/nme"] for row in rows] for rows in logs])
@@ -99,48 +103,51 @@ def _statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def write_report(results: dict[str, Any], page: Path) -> None:
-    """Write ``results/ablation.json`` and plots beside a Markdown page, and the table into it, between its two marks.
+    """Write ``results/<name>.json`` and plots beside a Markdown page, and the table into it, between its two marks.
 
     Raises
     ------
     ValueError
         When the page lacks the marks.
     """
-    text = page.read_text(encoding="utf-8") if page.exists() else f"{BEGIN}\n{END}\n"
-    if not 0 <= text.find(BEGIN) < text.find(END):
-        raise ValueError(f"{page}: expected a line {BEGIN} and after it a line {END}")
+    name = results["name"]
+    begin, end = marks(name)
+    text = page.read_text(encoding="utf-8") if page.exists() else f"{begin}\n{end}\n"
+    if not 0 <= text.find(begin) < text.find(end):
+        raise ValueError(f"{page}: expected a line {begin} and after it a line {end}")
     folder = page.parent / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ablation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     with mpl.rc_context(STYLE):
-        draw_errors(results, folder / "ablation.png")
-        draw_curves(results, folder / "ablation_curves.png")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    page.write_text(f"{before}{BEGIN}\n{table(results)}{after}", encoding="utf-8")
+        draw_errors(results, folder / f"{name}.png")
+        draw_curves(results, folder / f"{name}_curves.png")
+    before, after = text[: text.index(begin)], text[text.index(end) :]
+    page.write_text(f"{before}{begin}\n{table(results)}{after}", encoding="utf-8")
 
 
 def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
     sets = list(next(iter(thermal.values()))["tests"])
-    head = ["method", "teacher", "terms", *sets, "parameters", "MACs", "CPU"]
+    head = ["method", "begins as", "labelled", "teacher", "terms", *sets, "parameters", "MACs", "CPU"]
     lines = [head, ["---"] * len(head)]
     for name, method in thermal.items():
         errors = [f"{method['tests'][test]['mean']:.2f} ± {method['tests'][test]['std']:.2f}" for test in sets]
         terms = ", ".join(term.replace("_", " ") for term in method["terms"])
         costs = [f"{method['parameters'] / 1e6:.2f} M", f"{method['macs'] / 1e6:.1f} M", f"{method['cpu_ms']:.2f} ms"]
-        lines.append([name, method["teacher"] or "-", terms, *errors, *costs])
+        labelled = "{labelled} of {pairs}".format(**method)
+        lines.append([name, method["start"] or "random", labelled, method["teacher"] or "-", terms, *errors, *costs])
     seeds = max(len(method["seeds"]) for method in thermal.values())
     return f"""
-NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; CPU: processor time a face, onnxruntime,
-one thread. Commit {results["git"]}, {results["minutes"]} min of training with one thread, {results["processes"]} trainings at a time:
-`{results["command"]}`
+Labelled: so many of so many pairs. NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; CPU:
+processor time a face, onnxruntime, one thread. Commit {results["git"]}, {results["minutes"]} min of training with one thread,
+{results["processes"]} trainings at a time: `{results["command"]}`
 
 {chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
 
-![NME of every method](results/ablation.png)
+![NME of every method](results/{results["name"]}.png)
 
-![NME over the training's steps](results/ablation_curves.png)
+![NME over the training's steps](results/{results["name"]}_curves.png)
 
 """
 

@@ -2,9 +2,9 @@
 """A plan of several trainings, of which some teach others: read from one file, carried out stage by stage, resumable at each.
 
 A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` is the name of
-another stage, and whose ``start`` may be one), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data`` takes them), and where
-wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once`` (stages
-that are trained with the first seed only, and teach all) and ``compare`` (stages whose curves get a plot of their own).
+another stage, and whose ``start`` may be one), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data``
+takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once``
+(stages that are trained with the first seed only, and teach all) and ``compare`` (stages whose curves get a plot of their own).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Training:
     config : dict
         As ``train`` takes it; ``teacher`` is the path of a checkpoint.
     out : Path
-    teacher : str or None
-        The stage that teaches.
+    teacher, start : str or None
+        The stage that teaches; the stage or checkpoint whose weights it begins with.
     depth : int
         0 where no other stage is needed before, else one more than that of the stages that are.
     """
@@ -65,6 +65,7 @@ class Training:
     config: dict[str, Any]
     out: Path
     teacher: str | None = None
+    start: str | None = None
     depth: int = 0
 
     @property
@@ -138,7 +139,7 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
                 config["seed"] = seed
             folder = out / name if seed is None else out / name / f"seed_{seed}"
             checked(config, f"{file}, {name}")
-            done[name, seed] = Training(name, config["seed"], config, folder, teacher, depth)
+            done[name, seed] = Training(name, config["seed"], config, folder, teacher, stage.get("start"), depth)
     trainings = list(dict.fromkeys(done.values()))
     return Plan(file, out, trainings, content.get("tests", []), content.get("export"), seeds, compare)
 
