@@ -70,7 +70,9 @@ def small_face(image: Array, rng: np.random.Generator) -> Array:
 def lower_resolution(image: Array, factor: float, rng: np.random.Generator) -> Array:
     """The image as a camera with fewer pixels (``factor`` < 1) delivers it, brought back to its size."""
     height, width = image.shape
-    small = cv2.resize(image, (max(4, round(width * factor)), max(4, round(height * factor))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(4, round(width * factor)), max(4, round(height * factor))), interpolation=cv2.INTER_AREA
+    )
     small += rng.standard_normal(small.shape, np.float32) * np.float32(rng.exponential(0.01) * np.ptp(small))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -171,7 +171,9 @@ class LandmarkNet(nn.Module):
         super().__init__()
         self.size, self.channels, self.neck, self.bins = size, channels, neck, bins
         if "timm" not in backbone and len(backbone["widths"]) != 3:
-            raise ValueError(f"the landmark network has stages at strides 4, 8 and 16, but widths are {backbone['widths']}")
+            raise ValueError(
+                f"the landmark network has stages at strides 4, 8 and 16, but widths are {backbone['widths']}"
+            )
         make = TimmBackbone if "timm" in backbone else Backbone
         self.encoder = LandmarkEncoder(make(channels=channels, **backbone), neck)
         self.head = LandmarkHead(neck, (size // 8) ** 2, bins, hidden)
