@@ -22,6 +22,8 @@ from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, Topic
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.labelling.folder import strike
+from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.pose import HEAD_POINTS
 
 from .conftest import (
     SECOND,
@@ -123,8 +125,6 @@ def test_turned_cameras_are_stored_upright(tmp_path: Path, dataset: Dataset, rot
         [image(np.rot90(pixels, turns), "bgr8") for pixels in colours],
     )
     # the registration is that of the images as they come
-    from thermal_fld_ros.perception.geometry import Affine
-
     to_rgb = Affine.quarter_turns(rotation, (420, 320) if turns == 2 else (320, 420)).inverse() @ TO_RGB
     to_rgb = to_rgb @ Affine.quarter_turns(rotation, (160, 120) if turns == 2 else (120, 160))
     (tmp_path / "turned.json").write_text(json.dumps({"homography": [*to_rgb.matrix.tolist(), [0, 0, 1]]}))
@@ -155,6 +155,28 @@ def test_warm_is_bright_in_what_is_stored(tmp_path: Path, dataset: Dataset) -> N
     bag = captured(tmp_path / "a", [image(pixels, "mono16")], [image(rgb_pixels((80, 60), 0), "bgr8")])
     assert dataset(tmp_path / "out", "--frames", "--inverted", bag) == 0
     assert np.array_equal(read_pairs(tmp_path / "out")[0].pixels("thermal"), 65535 - pixels)
+
+
+def test_calibrated_cameras_take_the_faces_distance_into_account(tmp_path: Path, dataset: Dataset) -> None:
+    place, focal, baseline = (80.0, 60.0), 200.0, 0.05
+    distance = focal * float(np.ptp(HEAD_POINTS[:, 1])) / 40  # at which a head is 40 pixels wide
+    cameras = {
+        "thermal": {"matrix": [[focal, 0, 79.5], [0, focal, 59.5], [0, 0, 1]], "distortion": [], "size": [160, 120]},
+        "rgb": {"matrix": [[2 * focal, 0, 209.5], [0, 2 * focal, 159.5], [0, 0, 1]], "distortion": [], "size": [420, 320]},
+        "rotation": np.eye(3).tolist(), "translation": [-baseline, 0, 0], "distance": 3 * distance,
+    }  # fmt: skip
+    (tmp_path / "cameras.json").write_text(json.dumps(cameras))
+    # the RGB image of the helpers is of TO_RGB, so the face is put where the cameras would see it
+    seen = 2 * (np.array(place) - (79.5, 59.5)) + (209.5, 159.5) - (2 * focal * baseline / distance, 0)
+    elsewhere = tuple(TO_RGB.inverse()(seen).tolist())
+    bag = captured(
+        tmp_path / "a", [image(thermal_pixels(place, 0), "mono16")], [image(rgb_pixels(elsewhere, 0), "bgr8")]
+    )
+    assert dataset(tmp_path / "out", bag, registration=tmp_path / "cameras.json") == 0
+    assert np.abs(in_frame(tmp_path / "out", "a")[0] - truth(place)).max() < 2.0
+    pair = read_pairs(tmp_path / "out")[0]
+    centre = np.rint(pair.to_rgb(pair.face.points.mean(axis=0))).astype(int)
+    assert pair.pixels("rgb")[centre[1], centre[0]].mean() > 100
 
 
 def encoded(pixels: np.ndarray, encoding: str) -> np.ndarray:
