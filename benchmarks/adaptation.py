@@ -52,8 +52,11 @@ from thermal_fld_ros.synthesis.visible import sample_look, sample_visible  # noq
 LENS = Sensor(blur=0.3, motion=(0.0, 0.0), netd=0.0, stripes=0.0, drift=0.0, sharpen=0.0)
 """Of the renders; what the camera does to the image comes after."""
 
-HELD_OUT, VALIDATION = 4, 2
+HELD_OUT, VALIDATION = 6, 3
 """People, the first and the next ones; the others are for training."""
+
+STEP = 0.9
+"""Seconds of a person's movements between two frames: in a hurry, so that few of them show much."""
 
 PITCH = np.deg2rad(-35)
 """The robot is low and looks up at people."""
@@ -69,7 +72,7 @@ def render_person(renderer: Renderer, number: int, frames: int) -> Person:
     start, seed = rng.uniform(0, 60), int(rng.integers(2**31))
     thermal, rgb, points = [], [], []
     for k in range(frames):
-        t = start + 2 * k / RATE
+        t = start + STEP * k
         posed = moved(renderer.model, person, t)
         posed = replace(posed, pitch=posed.pitch + PITCH, trunk_pitch=PITCH)
         centre = ((0.5 + 0.05 * np.sin(0.5 * t)) * size[0], (0.5 + 0.03 * np.sin(0.9 * t)) * size[1])
@@ -143,8 +146,8 @@ def main() -> None:
         help="RGB network; without one the renderer's points are the teacher's, to 1 %%",
     )
     parser.add_argument("--distil", action="store_true", help="adapt in two levels from the teacher")
-    parser.add_argument("--count", type=int, default=14, help=f"people, of whom {HELD_OUT} are held out")
-    parser.add_argument("--frames", type=int, default=39, help="thermal ones of each person")
+    parser.add_argument("--count", type=int, default=24, help=f"people, of whom {HELD_OUT} are held out")
+    parser.add_argument("--frames", type=int, default=21, help="thermal ones of each person")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument(
         "--folder", type=Path, default=Path("runs/loop"), help="for bags, data set and network; removed before"
@@ -160,7 +163,6 @@ def main() -> None:
     result: dict[str, Any] = {
         "git": git_state(),
         "machine": machine(),
-        "teacher": args.teacher.name if args.teacher else None,
     }
     seconds = {}
 
@@ -177,7 +179,7 @@ def main() -> None:
         "rgb": sum(m["messages"][RGB]["received"] for m in manifests), "pairs": sum(m["pairs"]["written"] for m in manifests),
     }  # fmt: skip
     about = timed("data set", lambda: label(bags, people, args.folder, args.teacher))
-    result["data"] = about["counts"]
+    result |= {"data": about["counts"], "teacher": about["settings"]["teacher"]}
     teacher = args.teacher if args.distil else None
     adapted = timed(
         "adaptation",

@@ -26,8 +26,8 @@ RGB_RATE, RGB_SCALE = 30.0, 2
 TO_RGB = Affine(np.array([[RGB_SCALE, 0, (RGB_SCALE - 1) / 2], [0, RGB_SCALE, (RGB_SCALE - 1) / 2]], np.float64))
 """From the thermal image's pixels to the colour image's."""
 
-SENSOR = Sensor(blur=1.6, motion=(0.0, 0.0), netd=0.08, stripes=0.25, drift=1.0, sharpen=0.0)
-"""Out of focus, with column noise and shading that no shutter ever corrected: 0.25 K and 1 K."""
+SENSOR = Sensor(blur=1.6, motion=(0.0, 0.0), netd=0.1, stripes=0.35, drift=1.5, sharpen=0.0)
+"""Out of focus, with column noise and shading that no shutter ever corrected: 0.35 K and 1.5 K."""
 
 
 @dataclass(frozen=True, eq=False)

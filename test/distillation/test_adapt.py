@@ -18,7 +18,7 @@ from thermal_fld_ros.distillation.tasks import landmark_net
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 
-SPLITS = ["test"] * 2 + ["validation"] + ["train"] * 7
+SPLITS = ["test"] * 7 + ["validation"] * 4 + ["train"] * 25
 WEIGHTS = default_model_folder() / "face_landmarks.pt"
 
 
@@ -54,11 +54,11 @@ def test_the_network_becomes_better_on_people_who_were_held_out(
     assert f"ros2 param set /thermal_fld_detector landmark_model {model}" in said
     described = Landmarker(load_model(model, provider="cpu")).model.metadata
     before, after = described["comparison"]["before"], described["comparison"]["after"]
-    assert after["held out, 68 points"] < 0.95 * before["held out, 68 points"]
+    assert after["held out, 68 points"] < 0.98 * before["held out, 68 points"]
     assert after["rendered clip, 68 points"] < before["rendered clip, 68 points"] + 1
     card = model.with_suffix(".md").read_text()
     assert f"| after | {after['held out, 68 points']:.3g} |" in card
-    assert "84 faces of 7 people" in card
+    assert "125 faces of 25 people" in card
     assert "rendered test faces" not in card
     network, _ = load_trained(model.with_suffix(".pt"))
     start, _ = load_trained(WEIGHTS)
@@ -140,8 +140,12 @@ def changed(people: list[Person], folder: Path, splits: list[str], **fields: Any
 @pytest.mark.parametrize(
     ("splits", "fields", "message"),
     [
-        (["train"] * 9 + ["validation"], {}, "no pairs of split test, it has train, validation"),
-        (["test", "validation"] + ["train"] * 3, {}, "36 labelled faces in thermal images of split train, expected 50"),
+        (["train"] * 11 + ["validation"] * 2, {}, "no pairs of split test, it has train, validation"),
+        (
+            ["test"] * 2 + ["validation"] * 2 + ["train"] * 3,
+            {},
+            "15 labelled faces in thermal images of split train, expected 50",
+        ),
         (SPLITS, {"points": None, "box": [50, 30, 50, 60]}, "0 labelled faces in thermal images of split train"),
     ],
     ids=["no held-out split", "too few", "no labels"],

@@ -25,7 +25,7 @@ from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import points_from_field
 from thermal_fld_ros.registration.registration import Homography, write_registration
 
-HELD_OUT, VALIDATION = 2, 1
+HELD_OUT, VALIDATION = 7, 4
 """The first people are held out, the next chooses the epoch."""
 
 
@@ -47,6 +47,8 @@ def test_from_two_cameras_to_better_landmarks_in_the_running_detector(
     cameras.start()
     cameras.connect(THERMAL, RGB)
     bags = [str(cameras.film(person)) for person in people]
+    recorded = sum(cameras.manifest(Path(bag))["pairs"]["written"] for bag in bags)
+    assert recorded > 0.8 * sum(len(person.rgb) for person in people)
 
     write_registration(Homography(np.vstack([TO_RGB.matrix, [0, 0, 1]])), tmp_path / "registration.json")
     monkeypatch.setattr(dataset, "open_teacher", lambda name, python: RenderersPoints(people))
@@ -56,7 +58,7 @@ def test_from_two_cameras_to_better_landmarks_in_the_running_detector(
     assert main([*command, "--unit", "centikelvin", "--max-turn", "90", *splits]) == 0
 
     out = tmp_path / "adapted"
-    assert main(["adapt", str(folder), "--out", str(out), "--steps", "150", "--threads", "1"]) == 0
+    assert main(["adapt", str(folder), "--out", str(out), "--steps", "120", "--threads", "1"]) == 0
 
     # the detector runs, and goes on with the new network
     detector.start_connected(smoothing=False, shutter=False, detect_every=1, new_face_confidence=0.0)
@@ -76,4 +78,4 @@ def test_from_two_cameras_to_better_landmarks_in_the_running_detector(
     assert result.model_hash == hashlib.sha256((out / "face_landmarks_robot.onnx").read_bytes()).hexdigest() != old
     assert detector.wait_for_status(lambda status, values: True)["landmark model"].startswith("face_landmarks_robot ")
     print(f"NME of the held-out people, %: before {before}, after {after}")
-    assert np.mean(after) < 0.95 * np.mean(before)
+    assert np.mean(after) < 0.98 * np.mean(before)
