@@ -27,16 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
-    from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
-    from thermal_fld_ros.distillation.export import export
+    from thermal_fld_ros.distillation.export import export, export_weights
 
-    if args.out.suffix == ".pt":
-        _, state = load_trained(args.checkpoint)
-        save_trained(state, args.out)
-        print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB")
-        return 0
     name = args.config or f"config/training/{args.out.stem.removesuffix('_int8')}.yaml"
-    metadata = export(args.checkpoint, args.out, f"python -m thermal_fld_ros train {name}", int8=args.int8)
+    command = f"python -m thermal_fld_ros {'distil' if 'distillation' in Path(name).parts else 'train'} {name}"
+    if args.out.suffix == ".pt":
+        metadata = export_weights(args.checkpoint, args.out, command)
+    else:
+        metadata = export(args.checkpoint, args.out, command, int8=args.int8)
     print(
         f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,",
         ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()),

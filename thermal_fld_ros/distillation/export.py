@@ -99,15 +99,7 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
                       opset_version=OPSET, dynamo=False)  # fmt: skip
-    metadata = {
-        "name": config["name"], "version": str(config["version"]),
-        "task": "landmarks" if landmarks else "detection", "licence": "Apache-2.0",
-        "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
-        "training": {"command": command, "git": state["git"], "config": config,
-                     "data": config.get("about_data", RENDERS),
-                     "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
-        "metrics": state["figures"], **({"comparison": comparison} if comparison else {}),
-    }  # fmt: skip
+    metadata = _metadata(state, command, shape) | ({"comparison": comparison} if comparison else {})
     model = onnx.load(str(out))
     onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
     onnx.save(model, str(out))
@@ -124,16 +116,53 @@ def export(
         model = onnx.load(str(out))
         onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
         onnx.save(model, str(out))
-    size = {"bytes": out.stat().st_size, "parameters": sum(p.numel() for p in network.parameters())}
-    out.with_suffix(".json").write_text(json.dumps(metadata | size, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(model_card(metadata | size), encoding="utf-8")
+    _describe(metadata, network, out)
     return metadata
+
+
+def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
+    """Write the weights of a checkpoint alone (.pt), which other trainings start from; returns the metadata.
+
+    A network for RGB images, of which there is no ONNX file, gets its metadata (.json) and model card (.md) here.
+    """
+    network, state = load_trained(checkpoint)
+    save_trained(state, out)
+    shape = {key: state["config"][key] for key in ("size", "crop_scale") if key in state["config"]}
+    metadata = _metadata(state, command, shape)
+    if state["config"].get("modality") == "rgb":
+        metadata |= {"name": out.stem, "task": "teacher"}
+        _describe(metadata, network, out)
+    return metadata
+
+
+def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dict[str, Any]:
+    """What the runtime reads, of a checkpoint; ``shape`` is that of the input."""
+    config = state["config"]
+    return {
+        "name": config["name"], "version": str(config["version"]),
+        "task": "detection" if config["task"] == "detection" else "landmarks", "licence": "Apache-2.0",
+        "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
+        "training": {"command": command, "git": state["git"], "config": config,
+                     "data": config.get("about_data", RENDERS),
+                     "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
+        "metrics": state["figures"],
+    }  # fmt: skip
+
+
+def _describe(metadata: dict[str, Any], network: nn.Module, out: Path) -> None:
+    """Write JSON and model card beside the file of a network."""
+    parameters = sum(p.numel() for p in network.parameters())
+    described = metadata | {"file": out.name, "bytes": out.stat().st_size, "parameters": parameters}
+    out.with_suffix(".json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(model_card(described), encoding="utf-8")
 
 
 PURPOSE = {
     "landmarks": "Finds the 68 iBUG points of one face in a square crop of a thermal image, with a confidence for each point and "
     "a score that tells whether there is a face at all. For human-robot interaction and ergonomics; not for "
     "identification, and no medical device.",
+    "teacher": "Finds the 68 iBUG points of one face in a square crop of an RGB image, with a confidence for each point. Labels "
+    "recordings (`dataset --teacher own`) and teaches thermal networks (`adapt --teacher`); the detector does not use it.",
     "detection": "Finds faces in a thermal image, as boxes around their 68 landmarks (brows to chin). For human-robot interaction "
     "and ergonomics; not for surveillance or identification.",
 }
@@ -150,8 +179,9 @@ def model_card(metadata: dict[str, Any]) -> str:
     training = metadata["training"]
     adapted = training["config"].get("adapted_from")
     faces = "the faces that chose the epoch" if adapted else "rendered test faces"
+    file = metadata.get("file", f"{metadata['name']}.onnx")
     rows = [
-        ("file", f"`{metadata['name']}.onnx`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
+        ("file", f"`{file}`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
         ("version", metadata["version"]), ("licence", metadata["licence"]),
         ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
         *([("precision", metadata["precision"])] if "precision" in metadata else []),
@@ -170,22 +200,20 @@ def model_card(metadata: dict[str, Any]) -> str:
 |---|---|
 {table}
 {_compared(metadata.get("comparison", {}))}
-{_caution(bool(adapted))}
+{_caution(metadata)}
 Written by `python -m thermal_fld_ros {command}` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
 
 
-def _caution(adapted: bool) -> str:
+def _caution(metadata: dict[str, Any]) -> str:
     """What the figures do not tell."""
-    if adapted:
+    if "adapted_from" in metadata["training"]["config"]:
         return (
             "The held-out faces are of the camera that it was adapted to, and their labels are those of the data set: the "
             "figures say little of other cameras, and nothing of what the labels have wrong."
         )
-    return (
-        "The figures above are of rendered people. They say little of real cameras; what was measured there is in "
-        "`docs/accuracy.md`."
-    )
+    measured = "" if metadata["task"] == "teacher" else "; what was measured there is in `docs/accuracy.md`"
+    return f"The figures above are of rendered people. They say little of real cameras{measured}."
 
 
 def _compared(comparison: dict[str, dict[str, float]]) -> str:
