@@ -10,6 +10,7 @@ import argparse
 import ast
 import importlib
 import pkgutil
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         module.add_arguments(command)
-        return int(module.run(parser.parse_args(arguments)))
+        args = parser.parse_args(arguments)
+        args.command_line = shlex.join(["python", "-m", "thermal_fld_ros", *arguments])  # for results
+        return int(module.run(args))
     except ModuleNotFoundError as error:
         extra = _extra_of(error.name or "")
         if extra is None:

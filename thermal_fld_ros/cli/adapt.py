@@ -37,10 +37,9 @@ def run(args: argparse.Namespace) -> int:
     from thermal_fld_ros.distillation.adapt import STEPS, adapt
 
     out = args.out or Path("runs") / f"adapted_{args.data.resolve().name}"
-    command = shlex.join(["python", "-m", "thermal_fld_ros", "adapt", *sys.argv[2:]])
     try:
         result = adapt(
-            args.data, out, command, start=args.start, teacher=args.teacher, steps=args.steps or STEPS,
+            args.data, out, args.command_line, start=args.start, teacher=args.teacher, steps=args.steps or STEPS,
             seed=args.seed, threads=args.threads,
         )  # fmt: skip
     except (ValueError, OSError) as error:

@@ -9,7 +9,6 @@ interruption, and with more recordings to add them. docs/adaptation.md describes
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -64,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help="of the face in the RGB image (default: %(default)s)")  # fmt: skip
     kept.add_argument("--max-turn", type=float, default=limits.turn, metavar="DEGREES",
                       help="of the head away from the camera (default: %(default)s)")  # fmt: skip
+    kept.add_argument("--unconfirmed", action="store_true",
+                      help="take faces, too, that only the teacher sees, at half their worth")  # fmt: skip
     kept.add_argument("--min-change", type=float, default=storing.min_change, metavar="SHARE",
                       help="mean displacement of the points since the face was kept last (default: keep all)")  # fmt: skip
     kept.add_argument("--frames", action="store_true", help="store whole images (default: what is around each face)")
@@ -103,7 +104,7 @@ def _check(out: Path) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     decoding, matching = decoding_of(args), matching_of(args, args.subject_pattern)
-    limits = Limits(args.max_disagreement, args.min_sharpness, args.max_turn)
+    limits = Limits(args.max_disagreement, args.min_sharpness, args.max_turn, args.unconfirmed)
     storing = Storing(args.frames, args.margin, args.min_change)
     registration = _registration(args.registration)
     named = {name: split for split in SPLITS[1:] for name in getattr(args, split)}
@@ -135,7 +136,7 @@ def _build(args: argparse.Namespace) -> int:
         prepare(args.out, settings)
         labeller = Labeller(pipeline, registration, teacher, args.rgb_rotate, limits)
         builder = Builder(args.out, labeller, decoding, args.rgb_rotate, matching.max_gap, storing)
-        _read(recordings, builder)
+        _read(recordings, builder, args.command_line)
     finally:
         teacher.close()
     return _finish(args.out, args.splits, named)
@@ -149,10 +150,9 @@ def _registration(text: str | None) -> Registration:
     return Homography(np.eye(3)) if text == SAME else read_registration(text)
 
 
-def _read(recordings: list[Recording], builder: Builder) -> None:
+def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
     lengths = [recording.length for recording in recordings]
     total = None if None in lengths else sum(length or 0 for length in lengths)
-    command = shlex.join(["python", "-m", "thermal_fld_ros", *sys.argv[1:]])
     with Progress(total, "pairs") as progress:
         for recording in recordings:
             size = sum(file.stat().st_size for file in recording.files)
@@ -171,6 +171,8 @@ def _finish(out: Path, shares: list[float], named: dict[str, str]) -> int:
     about = finish(out, shares, named)
     counts = about["counts"]
     print(f"{out}: {counts['faces']} faces of {counts['pairs']} pairs, {sum(counts['struck'].values())} struck")
+    seen = ", ".join(f"{kind} {count}" for kind, count in counts["faces_by_evidence"].items())
+    print(f"  in the thermal image: {seen}")
     for reason, count in counts["left_out"].items():
         print(f"  left out: {count}  {reason}")
     told = ", ".join(f"{split} {count}" for split, count in counts["faces_by_split"].items())

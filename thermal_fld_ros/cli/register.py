@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -203,14 +202,13 @@ def _calibration(args: argparse.Namespace, recordings: list[Recording]) -> Calib
 def _take(args: argparse.Namespace, calibration: Calibration) -> int:
     """Everything is known: nothing is estimated, and nothing measured."""
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_registration(calibration.pair([], args.distance), args.out, **_origin("cameras"))
+    write_registration(calibration.pair([], args.distance), args.out, **_origin(args, "cameras"))
     print(f"wrote {args.out}; nothing was measured: name recordings for that, or later --measure {args.out}")
     return 0
 
 
-def _origin(model: str) -> dict[str, Any]:
-    command = shlex.join(["python", "-m", "thermal_fld_ros", *sys.argv[1:]])
-    return {"command": command, "git": git_state(), "model": model}
+def _origin(args: argparse.Namespace, model: str) -> dict[str, Any]:
+    return {"command": args.command_line, "git": git_state(), "model": model}
 
 
 def _estimated(
@@ -269,7 +267,7 @@ def _write(args: argparse.Namespace, estimate: Estimate, compared: dict[str, Est
     if args.out:
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {
-            **_origin(estimate.model),
+            **_origin(args, estimate.model),
             **figures,
             "compared": {name: other.figures()["held_out"] for name, other in compared.items()},
             "left_out": dict(found.left_out),

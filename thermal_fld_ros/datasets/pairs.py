@@ -23,7 +23,8 @@ from thermal_fld_ros.perception.geometry import Affine
 INDEX = "pairs.jsonl"
 SPLITS = ("train", "validation", "test")
 FIELDS = {
-    "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "struck",
+    "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "evidence",
+    "struck",
 }  # fmt: skip
 
 Image = NDArray[Any] | Path

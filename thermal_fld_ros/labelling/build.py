@@ -173,6 +173,7 @@ class Builder:
             "to_rgb": to_rgb.matrix.round(6).tolist(),
             "confidence": face.confidence.round(3).tolist(),
             "episode": recording.name,
+            "evidence": face.evidence,
         }
         subject = pair.subject or recording.about.get("subject", "")
         entry |= {"subject": subject} if subject else {}

@@ -16,6 +16,7 @@ from typing import Any
 from thermal_fld_ros.capture.bag import replace_file
 from thermal_fld_ros.datasets.pairs import INDEX, SPLITS, read_index
 from thermal_fld_ros.labelling.build import DataSetFolderError, read_journals
+from thermal_fld_ros.labelling.labeller import EVIDENCE
 from thermal_fld_ros.labelling.recordings import sha256_of
 
 ABOUT = "dataset.json"
@@ -115,6 +116,7 @@ def write_index(out: Path, entries: Sequence[Entry]) -> None:
     about["counts"] = {
         "pairs": sum(source["pairs"] for source in about["sources"]),
         "faces": len(entries),
+        "faces_by_evidence": {kind: sum(entry["evidence"] == kind for entry in entries) for kind in EVIDENCE},
         "left_out": dict(left_out.most_common()),
         "struck": Counter(entry["struck"] for entry in entries if "struck" in entry),
         "faces_by_split": {

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.datasets.colour import Rgb, sampled_colour
-from thermal_fld_ros.labelling.teachers import RgbTeacher
-from thermal_fld_ros.perception.cropping import crop_from_box
+from thermal_fld_ros.labelling.teachers import RgbFace, RgbTeacher
+from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
-from thermal_fld_ros.perception.geometry import Affine, box_around
+from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
 from thermal_fld_ros.registration.registration import Registration
@@ -24,13 +25,21 @@ INNER = np.arange(17, 68)
 """All but the jaw line, which teachers and annotators draw differently."""
 
 SHARPNESS_SIDE = 96  # pixels of the crop in which sharpness is measured
+SAME_FACE = 0.3  # overlap of two boxes from which on they are one face's
+UNCONFIRMED_WORTH = 0.5  # of a point that only the teacher sees
 
 NO_THERMAL = "no face in the thermal image"
+NO_FACE = "no face in either image"
 NO_TEACHER = "no face by the teacher"
 OUTSIDE = "outside of the RGB image"
+OUTSIDE_THERMAL = "outside of the thermal image"
+UNCONFIRMED_FACE = "face by the teacher only, not confirmed by the thermal image"
 DISAGREE = "thermal and RGB image disagree"
 BLURRED = "RGB image blurred"
 TURNED = "head turned too far"
+
+DETECTED, CONFIRMED, UNCONFIRMED = EVIDENCE = ("detected", "confirmed", "unconfirmed")
+"""What the thermal image says of a labelled face: found there, found when looked for where the teacher sees it, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,14 @@ class Limits:
         Of the face in the RGB image, at least; see `sharpness_of`.
     turn : float
         Degrees between the face's direction and the camera's, at most.
+    unconfirmed : bool
+        Whether a face is taken of which the thermal image says nothing.
     """
 
     disagreement: float = 0.15
     sharpness: float = 0.1
     turn: float = 60.0
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +75,39 @@ class TaughtFace:
     confidence : (68,) float64 in [0, 1]
     to_rgb : Affine
         From upright pixels of the thermal image to upright pixels of the RGB image, about this face.
+    evidence : str
+        Of EVIDENCE.
     """
 
     points: NDArray[np.float64]
     confidence: NDArray[np.float64]
     to_rgb: Affine
+    evidence: str
 
     @property
     def box(self) -> NDArray[np.float64]:
         """x, y, width, height of the box around the points."""
         return box_around(self.points)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Two images, the RGB one upright, and the map from its incoming pixels to the upright ones."""
+
+    frame: ThermalFrame
+    rgb: Rgb
+    upright: Affine
+
+    @property
+    def rgb_size(self) -> Size:
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+
+class _Seen(NamedTuple):
+    """What the thermal network makes of a face: points (68, 2) in pixels of the incoming image, and confidence (68,)."""
+
+    points: NDArray[np.float64]
+    confidence: NDArray[np.float32]
 
 
 class Labeller:
@@ -82,6 +117,9 @@ class Labeller:
     back through the registration. What each is worth is the teacher's confidence, lessened where the thermal network is
     sure that the point lies elsewhere: with d the distance of the two in units of sqrt(w h), L the limit of disagreement, k the thermal
     network's confidence and t the teacher's, it is t (1 - k (1 - exp(-(d / L)^2 / 2))).
+
+    A teacher who finds faces by itself also tells of those that the thermal detector misses. They are confirmed where the landmark
+    network, made to look there, agrees (`_look`). Of others t / 2 is what their points are worth, if they are wanted at all.
 
     Parameters
     ----------
@@ -106,7 +144,7 @@ class Labeller:
         self._rotation, self._limits = rgb_rotation, limits
 
     def __call__(self, frame: ThermalFrame, rgb: Rgb) -> list[TaughtFace | str]:
-        """For each face that the thermal network finds its labels, or the reason for which it has none.
+        """For each face that the thermal network or the teacher finds its labels, or the reason for which it has none.
 
         Parameters
         ----------
@@ -114,39 +152,105 @@ class Labeller:
         rgb : (H, W, 3) uint8
             The RGB image, upright.
         """
-        self._pipeline.reset()
-        seen = self._pipeline(frame, 0.0)
         height, width = rgb.shape[:2]
         incoming = (height, width) if self._rotation in (90, 270) else (width, height)
-        upright = Affine.quarter_turns(self._rotation, incoming)
-        return [self._label(face, frame, rgb, upright) for face in seen] or [NO_THERMAL]
+        pair = _Pair(frame, rgb, Affine.quarter_turns(self._rotation, incoming))
+        self._pipeline.reset()
+        labelled, known = [], []
+        for face in self._pipeline(frame, 0.0):
+            label, boxes = self._detected(face, pair)
+            labelled.append(label)
+            known += boxes
+        if self._teacher.finds:
+            for taught in self._teacher(rgb):
+                if taught and not (known and iou(box_around(taught.points), known).max() > SAME_FACE):
+                    labelled.append(self._undetected(taught, pair))
+        return labelled or [NO_FACE if self._teacher.finds else NO_THERMAL]
 
-    def _label(self, face: Face, frame: ThermalFrame, rgb: Rgb, upright: Affine) -> TaughtFace | str:
-        own = face.points.astype(np.float64)
-        distance = self._registration.distance_of(own, face.confidence)
-        expected = upright(self._registration.to_rgb(own, distance))
-        if not _within(expected, rgb):
-            return OUTSIDE
-        taught = self._teacher(rgb, [box_around(expected)])[0]
+    def _detected(self, face: Face, pair: _Pair) -> tuple[TaughtFace | str, list[NDArray[np.float64]]]:
+        """Labels of a face that the thermal network finds, or why not; and the boxes in the RGB image at which it was looked for."""
+        seen = _Seen(face.points.astype(np.float64), face.confidence)
+        distance = self._registration.distance_of(*seen)
+        expected = pair.upright(self._registration.to_rgb(seen.points, distance))
+        if not _within(expected, pair.rgb_size):
+            return OUTSIDE, []
+        box = box_around(expected)
+        taught = self._teacher(pair.rgb, [box])[0]
         if taught is None:
-            return NO_TEACHER
-        points = self._registration.to_thermal(upright.inverse()(taught.points), distance)
-        if not (np.isfinite(points).all() and _within(taught.points, rgb)):
+            return NO_TEACHER, [box]
+        points = self._registration.to_thermal(pair.upright.inverse()(taught.points), distance)
+        boxes = [box, box_around(taught.points)]
+        if not (np.isfinite(points).all() and _within(taught.points, pair.rgb_size)):
+            return OUTSIDE, boxes
+        if disagreement_of(points, seen.points) > self._limits.disagreement:
+            return DISAGREE, boxes
+        return self._labels(taught, points, pair, distance, DETECTED, self._worth(taught, points, seen)), boxes
+
+    def _undetected(self, taught: RgbFace, pair: _Pair) -> TaughtFace | str:
+        """Labels of a face that the teacher finds and the thermal network does not, or why not."""
+        if not _within(taught.points, pair.rgb_size):
             return OUTSIDE
-        if disagreement_of(points, own) > self._limits.disagreement:
-            return DISAGREE
-        if sharpness_of(rgb, box_around(taught.points)) < self._limits.sharpness:
+        points, distance = self._transferred(pair.upright.inverse()(taught.points), taught.confidence)
+        upright = pair.frame.upright_to_image.inverse()(points)
+        if not _within(upright, pair.frame.upright_size):
+            return OUTSIDE_THERMAL
+        seen = self._look(pair.frame, upright)
+        if seen is not None:
+            return self._labels(taught, points, pair, distance, CONFIRMED, self._worth(taught, points, seen))
+        if not self._limits.unconfirmed:
+            return UNCONFIRMED_FACE
+        return self._labels(taught, points, pair, distance, UNCONFIRMED, UNCONFIRMED_WORTH * taught.confidence)
+
+    def _transferred(
+        self, points: NDArray[np.float64], confidence: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], float | None]:
+        """Points (68, 2) of the incoming RGB image in the thermal one, and the distance by the size that the face has there.
+
+        The first guess is the registration's own distance; a face's angular size hardly depends on it.
+        """
+        distance = self._registration.distance_of(self._registration.to_thermal(points), confidence)
+        return self._registration.to_thermal(points, distance), distance
+
+    def _look(self, frame: ThermalFrame, points: NDArray[np.float64]) -> _Seen | None:
+        """What the landmark network sees at points (68, 2) in upright pixels; None where it sees no face that agrees with them.
+
+        In a crop about the points, a network that sees nothing and answers with an average face in the middle would agree. So
+        it looks from four crops around, each off by twice the limit of disagreement, and half of them must lead back to the points.
+        """
+        landmarker, away = self._pipeline.landmarker, 2 * self._limits.disagreement * size_of(points)
+        places = [(0.0, 0.0), *(away * np.array([x, y]) / math.sqrt(2) for x in (-1, 1) for y in (-1, 1))]
+        crops = [crop_from_points(points + place, landmarker.size, landmarker.crop_scale) for place in places]
+        straight, *around = landmarker(frame, crops)
+        if not np.median([disagreement_of(points, one.points) for one in around]) <= self._limits.disagreement:
+            return None
+        return _Seen(frame.upright_to_image(straight.points), straight.confidence)
+
+    def _worth(self, taught: RgbFace, points: NDArray[np.float64], seen: _Seen) -> NDArray[np.float64]:
+        """Confidence (68,) of labels on which the thermal network has an opinion."""
+        apart = np.linalg.norm(points - seen.points, axis=1) / size_of(points) / self._limits.disagreement
+        worth: NDArray[np.float64] = taught.confidence * (1 - seen.confidence * (1 - np.exp(-0.5 * apart**2)))
+        return worth
+
+    def _labels(
+        self,
+        taught: RgbFace,
+        points: NDArray[np.float64],
+        pair: _Pair,
+        distance: float | None,
+        evidence: str,
+        confidence: NDArray[np.float64],
+    ) -> TaughtFace | str:
+        """The labels of a face with points (68, 2) in the incoming thermal image, unless it is of no use."""
+        if sharpness_of(pair.rgb, box_around(taught.points)) < self._limits.sharpness:
             return BLURRED
-        in_upright = frame.upright_to_image.inverse()(points)
-        if turn_of(in_upright) > self._limits.turn:
+        upright = pair.frame.upright_to_image.inverse()(points)
+        if turn_of(upright) > self._limits.turn:
             return TURNED
         try:
             local = self._registration.affine_at(box_around(points), distance)
         except ValueError:
             return OUTSIDE
-        apart = np.linalg.norm(points - own, axis=1) / size_of(points) / self._limits.disagreement
-        confidence = taught.confidence * (1 - face.confidence * (1 - np.exp(-0.5 * apart**2)))
-        return TaughtFace(in_upright, confidence, upright @ local @ frame.upright_to_image)
+        return TaughtFace(upright, confidence, pair.upright @ local @ pair.frame.upright_to_image, evidence)
 
 
 def size_of(points: NDArray[np.float64]) -> float:
@@ -188,10 +292,10 @@ def turn_of(points: NDArray[np.float64]) -> float:
     return math.degrees(math.acos(float(np.clip(-forward[2], -1.0, 1.0))))
 
 
-def _within(points: NDArray[np.float64], image: Rgb) -> bool:
-    """Whether the middle of all points lies in an image, and most of their box."""
+def _within(points: NDArray[np.float64], size: Size) -> bool:
+    """Whether the points are finite and most of their box lies in an image of this size."""
     if not np.isfinite(points).all():
         return False
-    box, bottom_right = box_around(points), np.array([image.shape[1], image.shape[0]]) - 0.5
+    box, bottom_right = box_around(points), np.array(size) - 0.5
     inside = np.clip(box[:2] + box[2:], -0.5, bottom_right) - np.clip(box[:2], -0.5, bottom_right)
     return bool(np.prod(inside) > 0.5 * np.prod(box[2:]))

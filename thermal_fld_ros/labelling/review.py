@@ -70,6 +70,7 @@ class ReviewServer(ThreadingHTTPServer):
                 "episode": entry.get("episode", ""),
                 "subject": entry.get("subject", ""),
                 "split": entry.get("split", ""),
+                "evidence": entry.get("evidence", ""),
                 "image": entry["thermal"],
                 "confidence": round(sum(worth) / len(worth), 3) if (worth := entry.get("confidence")) else 1.0,
                 "struck": entry.get("struck"),
