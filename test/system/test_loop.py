@@ -78,4 +78,4 @@ def test_from_two_cameras_to_better_landmarks_in_the_running_detector(
     assert result.model_hash == hashlib.sha256((out / "face_landmarks_robot.onnx").read_bytes()).hexdigest() != old
     assert detector.wait_for_status(lambda status, values: True)["landmark model"].startswith("face_landmarks_robot ")
     print(f"NME of the held-out people, %: before {before}, after {after}")
-    assert np.mean(after) < 0.98 * np.mean(before)
+    assert np.mean(after) < 0.95 * np.mean(before)
