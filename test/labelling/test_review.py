@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.datasets.pairs import read_pairs
-from thermal_fld_ros.labelling.folder import check, read_about
+from thermal_fld_ros.datasets.pairs import read_about, read_pairs
+from thermal_fld_ros.labelling.folder import check
 from thermal_fld_ros.labelling.review import HOST, REASONS, SIDE, ReviewServer
 
 from .conftest import episode, places

@@ -312,6 +312,21 @@ def recover(folder: Path) -> Recovery:
     return result
 
 
+def read_manifest(bag: Path) -> dict[str, Any]:
+    """What the capture node tells of a bag, its folder or a file in it; empty where there is no manifest.
+
+    Raises ValueError where it is not JSON.
+    """
+    file = (bag if bag.is_dir() else bag.parent) / MANIFEST
+    if not file.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON: {error}") from error
+    return content
+
+
 def unfinished_files(folder: Path) -> list[Path]:
     """The files of a bag that were not finished, in their order."""
     places = (path / f"{path.name}{suffix}" for path in folder.glob(f"{folder.name}_*") for suffix in SUFFIXES.values())

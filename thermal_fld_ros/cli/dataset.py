@@ -13,7 +13,6 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from thermal_fld_ros.cli._progress import Progress
@@ -29,9 +28,10 @@ from thermal_fld_ros.labelling.build import Builder, Storing
 from thermal_fld_ros.labelling.folder import check, finish, prepare
 from thermal_fld_ros.labelling.labeller import Labeller, Limits
 from thermal_fld_ros.labelling.picture import contact_sheet
-from thermal_fld_ros.labelling.recordings import Recording, open_recording
+from thermal_fld_ros.labelling.recordings import UNREADABLE, Recording, open_recording
 from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.registration.registration import Homography, Registration, read_registration
 
@@ -134,7 +134,7 @@ def _build(args: argparse.Namespace) -> int:
             "limits": asdict(limits), "storing": asdict(storing),
         }  # fmt: skip
         prepare(args.out, settings)
-        labeller = Labeller(pipeline, registration, teacher, args.rgb_rotate, limits)
+        labeller = Labeller(pipeline, registration, teacher, limits)
         builder = Builder(args.out, labeller, decoding, args.rgb_rotate, matching.max_gap, storing)
         _read(recordings, builder, args.command_line)
     finally:
@@ -151,9 +151,7 @@ def _registration(text: str | None) -> Registration:
 
 
 def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
-    lengths = [recording.length for recording in recordings]
-    total = None if None in lengths else sum(length or 0 for length in lengths)
-    with Progress(total, "pairs") as progress:
+    with Progress(sum(recording.length for recording in recordings), "pairs") as progress:
         for recording in recordings:
             size = sum(file.stat().st_size for file in recording.files)
             if size > TOLD_SIZE:
@@ -162,7 +160,7 @@ def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
                 progress.say(f"{recording.path}: no consent is noted for it")
             for left_out in builder.add(recording, command):
                 for reason in left_out:
-                    if reason.startswith("cannot be decoded"):
+                    if reason.startswith(UNREADABLE):
                         progress.say(f"{recording.path}: an image {reason}", once=reason)
                 progress.step()
 
@@ -179,7 +177,6 @@ def _finish(out: Path, shares: list[float], named: dict[str, str]) -> int:
     by = {"subject": "people", "episode": "episodes", "time": "time within each episode"}[about["splits"]["by"]]
     print(f"  splits by {by}: {told}")
     pairs = read_pairs(out)
-    if not cv2.imwrite(str(out / SHEET), contact_sheet(pairs)):
-        raise OSError(f"{out / SHEET}: cannot be written")
+    write_image(out / SHEET, contact_sheet(pairs))
     print(f"  look at {out / SHEET}, and strike what is wrong: python -m thermal_fld_ros review {out}")
     return 0

@@ -29,7 +29,8 @@ from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, Uni
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.perception.models import ModelError
-from thermal_fld_ros.perception.overlay import Picture, draw, legible_scale
+from thermal_fld_ros.perception.overlay import draw, legible_scale
+from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
 from thermal_fld_ros.perception.sources import RawImage, Source, SourceError, open_source
 
@@ -193,10 +194,10 @@ class _Pictures:
         if self._suffix in VIDEO_CODES:
             self._add_to_video(picture)
         elif self._suffix in IMAGE_SUFFIXES:
-            self._write(self._path, picture)
+            write_image(self._path, picture)
         else:
             readable = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)
-            self._write(self._path / f"{self._count:06d}_{readable.strip('_')}.png", picture)
+            write_image(self._path / f"{self._count:06d}_{readable.strip('_')}.png", picture)
         self._count += 1
 
     def _add_to_video(self, picture: Picture) -> None:
@@ -207,10 +208,6 @@ class _Pictures:
             if not self._video.isOpened():
                 raise OSError(f"{self._path}: OpenCV cannot write this kind of video")
         self._video.write(_fit(picture, self._size))
-
-    def _write(self, path: Path, picture: Picture) -> None:
-        if not cv2.imwrite(str(path), picture):
-            raise OSError(f"{path}: cannot be written")
 
 
 def _fit(picture: Picture, size: Size) -> Picture:

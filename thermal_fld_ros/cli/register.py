@@ -20,8 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from thermal_fld_ros.cli._progress import Progress
 from thermal_fld_ros.cli._recordings import (
     add_image_options,
@@ -30,13 +28,15 @@ from thermal_fld_ros.cli._recordings import (
     matching_of,
     pipeline_options,
 )
+from thermal_fld_ros.labelling.correspondences import BoardLook, Collection, FaceLook, Look
 from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_recording
 from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
+from thermal_fld_ros.perception.sources import is_bag
 from thermal_fld_ros.provenance import git_state
-from thermal_fld_ros.registration.calibration import Calibration, is_bag, open_calibration
-from thermal_fld_ros.registration.collection import BoardLook, Collection, FaceLook, Look
+from thermal_fld_ros.registration.calibration import Calibration, open_calibration
 from thermal_fld_ros.registration.drawing import picture_of
 from thermal_fld_ros.registration.estimation import (
     PLANE_MODELS,
@@ -150,9 +150,12 @@ def _listed(path: Path, recordings: list[Recording]) -> Collection:
 
 def _looked_at(args: argparse.Namespace, recordings: list[Recording], look: Look) -> Collection:
     decoding, found = decoding_of(args), Collection()
-    with Progress(min(_count(recordings), args.max_pairs), "pairs") as progress:
+    for recording in recordings:
+        found.left_out.update(recording.left_out)
+    count = min(_count(recordings), args.max_pairs)
+    with Progress(count, "pairs") as progress:
         for number, pair in enumerate(_pairs(recordings, args.max_pairs)):
-            found.add(pair, look, decoding, number / max(min(_count(recordings), args.max_pairs), 1))
+            found.add(pair, look, decoding, number / max(count, 1))
             progress.step()
     if found.thermal_size == (0, 0):
         raise ValueError(f"no pair could be decoded: {found.complaint or 'there are none'}")
@@ -160,7 +163,7 @@ def _looked_at(args: argparse.Namespace, recordings: list[Recording], look: Look
 
 
 def _count(recordings: list[Recording]) -> int:
-    return sum(recording.length or 0 for recording in recordings)
+    return sum(recording.length for recording in recordings)
 
 
 def _pairs(recordings: list[Recording], most: int) -> Iterator[RecordedPair]:
@@ -284,6 +287,5 @@ def _write(args: argparse.Namespace, estimate: Estimate, compared: dict[str, Est
             if name in figures
         )
     )
-    if not cv2.imwrite(str(picture), picture_of(estimate, found.examples, found.rgb_size, title)):
-        raise OSError(f"{picture}: cannot be written")
+    write_image(picture, picture_of(estimate, found.examples, found.rgb_size, title))
     print(f"look at {picture}")

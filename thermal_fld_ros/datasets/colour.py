@@ -56,6 +56,12 @@ def rgb_pixels(image: RawImage) -> Rgb:
         raise ImageError("size", f"{image.width} x {image.height} pixels cannot be {image.encoding}") from error
 
 
+def turned_upright(image: Rgb, rotation: int) -> tuple[Rgb, Affine]:
+    """An image turned clockwise by 0, 90, 180 or 270 degrees, and the map from its pixels before to those after."""
+    upright = Affine.quarter_turns(rotation, (image.shape[1], image.shape[0]))
+    return np.ascontiguousarray(np.rot90(image, -rotation // 90)), upright
+
+
 def sampled_colour(image: Rgb, crop: Affine, size: Size) -> Rgb:
     """A crop (H, W, 3) of an RGB image through a map from the crop's pixels to the image's, as thermal images are sampled."""
     channels = [decode_array(np.ascontiguousarray(image[:, :, k])).sample(crop, size) for k in range(3)]

@@ -21,6 +21,8 @@ from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSetError, Label
 from thermal_fld_ros.perception.geometry import Affine
 
 INDEX = "pairs.jsonl"
+ABOUT = "dataset.json"
+FORMAT = 1
 SPLITS = ("train", "validation", "test")
 FIELDS = {
     "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "evidence",
@@ -118,6 +120,19 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(FIELDS))} what there is"
             )
         yield where, entry
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What the dataset.json of a data set of `dataset` tells; raises DataSetError."""
+    try:
+        content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataSetError(f"{folder}: no data set of `dataset`, there is no {ABOUT}") from error
+    except ValueError as error:
+        raise DataSetError(f"{folder / ABOUT}: not JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataSetError(f"{folder / ABOUT}: expected an object of format {FORMAT}")
+    return content
 
 
 def read_pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:

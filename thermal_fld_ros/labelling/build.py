@@ -20,26 +20,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.colour import Rgb, rgb_pixels
-from thermal_fld_ros.labelling.labeller import Labeller, TaughtFace, size_of
-from thermal_fld_ros.labelling.recordings import UNPAIRED, RecordedPair, Recording
+from thermal_fld_ros.datasets.colour import Rgb, rgb_pixels, turned_upright
+from thermal_fld_ros.datasets.sample import DataSetError
+from thermal_fld_ros.labelling.labeller import Labeller, TaughtFace
+from thermal_fld_ros.labelling.recordings import UNPAIRED, UNREADABLE, RecordedPair, Recording
 from thermal_fld_ros.perception.decoding import KELVIN_ZERO, UNITS, Decoding, ImageError, ThermalFrame, Unit
-from thermal_fld_ros.perception.geometry import Affine, box_around
+from thermal_fld_ros.perception.geometry import Affine, box_around, extent
+from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.sources import SourceError
 from thermal_fld_ros.provenance import git_state
 
 JOURNALS = "journal"
 JPEG_QUALITY = 95
 MOST_FACES = 8
-UNREADABLE = "cannot be decoded"
 FROZEN = "thermal image frozen"
 DUPLICATE = "hardly changed"
 
 Region = tuple[slice, slice]
-
-
-class DataSetFolderError(ValueError):
-    """A folder that this data set cannot be written to; the message says why and what helps."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Builder:
 
         Raises
         ------
-        DataSetFolderError
+        DataSetError
             Another recording of this name is in the data set, or another process is writing it.
         """
         about = {"episode": recording.name, "path": recording.path, "sha256": recording.digest(), **recording.about}
@@ -133,7 +130,7 @@ class Builder:
         try:
             frame = pair.thermal.decode(self._decoding)
             pixels = stored_pixels(frame)
-            rgb = np.ascontiguousarray(np.rot90(rgb_pixels(pair.rgb), -self._rotation // 90))
+            rgb, upright = turned_upright(rgb_pixels(pair.rgb), self._rotation)
         except ImageError as error:
             return {"faces": [], "left_out": [f"{UNREADABLE}: {error.reason}"]}
         except SourceError:
@@ -141,7 +138,7 @@ class Builder:
         if before is not None and _same(before, pair):
             return {"faces": [], "left_out": [FROZEN]}
         unit = asdict(stored_unit(self._decoding, frame.pixels.dtype))
-        found = self._labeller(frame, rgb)
+        found = self._labeller(frame, rgb, upright)
         left_out = [face for face in found if isinstance(face, str)]
         faces = []
         for place, face in enumerate(found):
@@ -161,8 +158,10 @@ class Builder:
         """Write a face's images; its entry in the index and where the images were cut out."""
         here, there = self._regions(face, pixels.shape, rgb.shape)
         files = {"thermal": f"thermal/{name}.png", "rgb": f"rgb/{name}.jpg"}
-        _write_image(self._out / files["thermal"], pixels[here], [])
-        _write_image(self._out / files["rgb"], rgb[there][:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        for file in files.values():
+            (self._out / file).parent.mkdir(parents=True, exist_ok=True)
+        write_image(self._out / files["thermal"], pixels[here])
+        write_image(self._out / files["rgb"], rgb[there][:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         x, y = here[1].start, here[0].start
         to_rgb = Affine.translation(-there[1].start, -there[0].start) @ face.to_rgb @ Affine.translation(x, y)
         points = face.points - (x, y)
@@ -222,14 +221,14 @@ def _journal(out: Path, name: str, head: dict[str, Any]) -> Iterator[tuple[IO[st
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataSetFolderError(f"{out}: another process is writing {name}") from error
+            raise DataSetError(f"{out}: another process is writing {name}") from error
         lines = _lines(path)
         file.truncate(sum(len(_text(line).encode()) for line in lines))
         if not lines:
             _write(file, head)
             lines = [head]
         if lines[0]["sha256"] != head["sha256"]:
-            raise DataSetFolderError(
+            raise DataSetError(
                 f"{out}: it holds another recording named {name}, {lines[0]['path']}; name this one otherwise: NAME={head['path']}"
             )
         yield file, lines
@@ -261,7 +260,7 @@ def _in_frame(face: dict[str, Any]) -> NDArray[np.float64]:
 
 def _change(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> tuple[int, float]:
     """Which kept face is nearest, and the mean distance of the points to it in units of sqrt(w h)."""
-    apart = [float(np.linalg.norm(points - other, axis=1).mean()) / size_of(points) for other in kept]
+    apart = [float(np.linalg.norm(points - other, axis=1).mean()) / extent(points) for other in kept]
     return (int(np.argmin(apart)), min(apart)) if apart else (0, math.inf)
 
 
@@ -287,9 +286,3 @@ def _region(points: NDArray[np.float64], shape: tuple[int, ...]) -> Region:
     low, high = points.min(axis=0), points.max(axis=0)
     columns, rows = (slice(math.floor(max(low[k], 0)), math.ceil(min(high[k], shape[1 - k] - 1)) + 1) for k in (0, 1))
     return rows, columns
-
-
-def _write_image(path: Path, pixels: NDArray[Any], settings: list[int]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), pixels, settings):
-        raise OSError(f"{path}: cannot be written")

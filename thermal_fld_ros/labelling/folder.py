@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from thermal_fld_ros.capture.bag import replace_file
-from thermal_fld_ros.datasets.pairs import INDEX, SPLITS, read_index
-from thermal_fld_ros.labelling.build import DataSetFolderError, read_journals
+from thermal_fld_ros.datasets.pairs import ABOUT, FORMAT, INDEX, SPLITS, read_about, read_index
+from thermal_fld_ros.datasets.sample import DataSetError
+from thermal_fld_ros.labelling.build import read_journals
 from thermal_fld_ros.labelling.labeller import EVIDENCE
 from thermal_fld_ros.labelling.recordings import sha256_of
 
-ABOUT = "dataset.json"
-FORMAT = 1
 LEAST_GROUPS = 3
 """People or episodes, below which they cannot be told apart by splits."""
 
@@ -32,7 +31,7 @@ def prepare(out: Path, settings: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    DataSetFolderError
+    DataSetError
         It was not, or the folder holds something else.
     """
     settings = json.loads(json.dumps(settings))  # as they are read again
@@ -41,25 +40,12 @@ def prepare(out: Path, settings: Mapping[str, Any]) -> None:
         others = [key for key in {**held, **settings} if held.get(key) != settings.get(key)]
         if others:
             told = "; ".join(f"{key}: {held.get(key)}, now {settings.get(key)}" for key in others)
-            raise DataSetFolderError(f"{out}: it was made with other settings, choose another folder ({told})")
+            raise DataSetError(f"{out}: it was made with other settings, choose another folder ({told})")
         return
     if out.is_dir() and any(out.iterdir()):
-        raise DataSetFolderError(f"{out}: it holds files, but no {ABOUT}; choose an empty or a new folder")
+        raise DataSetError(f"{out}: it holds files, but no {ABOUT}; choose an empty or a new folder")
     out.mkdir(parents=True, exist_ok=True)
     _write_about(out, {"format": FORMAT, "state": "building", "settings": settings})
-
-
-def read_about(out: Path) -> dict[str, Any]:
-    """What dataset.json tells; raises DataSetFolderError."""
-    try:
-        content = json.loads((out / ABOUT).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataSetFolderError(f"{out}: no data set of `dataset`, there is no {ABOUT}") from error
-    except ValueError as error:
-        raise DataSetFolderError(f"{out / ABOUT}: not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataSetFolderError(f"{out / ABOUT}: expected an object of format {FORMAT}")
-    return content
 
 
 def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict[str, Any]:
@@ -75,14 +61,14 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
 
     Raises
     ------
-    DataSetFolderError
+    DataSetError
         No face was kept, or a named person or episode is not there.
     """
     about = read_about(out)
     journals = read_journals(out)
     unfinished = [lines[0]["episode"] for lines in journals if "end" not in lines[-1]]
     if unfinished:
-        raise DataSetFolderError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
+        raise DataSetError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
     entries = [face["entry"] for lines in journals for line in lines for face in line.get("faces", [])]
     splits = _split(entries, shares, named, about.get("splits", {}))
     strikes = _strikes(out)
@@ -229,7 +215,7 @@ def _split(
 ) -> dict[str, Any]:
     """Which face belongs to which split (`of`, by id), and by what that was decided: people, episodes, or time."""
     if not entries:
-        raise DataSetFolderError("no face was kept")
+        raise DataSetError("no face was kept")
     kinds = {kind: Counter(entry.get(kind, "") for entry in entries) for kind in ("subject", "episode")}
     for kind, groups in kinds.items():
         unknown = set(named) - set(groups)
@@ -240,7 +226,7 @@ def _split(
         return {"by": kind, "groups": assigned, "of": {id(entry): assigned[entry[kind]] for entry in entries}}
     if named:
         known = ", ".join(sorted({*kinds["subject"], *kinds["episode"]} - {""}))
-        raise DataSetFolderError(f"{', '.join(named)} are not all people or all episodes, there are: {known}")
+        raise DataSetError(f"{', '.join(named)} are not all people or all episodes, there are: {known}")
     return {"by": "time", "of": _blocks(entries, shares)}
 
 

@@ -16,7 +16,7 @@ from thermal_fld_ros.labelling.teachers import RgbFace, RgbTeacher
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
-from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
+from thermal_fld_ros.perception.geometry import Affine, Size, box_around, extent, iou
 from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
 from thermal_fld_ros.registration.registration import Registration
@@ -127,8 +127,6 @@ class Labeller:
         Of the thermal camera; without smoothing or a shutter.
     registration : Registration
     teacher : RgbTeacher
-    rgb_rotation : int
-        Clockwise turn in degrees that brings the RGB image upright.
     limits : Limits
     """
 
@@ -137,13 +135,12 @@ class Labeller:
         pipeline: Pipeline,
         registration: Registration,
         teacher: RgbTeacher,
-        rgb_rotation: int = 0,
         limits: Limits = Limits(),
     ) -> None:
         self._pipeline, self._registration, self._teacher = pipeline, registration, teacher
-        self._rotation, self._limits = rgb_rotation, limits
+        self._limits = limits
 
-    def __call__(self, frame: ThermalFrame, rgb: Rgb) -> list[TaughtFace | str]:
+    def __call__(self, frame: ThermalFrame, rgb: Rgb, upright: Affine) -> list[TaughtFace | str]:
         """For each face that the thermal network or the teacher finds its labels, or the reason for which it has none.
 
         Parameters
@@ -151,10 +148,10 @@ class Labeller:
         frame : ThermalFrame
         rgb : (H, W, 3) uint8
             The RGB image, upright.
+        upright : Affine
+            From pixels of the incoming RGB image to those of the upright one.
         """
-        height, width = rgb.shape[:2]
-        incoming = (height, width) if self._rotation in (90, 270) else (width, height)
-        pair = _Pair(frame, rgb, Affine.quarter_turns(self._rotation, incoming))
+        pair = _Pair(frame, rgb, upright)
         self._pipeline.reset()
         labelled, known = [], []
         for face in self._pipeline(frame, 0.0):
@@ -217,9 +214,9 @@ class Labeller:
         In a crop about the points, a network that sees nothing and answers with an average face in the middle would agree. So
         it looks from four crops around, each off by twice the limit of disagreement, and half of them must lead back to the points.
         """
-        landmarker, away = self._pipeline.landmarker, 2 * self._limits.disagreement * size_of(points)
-        places = [(0.0, 0.0), *(away * np.array([x, y]) / math.sqrt(2) for x in (-1, 1) for y in (-1, 1))]
-        crops = [crop_from_points(points + place, landmarker.size, landmarker.crop_scale) for place in places]
+        landmarker, away = self._pipeline.landmarker, 2 * self._limits.disagreement * extent(points)
+        directions = np.array([(0, 0), (-1, -1), (1, -1), (-1, 1), (1, 1)]) / math.sqrt(2)
+        crops = [crop_from_points(points + away * one, landmarker.size, landmarker.crop_scale) for one in directions]
         straight, *around = landmarker(frame, crops)
         if not np.median([disagreement_of(points, one.points) for one in around]) <= self._limits.disagreement:
             return None
@@ -227,7 +224,7 @@ class Labeller:
 
     def _worth(self, taught: RgbFace, points: NDArray[np.float64], seen: _Seen) -> NDArray[np.float64]:
         """Confidence (68,) of labels on which the thermal network has an opinion."""
-        apart = np.linalg.norm(points - seen.points, axis=1) / size_of(points) / self._limits.disagreement
+        apart = np.linalg.norm(points - seen.points, axis=1) / extent(points) / self._limits.disagreement
         worth: NDArray[np.float64] = taught.confidence * (1 - seen.confidence * (1 - np.exp(-0.5 * apart**2)))
         return worth
 
@@ -253,18 +250,13 @@ class Labeller:
         return TaughtFace(upright, confidence, pair.upright @ local @ pair.frame.upright_to_image, evidence)
 
 
-def size_of(points: NDArray[np.float64]) -> float:
-    """sqrt(w h) of the box around points (N, 2)."""
-    return math.sqrt(float(np.prod(np.ptp(points, axis=0))))
-
-
 def disagreement_of(points: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Median distance of the 51 inner points of two faces (68, 2), in units of sqrt(w h) of the first.
 
     Of single points that are off, an open mouth, half a face in shadow, the median knows nothing; a wrong face, registration or
     moment moves them all.
     """
-    return float(np.median(np.linalg.norm(points[INNER] - others[INNER], axis=1))) / size_of(points)
+    return float(np.median(np.linalg.norm(points[INNER] - others[INNER], axis=1))) / extent(points)
 
 
 def sharpness_of(rgb: Rgb, box: ArrayLike) -> float:

@@ -16,12 +16,10 @@ from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 from thermal_fld_ros.perception.overlay import confidence_colour
-
-Picture = NDArray[np.uint8]
+from thermal_fld_ros.perception.pictures import Picture, dot, tiled, write_text
 
 CROP_SCALE = 1.7  # of the face's box
 CONTRAST = Normalisation("percentile", 1.0, 99.0)
-SHIFT = 4  # fractional bits of drawn coordinates
 
 
 def picture_of(pair: Pair, side: int = 256) -> Picture:
@@ -47,17 +45,13 @@ def contact_sheet(pairs: Sequence[Pair], count: int = 60, side: int = 180, colum
     tiles = []
     for pair in chosen:
         tile = picture_of(pair, side)
-        text = f"{pair.name.lstrip('0')} {pair.split} {pair.episode}"
-        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(tile, text, (3, side - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.36, colour, width, cv2.LINE_AA)
+        write_text(tile, (3, side - 5), f"{pair.name.lstrip('0')} {pair.split} {pair.episode}", 0.36)
         tiles.append(tile)
-    columns = min(columns, len(tiles))
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
+    return tiled(tiles, min(columns, len(tiles)))
 
 
 def _draw(picture: Picture, points: NDArray[np.float64], to_picture: Affine, worth: NDArray[np.float64] | None) -> None:
     radius = max(picture.shape[0] // 128, 1)
-    for k, point in enumerate(np.rint(to_picture(points) * (1 << SHIFT)).astype(np.int64).tolist()):
-        colour = confidence_colour(1.0 if worth is None else float(worth[k]))
-        cv2.circle(picture, point, radius << SHIFT, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
+    for k, point in enumerate(to_picture(points)):
+        if np.isfinite(point).all():
+            dot(picture, point, confidence_colour(1.0 if worth is None else float(worth[k])), radius)

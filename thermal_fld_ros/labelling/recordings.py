@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.bag import MANIFEST, unfinished_files
+from thermal_fld_ros.capture.bag import read_manifest, unfinished_files
 from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
+from thermal_fld_ros.datasets.pairs import ABOUT, INDEX, read_about, read_index, read_pairs
 from thermal_fld_ros.perception.sources import (
     BAG_SUFFIXES,
     IMAGE_SUFFIXES,
@@ -31,10 +31,15 @@ from thermal_fld_ros.perception.sources import (
     SourceError,
     bag_reader,
     image_of_message,
+    is_bag,
+    natural_key,
     open_source,
 )
 
 UNPAIRED = "no RGB image at its time"
+UNREADABLE = "cannot be decoded"
+INCOMPLETE = "without a thermal or an RGB image"
+STRUCK = "struck by a review"
 WORDS = {
     THERMAL: ("thermal", "thr", "lwir", "ir"),
     RGB: ("rgb", "visible", "visual", "vis", "color", "colour"),
@@ -109,8 +114,8 @@ class Recording:
     files : list of Path
         All that it consists of.
     pairs : function
-    length : int or None
-        Number of pairs.
+    length : int
+        Number of pairs; of a bag at most.
     about : dict
         Subject, consent and note, where there is a manifest that tells.
     left_out : dict
@@ -121,7 +126,7 @@ class Recording:
     path: str
     files: list[Path]
     pairs: Callable[[], Iterator[RecordedPair]]
-    length: int | None = None
+    length: int
     about: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -148,13 +153,13 @@ def sha256_of(path: Path) -> str:
 def open_recording(text: str, matching: Matching) -> Recording:
     """Open what a user wrote: PATH or NAME=PATH.
 
-    PATH is a rosbag2 (its folder, an .mcap or a .db3 file), a folder whose images' names or folders say which is which
-    (a_thermal.png, a_rgb.png), or two folders THERMAL:RGB with files of equal names.
+    PATH is a rosbag2 (its folder, an .mcap or a .db3 file), a data set with whole images, a folder whose images' names or folders
+    say which is which (a_thermal.png, a_rgb.png), or two folders THERMAL:RGB with files of equal names.
 
     Raises
     ------
-    SourceError
-        There are no pairs in it.
+    ValueError
+        There are no pairs in it, or what it holds is malformed.
     """
     name, equals, rest = text.partition("=")
     path = rest if equals and not Path(text).exists() else text
@@ -163,17 +168,16 @@ def open_recording(text: str, matching: Matching) -> Recording:
     one, colon, other = path.partition(":")
     if colon and not Path(path).exists():
         recording = _folders(path, Path(one), Path(other), matching)
-    elif (Path(path) / "metadata.yaml").is_file() or Path(path).suffix.lower() in BAG_SUFFIXES:
+    elif is_bag(Path(path)):
         recording = _bag(path, matching)
+    elif (Path(path) / INDEX).is_file():
+        recording = _data_set(path)
     elif Path(path).is_dir():
         recording = _folder(path, matching)
     else:
         raise SourceError(f"{path}: no such bag or folder")
     given = name or recording.name
-    return Recording(
-        re.sub(r"[^\w.-]+", "_", given).strip("._") or "recording", path, recording.files, recording.pairs,
-        recording.length, recording.about, recording.left_out,
-    )  # fmt: skip
+    return replace(recording, name=re.sub(r"[^\w.-]+", "_", given).strip("._") or "recording")
 
 
 # --- bags
@@ -181,11 +185,11 @@ def open_recording(text: str, matching: Matching) -> Recording:
 
 def _bag(text: str, matching: Matching) -> Recording:
     path = Path(text)
-    folder = path if path.is_dir() else path.parent
     if path.is_dir() and unfinished_files(path.absolute()):
         raise SourceError(f"{path}: its recording was killed: python -m thermal_fld_ros recover {path}")
-    manifest = _manifest(folder)
-    topics = {role: matching.topics.get(role) or manifest["topics"].get(role, {}).get("name", "") for role in WORDS}
+    manifest = read_manifest(path)
+    told = manifest.get("topics", {})
+    topics = {role: matching.topics.get(role) or told.get(role, {}).get("name", "") for role in WORDS}
     with bag_reader(path) as reader:
         counts = {one.topic: one.msgcount for one in reader.connections if one.msgtype in IMAGES}
     for role, topic in topics.items():
@@ -196,38 +200,21 @@ def _bag(text: str, matching: Matching) -> Recording:
             )
     offset = matching.clock_offset
     if offset is None:
-        offset = float(manifest["settings"].get("clock_offset", 0.0))
+        offset = float(manifest.get("settings", {}).get("clock_offset", 0.0))
     about = {key: str(manifest[key]) for key in ("subject", "consent", "note") if manifest.get(key)}
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    parts = (path, [file for file in files if file.suffix in BAG_SUFFIXES], topics, about.get("subject", ""), offset)
-    if manifest["topics"]:  # the capture node gave the messages of a pair one time
+    files = [file for file in sorted(path.iterdir()) if file.suffix in BAG_SUFFIXES] if path.is_dir() else [path]
+    name = path.absolute().name if path.is_dir() else path.stem
+    subject = about.get("subject", "")
+    if told:  # the capture node gave the messages of a pair one time
         length = min(counts[topic] for topic in topics.values())
-        return Recording(_stem(path), text, parts[1], lambda: _of_one_time(*parts), length, about)
+        return Recording(name, text, files, partial(_of_one_time, path, topics, subject, offset), length, about)
     matched, unpaired = _match(path, topics, offset, matching.max_gap)
     left_out = {UNPAIRED: unpaired} if unpaired else {}
-    return Recording(_stem(path), text, parts[1], lambda: _matched(*parts, matched), len(matched), about, left_out)
+    pairs = partial(_matched, path, topics, subject, offset, matched)
+    return Recording(name, text, files, pairs, len(matched) // len(topics), about, left_out)
 
 
-def _stem(path: Path) -> str:
-    path = path.absolute()
-    return path.name if path.is_dir() else path.stem
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    empty: dict[str, Any] = {"topics": {}, "settings": {}}
-    file = folder / MANIFEST
-    if not file.is_file():
-        return empty
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SourceError(f"{file}: not JSON: {error}") from error
-    return {**empty, **content}
-
-
-def _of_one_time(
-    path: Path, _: list[Path], topics: dict[str, str], subject: str, offset: float
-) -> Iterator[RecordedPair]:
+def _of_one_time(path: Path, topics: dict[str, str], subject: str, offset: float) -> Iterator[RecordedPair]:
     with bag_reader(path) as reader:
         roles = {topic: role for role, topic in topics.items()}
         chosen = [one for one in reader.connections if one.topic in roles]
@@ -264,7 +251,7 @@ def _nearest(these: NDArray[np.int64], those: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _matched(
-    path: Path, _: list[Path], topics: dict[str, str], subject: str, offset: float, pairs: dict[tuple[str, int], int]
+    path: Path, topics: dict[str, str], subject: str, offset: float, pairs: dict[tuple[str, int], int]
 ) -> Iterator[RecordedPair]:
     roles = {topic: role for role, topic in topics.items()}
     waiting: dict[int, dict[str, Any]] = {}
@@ -290,10 +277,36 @@ def _pair(reader: Any, name: str, messages: dict[str, Any], time: int, subject: 
 
     stamps = {role: (stamp_of(data) or time) * 1e-9 for role, (_, data) in messages.items()}
     gap = stamps[RGB] + offset - stamps[THERMAL]
-    return RecordedPair(name, {role: lambda role=role: read(role) for role in messages}, subject, stamps[THERMAL], gap)  # type: ignore[misc]
+    return RecordedPair(name, {role: partial(read, role) for role in messages}, subject, stamps[THERMAL], gap)
 
 
 # --- folders
+
+
+def _data_set(text: str) -> Recording:
+    """The whole images of a data set, each pair once, however many faces are in it; without what a review has struck."""
+    folder = Path(text)
+    if (folder / ABOUT).is_file() and not read_about(folder)["settings"]["storing"]["frames"]:
+        raise SourceError(
+            f"{folder}: its images are cut out around faces, so they tell nothing of the whole ones; expected the recordings "
+            "that it was made of, or a data set that was made with --frames"
+        )
+    listed = read_pairs(folder)
+    found: dict[tuple[Path, Path], RecordedPair] = {}
+    for pair in listed:
+        if isinstance(pair.thermal, Path) and isinstance(pair.rgb, Path):
+            read = {THERMAL: _reader(pair.thermal), RGB: _reader(pair.rgb)}
+            name = pair.thermal.relative_to(folder).as_posix()
+            found.setdefault((pair.thermal, pair.rgb), RecordedPair(name, read, pair.face.subject, pair.stamp))
+    if not found:
+        raise SourceError(f"{folder}: none of its {len(listed)} lines has a thermal and an RGB image")
+    counts = {
+        INCOMPLETE: sum(pair.thermal is None or pair.rgb is None for pair in listed),
+        STRUCK: sum("struck" in entry for _, entry in read_index(folder)),
+    }
+    files = [folder / INDEX, *(file for files in found for file in files)]
+    left_out = {reason: count for reason, count in counts.items() if count}
+    return Recording(folder.absolute().name, text, files, lambda: iter(found.values()), len(found), {}, left_out)
 
 
 def _folder(text: str, matching: Matching) -> Recording:
@@ -320,12 +333,11 @@ def _folders(text: str, thermal: Path, rgb: Path, matching: Matching) -> Recordi
 
 
 def _of_files(text: str, name: str, kinds: dict[str, dict[str, Path]], folder: Path, matching: Matching) -> Recording:
-    if (
-        not kinds[THERMAL].keys() & kinds[RGB].keys()
-    ):  # a number at the end may tell the cameras apart, as SpeakingFaces' do
+    if not kinds[THERMAL].keys() & kinds[RGB].keys():
+        # a number at the end may tell the cameras apart, as SpeakingFaces' do
         kinds = {role: {_unnumbered(key): file for key, file in files.items()} for role, files in kinds.items()}
     thermal, rgb = kinds[THERMAL], kinds[RGB]
-    keys = sorted(thermal.keys() & rgb.keys(), key=_natural)
+    keys = sorted(thermal.keys() & rgb.keys(), key=natural_key)
     if not keys:
         words = " or ".join("/".join(role) for role in WORDS.values())
         raise SourceError(
@@ -364,10 +376,6 @@ def _told_apart(name: str) -> tuple[str, str] | None:
 
 def _unnumbered(name: str) -> str:
     return re.sub(r"[_-]\d+$", "", name)
-
-
-def _natural(name: str) -> list[tuple[bool, int, str]]:
-    return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _subject(name: str, pattern: str) -> str:

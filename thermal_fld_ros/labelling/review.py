@@ -17,9 +17,9 @@ from typing import Any
 
 import cv2
 
-from thermal_fld_ros.datasets.pairs import read_pair
+from thermal_fld_ros.datasets.pairs import read_about, read_pair
 from thermal_fld_ros.datasets.sample import DataSetError
-from thermal_fld_ros.labelling.folder import read_about, read_entries, read_entry, strike
+from thermal_fld_ros.labelling.folder import read_entries, read_entry, strike
 from thermal_fld_ros.labelling.picture import picture_of
 
 HOST = "127.0.0.1"
@@ -45,7 +45,7 @@ class ReviewServer(ThreadingHTTPServer):
 
     Raises
     ------
-    DataSetFolderError, DataSetError
+    DataSetError
         The folder holds no whole data set.
     OSError
         The port is taken.

@@ -28,6 +28,7 @@ from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
 from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.perception.pictures import tiled
 
 TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
@@ -148,9 +149,7 @@ def contact_sheet(pictures: list[Picture]) -> Picture:
     """Lay at most `TILES` pictures of one size, evenly picked, into one."""
     count = min(TILES, len(pictures))
     tiles = [pictures[i] for i in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
-    tiles += [np.zeros_like(tiles[0])] * (-count % COLUMNS)
-    rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
-    return np.vstack(rows)
+    return tiled(tiles, COLUMNS)
 
 
 class RecorderNode(Node):

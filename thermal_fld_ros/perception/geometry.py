@@ -108,6 +108,11 @@ def box_around(points: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([low, high - low])
 
 
+def extent(points: ArrayLike) -> float:
+    """Size of what points (N, 2) span: sqrt(width * height) of the box around them."""
+    return math.sqrt(float(np.prod(box_around(points)[2:])))
+
+
 def iou(box: ArrayLike, boxes: ArrayLike) -> NDArray[np.float64]:
     """Intersection over union of one box (4,) with each of `boxes` (N, 4), as (N,)."""
     one, many = np.asarray(box, dtype=np.float64), np.asarray(boxes, dtype=np.float64).reshape(-1, 4)

@@ -14,9 +14,8 @@ from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Affine, Size
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.pictures import Colour, Picture
 
-Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
 
 CONTRAST = Normalisation(low=0.5, high=99.7)

@@ -136,7 +136,7 @@ def open_source(path: str | Path, *, topic: str | None = None) -> Source:
     suffix = path.suffix.lower()
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder")
-    if suffix in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
+    if is_bag(path):
         return _open_bag(path, topic)
     if path.is_dir():
         return _open_folder(path)
@@ -148,15 +148,21 @@ def open_source(path: str | Path, *, topic: str | None = None) -> Source:
 
 
 def _open_folder(folder: Path) -> Source:
-    files = sorted((file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES), key=_natural)
+    images = (file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(images, key=lambda file: natural_key(file.name))
     if not files:
         raise SourceError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
     return Source(folder, len(files), lambda: map(_read_image, files))
 
 
-def _natural(path: Path) -> list[tuple[bool, int, str]]:
+def is_bag(path: Path) -> bool:
+    """Whether this is a rosbag2: its folder, or an .mcap or .db3 file."""
+    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file()
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
     """Sort key by which frame_2 comes before frame_10."""
-    parts = re.split(r"(\d+)", path.name)
+    parts = re.split(r"(\d+)", name)
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part]
 
 

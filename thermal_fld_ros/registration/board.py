@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.registration.views import BOARD_TOLERANCE, Points, View, extent
+from thermal_fld_ros.perception.geometry import Affine, extent
+from thermal_fld_ros.registration.views import BOARD_TOLERANCE, Points, View
 
 ENLARGEMENTS, MOST_SIDE = (1, 2, 4), 1280
 """Factors by which the image is enlarged until the board is found, up to a side in pixels: the finder wants squares of some ten."""

@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.bag import MANIFEST
+from thermal_fld_ros.capture.bag import read_manifest
 from thermal_fld_ros.capture.messages import CAMERA_INFO, RGB, THERMAL
 from thermal_fld_ros.perception.geometry import Size
-from thermal_fld_ros.perception.sources import BAG_SUFFIXES, bag_reader
+from thermal_fld_ros.perception.sources import bag_reader
 from thermal_fld_ros.registration.camera import CameraModel, camera_of_info, read_camera
 from thermal_fld_ros.registration.estimation import view_distance
 from thermal_fld_ros.registration.registration import CameraPair
@@ -103,7 +101,7 @@ def _recorded_camera(bags: Sequence[Path], role: str, topic: str) -> tuple[Camer
     """The camera and its frame, of the first camera_info in the bags."""
     found = set()
     for bag in bags:
-        wanted = topic or _topic(bag, f"{role}_info")
+        wanted = topic or read_manifest(bag).get("topics", {}).get(f"{role}_info", {}).get("name", "")
         with bag_reader(bag) as reader:
             known = [one for one in reader.connections if one.msgtype == CAMERA_INFO]
             found |= {one.topic for one in known}
@@ -118,17 +116,3 @@ def _recorded_camera(bags: Sequence[Path], role: str, topic: str) -> tuple[Camer
         f"the {role} camera is not calibrated: {f'no file and no topic {topic}' if topic else 'no camera_info of it was recorded'}; "
         f"--{role}-camera takes a file or one of the topics {', '.join(sorted(found)) or '(there are none)'}"
     )
-
-
-def _topic(bag: Path, role: str) -> str:
-    """What the manifest of the capture node says."""
-    manifest = (bag if bag.is_dir() else bag.parent) / MANIFEST
-    if not manifest.is_file():
-        return ""
-    topics: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8")).get("topics", {})
-    return str(topics.get(role, {}).get("name", ""))
-
-
-def is_bag(path: Path) -> bool:
-    """Whether this is a rosbag2."""
-    return path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file()

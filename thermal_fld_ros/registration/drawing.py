@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,12 +14,10 @@ from numpy.typing import NDArray
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
-from thermal_fld_ros.registration.collection import Example
+from thermal_fld_ros.perception.pictures import INK, SHIFT, Colour, Picture, dot, fixed_point, write_text
 from thermal_fld_ros.registration.estimation import Estimate, view_distance
 from thermal_fld_ros.registration.registration import Registration
-
-Picture = NDArray[np.uint8]
-Colour = tuple[int, int, int]
+from thermal_fld_ros.registration.views import View
 
 TILE = 460
 """Pixels of a tile's side."""
@@ -33,8 +32,24 @@ AROUND = 1.8
 
 CONTRAST = Normalisation("percentile", 1.0, 99.0)
 THERMAL_POINT, RGB_POINT, FAR = (60, 220, 255), (80, 255, 80), (70, 70, 255)
-INK, PAPER = (235, 235, 235), (28, 24, 22)
-SHIFT = 4
+PAPER = (28, 24, 22)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A pair to be shown.
+
+    Attributes
+    ----------
+    view : View
+    thermal : ThermalFrame
+    rgb : (H, W, 3) uint8
+        As it came.
+    """
+
+    view: View
+    thermal: ThermalFrame
+    rgb: NDArray[np.uint8]
 
 
 def picture_of(estimate: Estimate, examples: Sequence[Example], rgb_size: Size, title: str) -> Picture:
@@ -66,13 +81,13 @@ def _example_row(registration: Registration, example: Example) -> Picture:
     ends = (mapped - origin) * to_close, (view.rgb - origin) * to_close
     for start, end in zip(*ends, strict=True):
         if np.isfinite(start).all():
-            cv2.line(lines, _place(start), _place(end), FAR, 1, cv2.LINE_AA, SHIFT)
+            cv2.line(lines, fixed_point(start), fixed_point(end), FAR, 1, cv2.LINE_AA, SHIFT)
     _points(lines, ends[1], RGB_POINT, 2)
     _points(lines, ends[0], THERMAL_POINT, 2)
     checker = _checker(close, example.thermal, registration.to_thermal(grid, distance))
     row = np.hstack([whole, lines, checker]).astype(np.uint8)
-    _text(row, (6, TILE - 8), view.name)
-    _text(row, (TILE + 6, TILE - 8), "yellow: thermal points mapped, green: RGB points")
+    write_text(row, (6, TILE - 8), view.name)
+    write_text(row, (TILE + 6, TILE - 8), "yellow: thermal points mapped, green: RGB points")
     return row
 
 
@@ -117,24 +132,21 @@ def _residuals(estimate: Estimate, size: Size) -> Picture:
             if np.isfinite(error).all():
                 start, end = (place + 0.5) * scale - 0.5, (place + enlarged * error + 0.5) * scale - 0.5
                 shown = colour if inliers[first + k] else (110, 110, 110)
-                cv2.line(plot, _place(start), _place(end), shown, 1, cv2.LINE_AA, SHIFT)
-                cv2.circle(plot, _place(start), 2 << SHIFT, shown, cv2.FILLED, cv2.LINE_AA, SHIFT)
+                cv2.line(plot, fixed_point(start), fixed_point(end), shown, 1, cv2.LINE_AA, SHIFT)
+                dot(plot, start, shown, 2)
         first += len(view.rgb)
     unit = 10 ** np.floor(np.log10(max(0.1 * size[0] / enlarged, 1e-3)))
     cv2.line(plot, (10, 44), (10 + round(unit * enlarged * scale), 44), INK, 2)
-    _text(plot, (10, 20), f"residuals at their places in the RGB image, {enlarged:.0f} times enlarged; grey: outliers")
-    _text(plot, (10, 38), f"{unit:g} px")
+    write_text(
+        plot, (10, 20), f"residuals at their places in the RGB image, {enlarged:.0f} times enlarged; grey: outliers"
+    )
+    write_text(plot, (10, 38), f"{unit:g} px")
     return plot
 
 
 def _points(picture: Picture, points: NDArray[np.float64], colour: Colour, radius: int) -> None:
     for point in points[np.isfinite(points).all(axis=1)]:
-        cv2.circle(picture, _place(point), radius << SHIFT, colour, cv2.FILLED, cv2.LINE_AA, SHIFT)
-
-
-def _place(point: NDArray[np.float64]) -> tuple[int, int]:
-    x, y = np.clip(np.rint(point * (1 << SHIFT)), -(2**20), 2**20).astype(int).tolist()
-    return x, y
+        dot(picture, point, colour, radius)
 
 
 def _colour(number: int) -> Colour:
@@ -144,10 +156,5 @@ def _colour(number: int) -> Colour:
 
 def _caption(text: str, height: int) -> Picture:
     line = np.full((height, WIDTH, 3), PAPER, np.uint8)
-    _text(line, (10, height - 10), text)
+    write_text(line, (10, height - 10), text)
     return line
-
-
-def _text(picture: Picture, place: tuple[int, int], text: str) -> None:
-    for colour, thickness in (((0, 0, 0), 3), (INK, 1)):
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.geometry import Size
+from thermal_fld_ros.perception.geometry import Size, extent
 from thermal_fld_ros.registration.camera import CameraModel
 from thermal_fld_ros.registration.extrinsics import pose_of, relative_pose
 from thermal_fld_ros.registration.registration import CameraPair, Homography, Registration
-from thermal_fld_ros.registration.views import View, extent
+from thermal_fld_ros.registration.views import View
 
 PLANE_MODELS = ("similarity", "affine", "homography")
 """From few to many degrees of freedom: 4, 6, 8."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import TF_MESSAGE, TF_STATIC
-from thermal_fld_ros.perception.sources import BAG_SUFFIXES, bag_reader
+from thermal_fld_ros.perception.sources import bag_reader, is_bag
 from thermal_fld_ros.registration.camera import read_fields
 
 Array = NDArray[np.float64]
@@ -90,7 +90,7 @@ def read_transforms(path: Path) -> list[Transform]:
     ValueError, OSError
         Naming the path, what is wrong and what was expected.
     """
-    if path.is_dir() or path.suffix in BAG_SUFFIXES:
+    if path.is_dir() or is_bag(path):
         return _of_bag(path)
     try:
         content = read_fields(path)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.geometry import extent
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 
 Points = NDArray[np.float64]
@@ -58,11 +59,6 @@ class View:
         """Some of the points."""
         model = None if self.model is None else self.model[chosen]
         return View(self.name, self.thermal[chosen], self.rgb[chosen], model, self.tolerance, self.exact)
-
-
-def extent(points: Points) -> float:
-    """Size of what is seen in pixels, sqrt(width * height)."""
-    return float(np.sqrt(np.prod(np.ptp(points, axis=0))))
 
 
 def face_view(

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.pictures import Picture, tiled, write_image
 from thermal_fld_ros.perception.sources import SourceError, open_source
 from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import Array, load_morphable_model
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering
 from thermal_fld_ros.synthesis.shards import Recipe
-
-Picture = NDArray[np.uint8]
 
 WIDTH = 1920  # of a sheet, pixels
 GAP = 6  # between the renders and the real images
@@ -51,7 +50,7 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
     renderer = Renderer(load_morphable_model(face_model))
     tiles = [draw(renderer.render(recipe.scene(renderer, k)), landmarks=k % 2 == 0) for k in range(recipe.count)]
     share = WIDTH // 2 if beside else WIDTH
-    sheet = _rows(tiles, min(max(share // tiles[0].shape[1], 1), len(tiles)))
+    sheet = tiled(tiles, min(max(share // tiles[0].shape[1], 1), len(tiles)))
     real = 0
     if beside:
         rows, columns = sheet.shape[0] // recipe.size[1], max(share // recipe.size[0], 1)
@@ -59,9 +58,8 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
         real = len(pictures)
         pictures += [np.zeros((recipe.size[1], recipe.size[0], 3), np.uint8)] * (-real % rows)
         gap = np.full((sheet.shape[0], GAP, 3), 255, np.uint8)
-        sheet = np.hstack([sheet, gap, _rows(pictures, len(pictures) // rows)])
-    if not cv2.imwrite(str(out), sheet):
-        raise OSError(f"cannot write {out}")
+        sheet = np.hstack([sheet, gap, tiled(pictures, len(pictures) // rows)])
+    write_image(out, sheet)
     return real
 
 
@@ -103,8 +101,3 @@ def _real(path: Path, count: int, size: tuple[int, int]) -> list[Picture]:
         bordered = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT)
         pictures.append(np.asarray(bordered, np.uint8))
     return pictures
-
-
-def _rows(tiles: list[Picture], columns: int) -> Picture:
-    tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
-    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])

@@ -10,21 +10,22 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thermal_fld_ros.datasets.colour import Rgb, rgb_pixels
-from thermal_fld_ros.labelling.recordings import RecordedPair
+from thermal_fld_ros.datasets.colour import Rgb, rgb_pixels, turned_upright
+from thermal_fld_ros.labelling.labeller import NO_THERMAL
+from thermal_fld_ros.labelling.recordings import UNREADABLE, RecordedPair
 from thermal_fld_ros.labelling.teachers import RgbTeacher
 from thermal_fld_ros.perception.decoding import Decoding, ImageError, ThermalFrame
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around
 from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.perception.sources import SourceError
 from thermal_fld_ros.registration.board import board_view, find_board
+from thermal_fld_ros.registration.drawing import Example
 from thermal_fld_ros.registration.registration import Registration
 from thermal_fld_ros.registration.views import View, face_view
 
-NO_THERMAL_FACE, NO_RGB_FACE = "no face in the thermal image", "no face in the RGB image"
+NO_RGB_FACE = "no face in the RGB image"
 SEVERAL = "several faces"
 NO_THERMAL_BOARD, NO_RGB_BOARD = "no board in the thermal image", "no board in the RGB image"
-UNREADABLE = "cannot be decoded"
 OTHER_SIZE = "images of another size"
 
 EXAMPLES = 4
@@ -33,23 +34,6 @@ Seen = View | str
 """What a pair gives, or why it gives nothing."""
 
 Look = Callable[[str, ThermalFrame, Rgb], Seen]
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A pair to be shown.
-
-    Attributes
-    ----------
-    view : View
-    thermal : ThermalFrame
-    rgb : (H, W, 3) uint8
-        As it came.
-    """
-
-    view: View
-    thermal: ThermalFrame
-    rgb: Rgb
 
 
 @dataclass(eq=False)
@@ -128,14 +112,12 @@ class FaceLook:
         self._pipeline.reset()
         faces = self._pipeline(frame, 0.0)
         if len(faces) != 1:
-            return SEVERAL if faces else NO_THERMAL_FACE
+            return SEVERAL if faces else NO_THERMAL
         (face,) = faces
-        size = rgb.shape[1], rgb.shape[0]
-        upright = Affine.quarter_turns(self._rotation, size)
-        turned = np.ascontiguousarray(np.rot90(rgb, -(self._rotation // 90)))
+        turned, upright = turned_upright(rgb, self._rotation)
         boxes: Sequence[ArrayLike] | None = None
         if not self._teacher.finds:
-            boxes = [box_around(upright(self._expected(face.points, frame.image_size, size)))]
+            boxes = [box_around(upright(self._expected(face.points, frame.image_size, (rgb.shape[1], rgb.shape[0]))))]
         found = [one for one in self._teacher(turned, boxes) if one is not None]
         if len(found) != 1:
             return SEVERAL if found else NO_RGB_FACE
