@@ -39,6 +39,7 @@ from .conftest import (
     thermal_pixels,
     truth,
 )
+from .test_teachers import checkpoint
 
 Dataset = Callable[..., int]
 
@@ -320,6 +321,20 @@ def test_a_face_that_only_the_teacher_sees_is_taken_on_request(
     sure, unsure = (pair.confidence for pair in read_pairs(tmp_path / "all"))
     assert unsure == pytest.approx(0.5 * np.where(np.arange(68) < 17, 0.3, 1.0)) and sure[17:].min() > 0.9
     assert np.abs(in_frame(tmp_path / "all", "a")[1] - truth((80, 40))).max() < 1.0
+
+
+def test_a_teacher_that_needs_boxes_sees_no_more_than_the_detector(
+    tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = checkpoint(tmp_path / "teacher.pt")
+    bag = captured(
+        tmp_path / "a", [image(beside_a_lamp((80, 60), 0), "mono16")], [image(rgb_pixels((80, 60), 0), "bgr8")]
+    )
+    assert dataset(tmp_path / "out", bag, "--unconfirmed", teacher=network) == 2
+    assert "--unconfirmed is for a teacher that finds faces by itself" in capsys.readouterr().err
+    assert dataset(tmp_path / "out", bag, teacher=network) == 2
+    assert "no face was kept" in capsys.readouterr().err
+    assert journal(tmp_path / "out", "a")[1]["left_out"] == ["no face in the thermal image"]
 
 
 def test_a_face_that_the_teacher_sees_beside_the_thermal_image_is_counted(tmp_path: Path, dataset: Dataset) -> None:

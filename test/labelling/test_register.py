@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.messages import CAMERA_INFO, TF_MESSAGE, Topic
+from thermal_fld_ros.labelling.folder import strike
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 from thermal_fld_ros.registration.camera import CameraModel, fields_of
 from thermal_fld_ros.registration.registration import CameraPair, Registration, read_registration
 
-from .conftest import TO_RGB, Place, episode, places, rgb_pixels, thermal_pixels
+from .conftest import SECOND, START, TO_RGB, Place, episode, places, plain_bag, rgb_pixels, thermal_pixels
 
 Register = Callable[..., int]
 MATRIX = [*TO_RGB.matrix.tolist(), [0, 0, 1]]
@@ -58,7 +59,8 @@ def test_faces_in_both_images_make_a_registration(
     about = json.loads(out.read_text())["about"]
     assert about["views"] == 24 and about["left_out"] == {"no face in the thermal image": 2}
     assert about["residual"]["median"] < 4.0 and about["held_out"]["median"] < 4.0
-    assert about["model"] in about["compared"] and "register" in about["command"]
+    assert about["model"] in about["compared"]
+    assert about["command"].startswith(f"python -m thermal_fld_ros register {bags[0]} {bags[1]} --out {out} ")
     picture = cv2.imread(str(out.with_suffix(".png")))
     assert picture is not None and picture.std() > 10
     # the loop goes on with it
@@ -72,6 +74,37 @@ def test_pairs_are_taken_evenly(register: Register, tmp_path: Path, capsys: pyte
     bag = episode(tmp_path / "bag", places(12))
     assert register(bag, "--out", tmp_path / "r.json", "--max-pairs", 5, "--model", "similarity") == 0
     assert "5 views" in capsys.readouterr().out
+
+
+def test_pairs_of_a_plain_bag_are_taken_evenly(
+    register: Register, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stamps = [START + k * SECOND for k in range(12)]
+    at = dict(zip(stamps, places(12), strict=True))
+    thermal = {t: image(thermal_pixels(place, 0), "mono16", t) for t, place in at.items()}
+    rgb = {t + 1: image(rgb_pixels(place, 0), "bgr8", t) for t, place in at.items() if t != START}
+    bag = plain_bag(tmp_path / "bag", thermal, rgb)
+    topics = ("--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image")
+    assert register(bag, *topics, "--out", tmp_path / "r.json", "--max-pairs", 5, "--model", "similarity") == 0
+    said = capsys.readouterr().out
+    assert "5 views" in said and "left out: 1 pairs, no RGB image at its time" in said
+
+
+def test_what_a_review_struck_does_not_count(
+    register: Register, dataset: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag, whole, cut = episode(tmp_path / "bag", places(8)), tmp_path / "whole", tmp_path / "cut"
+    assert dataset(whole, bag, "--frames") == 0
+    assert dataset(cut, bag) == 0
+    strike(whole, {0: "wrong face", 3: "blurred"})
+    capsys.readouterr()
+    assert register(whole, "--out", tmp_path / "r.json", "--model", "similarity") == 0
+    said = capsys.readouterr().out
+    assert "6 views; thermal 160 x 120, RGB 420 x 320 px" in said
+    assert "left out: 2 pairs, struck by a review" in said
+    assert corners_missed(read_registration(tmp_path / "r.json")) < 5.0
+    assert register(cut, "--out", tmp_path / "r.json") == 2
+    assert "its images are cut out around faces" in capsys.readouterr().err
 
 
 def test_images_that_lie_on_their_side(register: Register, tmp_path: Path) -> None:

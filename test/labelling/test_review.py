@@ -79,7 +79,7 @@ def test_the_page_has_what_it_needs_and_pictures_of_both_halves(server: ReviewSe
     assert json.dumps(REASONS) in page
     assert not re.search(r"https?://", page)  # nothing from elsewhere
     faces = json.loads(get(server.url + "faces"))
-    assert [(face["episode"], face["subject"]) for face in faces] == [("s01", "s01")] * 5
+    assert [(face["episode"], face["subject"], face["evidence"]) for face in faces] == [("s01", "s01", "detected")] * 5
     picture = cv2.imdecode(np.frombuffer(get(server.url + "0"), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (SIDE, 2 * SIDE, 3)
     green = (picture[:, :, 1].astype(int) - picture[:, :, 2]) > 80

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from thermal_fld_ros.labelling.build import Builder, Storing
 from thermal_fld_ros.labelling.folder import check, finish, prepare
 from thermal_fld_ros.labelling.labeller import Labeller, Limits
 from thermal_fld_ros.labelling.picture import contact_sheet
-from thermal_fld_ros.labelling.recordings import UNREADABLE, Recording, open_recording
+from thermal_fld_ros.labelling.recordings import UNREADABLE, Matching, Recording, open_recording
 from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
@@ -112,24 +113,15 @@ def _build(args: argparse.Namespace) -> int:
         raise ValueError(
             f"--splits {' '.join(map(str, args.splits))}: expected shares of 0 or more, above 0 for training"
         )
-    recordings = [open_recording(text, matching) for text in args.recordings]
-    if not recordings:
-        raise ValueError("expected a recording: a bag or a folder")
-    for recording in recordings if args.subject else []:
-        recording.about.setdefault("subject", args.subject)
-    names = [recording.name for recording in recordings]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise ValueError(f"two recordings are named {twice}: name one otherwise, NAME=PATH")
+    recordings = _opened(args.recordings, matching, args.subject)
     teacher = open_teacher(args.teacher, args.teacher_python)
     try:
+        if args.unconfirmed and not teacher.finds:
+            raise ValueError("--unconfirmed is for a teacher that finds faces by itself: mediapipe")
         pipeline = Pipeline(pipeline_options(args))
-        models = {
-            role: model.sha256
-            for role, model in (("detector", pipeline.detector.model), ("landmarks", pipeline.landmarker.model))
-        }
+        networks = {"detector": pipeline.detector.model.sha256, "landmarks": pipeline.landmarker.model.sha256}
         settings = {
-            "registration": registration.fields(), "teacher": teacher.about, "thermal networks": models,
+            "registration": registration.fields(), "teacher": teacher.about, "thermal networks": networks,
             "decoding": asdict(decoding), "rgb rotation": args.rgb_rotate, "matching": asdict(matching),
             "limits": asdict(limits), "storing": asdict(storing),
         }  # fmt: skip
@@ -148,6 +140,20 @@ def _registration(text: str | None) -> Registration:
             f"--registration is missing: the file that `register` writes, or {SAME} if both images show the same in the same pixels"
         )
     return Homography(np.eye(3)) if text == SAME else read_registration(text)
+
+
+def _opened(texts: list[str], matching: Matching, subject: str) -> list[Recording]:
+    """The recordings that a user wrote; `subject` is the person in those that tell none."""
+    recordings = [open_recording(text, matching) for text in texts]
+    if not recordings:
+        raise ValueError("expected a recording: a bag or a folder")
+    for recording in recordings if subject else []:
+        recording.about.setdefault("subject", subject)
+    names = Counter(recording.name for recording in recordings)
+    (name, count), *_ = names.most_common(1)
+    if count > 1:
+        raise ValueError(f"two recordings are named {name}: name one otherwise, NAME=PATH")
+    return recordings
 
 
 def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
