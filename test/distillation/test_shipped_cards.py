@@ -17,6 +17,13 @@ from thermal_fld_ros.perception.models import load_model
 MODELS = Path(__file__).parents[2] / "models"
 
 
+def test_the_rgb_teacher_s_card_says_what_its_json_says() -> None:
+    described = json.loads((MODELS / "rgb_teacher.json").read_text(encoding="utf-8"))
+    assert (MODELS / "rgb_teacher.md").read_text(encoding="utf-8") == model_card(described)
+    assert described["bytes"] == (MODELS / "rgb_teacher.pt").stat().st_size
+    assert load_trained(MODELS / "rgb_teacher.pt")[1]["config"] == described["training"]["config"]
+
+
 @pytest.mark.parametrize("name", ["face_detector", "face_landmarks", "face_landmarks_int8"])
 def test_the_card_says_what_the_json_says_and_the_json_what_the_file_says(name: str) -> None:
     described = json.loads((MODELS / f"{name}.json").read_text(encoding="utf-8"))
