@@ -596,6 +596,8 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
         ([bag], {}, "which topic is thermal? There are images on: /rgb/image, /thermal/image"),
         ([bag, "--thermal-topic", "/nowhere"], {}, "no images on /nowhere"),
         ([bag], {"registration": None}, "--registration is missing"),
+        ([bag], {"max_disagreement": 0}, "expected a share above 0"),
+        ([bag], {"margin": -1}, "margin -1.0 and least change 0.0: expected 0 or more"),
         ([bag], {"registration": tmp_path / "empty" / "r.json"}, "r.json"),
         (
             [bag, "--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image"],

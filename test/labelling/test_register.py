@@ -234,6 +234,7 @@ def test_calibration_and_frames_come_from_the_bag(tmp_path: Path, capsys: pytest
     [
         ([], "expected --out"),
         (["--out", "r.json"], "expected recordings"),
+        (["{folder}", "--out", "r.json", "--max-pairs", "0"], "--max-pairs 0: expected 1 or more"),
         (["none", "--out", "r.json"], "none: no such bag or folder"),
         (["{folder}", "--out", "r.json", "--board", "8"], 'board "8": expected the inner corners'),
         (["{folder}", "--out", "r.json", "--distance", "1"], "--distance is for --model cameras"),

@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         if bool(args.out) == bool(args.measure):
             raise ValueError("expected --out for a new registration, or --measure for one that there is")
+        if args.max_pairs < 1:
+            raise ValueError(f"--max-pairs {args.max_pairs}: expected 1 or more")
         recordings = [open_recording(text, matching_of(args)) for text in args.recordings]
         calibration = _calibration(args, recordings)
         if calibration and calibration.extrinsics and args.distance and not recordings:

@@ -59,6 +59,10 @@ class Storing:
     margin: float = 1.0
     min_change: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.margin < 0.0 or self.min_change < 0.0:
+            raise ValueError(f"margin {self.margin} and least change {self.min_change}: expected 0 or more")
+
 
 def stored_unit(decoding: Decoding, dtype: np.dtype[Any]) -> Unit:
     """What the stored pixels of images of this type mean: floating-point temperatures become centikelvin."""

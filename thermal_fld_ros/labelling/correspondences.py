@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.datasets.colour import Rgb, rgb_pixels, turned_upright
-from thermal_fld_ros.labelling.labeller import NO_THERMAL
+from thermal_fld_ros.labelling.labeller import NO_THERMAL, OUTSIDE
 from thermal_fld_ros.labelling.recordings import UNREADABLE, RecordedPair
 from thermal_fld_ros.labelling.teachers import RgbTeacher
 from thermal_fld_ros.perception.decoding import Decoding, ImageError, ThermalFrame
@@ -117,7 +117,10 @@ class FaceLook:
         turned, upright = turned_upright(rgb, self._rotation)
         boxes: Sequence[ArrayLike] | None = None
         if not self._teacher.finds:
-            boxes = [box_around(upright(self._expected(face.points, frame.image_size, (rgb.shape[1], rgb.shape[0]))))]
+            expected = upright(self._expected(face.points, frame.image_size, (rgb.shape[1], rgb.shape[0])))
+            if not np.isfinite(expected).all():
+                return OUTSIDE
+            boxes = [box_around(expected)]
         found = [one for one in self._teacher(turned, boxes) if one is not None]
         if len(found) != 1:
             return SEVERAL if found else NO_RGB_FACE

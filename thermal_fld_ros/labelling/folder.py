@@ -70,37 +70,29 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
     if unfinished:
         raise DataSetError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
     entries = [face["entry"] for lines in journals for line in lines for face in line.get("faces", [])]
-    splits = _split(entries, shares, named, about.get("splits", {}))
+    decided, splits = _split(entries, shares, named, about.get("splits", {}))
     strikes = _strikes(out)
     counted = Counter[str]()
-    for entry in entries:
-        entry["split"] = splits["of"].pop(id(entry))
+    for entry, split in zip(entries, splits, strict=True):
+        entry["split"] = split
         counted[entry["thermal"]] += 1
         struck = strikes.get((entry["thermal"], counted[entry["thermal"]]))
         if struck:
             entry["struck"] = struck
-    del splits["of"]
-    about |= {
-        "state": "complete",
-        "sources": [_source(lines) for lines in journals],
-        "splits": splits,
-    }
+    sources = [_source(lines) for lines in journals]
+    about |= {"state": "complete", "sources": sources, "splits": decided, "counts": _counts(sources, entries)}
+    about["sha256"] = {"images": _images_digest(out, entries)}
     _write_about(out, about)  # the splits are there whenever an index is
-    write_index(out, entries)
-    about = read_about(out)
-    about["sha256"]["images"] = _images_digest(out, entries)
-    _write_about(out, about)
+    _write_lines(out, about, [_line(entry) for entry in entries])
     return about
 
 
-def write_index(out: Path, entries: Sequence[Entry]) -> None:
-    """Write the index, and what dataset.json tells of it: counts, checksum."""
-    about = read_about(out)
+def _counts(sources: Sequence[Mapping[str, Any]], entries: Sequence[Entry]) -> dict[str, Any]:
     left_out = Counter[str]()
-    for source in about["sources"]:
+    for source in sources:
         left_out.update(source["left_out"])
-    about["counts"] = {
-        "pairs": sum(source["pairs"] for source in about["sources"]),
+    return {
+        "pairs": sum(source["pairs"] for source in sources),
         "faces": len(entries),
         "faces_by_evidence": {kind: sum(entry["evidence"] == kind for entry in entries) for kind in EVIDENCE},
         "left_out": dict(left_out.most_common()),
@@ -109,7 +101,6 @@ def write_index(out: Path, entries: Sequence[Entry]) -> None:
             split: sum(entry["split"] == split and "struck" not in entry for entry in entries) for split in SPLITS
         },
     }
-    _write_lines(out, about, [_line(entry) for entry in entries])
 
 
 def read_entries(out: Path) -> list[Entry]:
@@ -212,8 +203,8 @@ def _strikes(out: Path) -> dict[tuple[str, int], str]:
 
 def _split(
     entries: Sequence[Entry], shares: Sequence[float], named: Mapping[str, str], held: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Which face belongs to which split (`of`, by id), and by what that was decided: people, episodes, or time."""
+) -> tuple[dict[str, Any], list[str]]:
+    """By what the splits were decided, people, episodes or time, and the split of each face."""
     if not entries:
         raise DataSetError("no face was kept")
     kinds = {kind: Counter(entry.get(kind, "") for entry in entries) for kind in ("subject", "episode")}
@@ -223,11 +214,11 @@ def _split(
             continue
         kept = {**(held.get("groups", {}) if held.get("by") == kind else {}), **named}
         assigned = _assign(groups, shares, kept)
-        return {"by": kind, "groups": assigned, "of": {id(entry): assigned[entry[kind]] for entry in entries}}
+        return {"by": kind, "groups": assigned}, [assigned[entry[kind]] for entry in entries]
     if named:
         known = ", ".join(sorted({*kinds["subject"], *kinds["episode"]} - {""}))
         raise DataSetError(f"{', '.join(named)} are not all people or all episodes, there are: {known}")
-    return {"by": "time", "of": _blocks(entries, shares)}
+    return {"by": "time"}, _blocks(entries, shares)
 
 
 def _assign(groups: Mapping[str, int], shares: Sequence[float], kept: Mapping[str, str]) -> dict[str, str]:
@@ -247,17 +238,20 @@ def _assign(groups: Mapping[str, int], shares: Sequence[float], kept: Mapping[st
     return dict(sorted(assigned.items()))
 
 
-def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> dict[int, str]:
+def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> list[str]:
     """In each episode the first part of the time for training, the next for validation, the last for the test."""
-    of = {}
     borders = [sum(shares[: k + 1]) / sum(shares) for k in range(len(shares))]
-    for episode in {entry["episode"] for entry in entries}:
-        mine = [entry for entry in entries if entry["episode"] == episode]
-        moments = {moment: k for k, moment in enumerate(dict.fromkeys(map(_moment, mine)))}
-        for entry in mine:
-            place = (moments[_moment(entry)] + 0.5) / len(moments)
-            of[id(entry)] = SPLITS[next(k for k, border in enumerate(borders) if place < border)]
-    return of
+    moments: dict[str, dict[str, int]] = {}  # of each episode its pairs that have faces, in their order
+    for entry in entries:
+        mine = moments.setdefault(entry["episode"], {})
+        mine.setdefault(_moment(entry), len(mine))
+
+    def split(entry: Entry) -> str:
+        mine = moments[entry["episode"]]
+        place = (mine[_moment(entry)] + 0.5) / len(mine)
+        return SPLITS[next(k for k, border in enumerate(borders) if place < border)]
+
+    return list(map(split, entries))
 
 
 def _moment(entry: Entry) -> str:

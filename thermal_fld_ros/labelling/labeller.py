@@ -63,6 +63,12 @@ class Limits:
     turn: float = 60.0
     unconfirmed: bool = False
 
+    def __post_init__(self) -> None:
+        if not self.disagreement > 0.0:
+            raise ValueError(
+                f"a disagreement of at most {self.disagreement} holds for no face, expected a share above 0"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class TaughtFace:

@@ -292,21 +292,25 @@ def _data_set(text: str) -> Recording:
             "that it was made of, or a data set that was made with --frames"
         )
     listed = read_pairs(folder)
-    found: dict[tuple[Path, Path], RecordedPair] = {}
+    found: dict[tuple[Path, Path], tuple[str, float | None]] = {}
     for pair in listed:
         if isinstance(pair.thermal, Path) and isinstance(pair.rgb, Path):
-            read = {THERMAL: _reader(pair.thermal), RGB: _reader(pair.rgb)}
-            name = pair.thermal.relative_to(folder).as_posix()
-            found.setdefault((pair.thermal, pair.rgb), RecordedPair(name, read, pair.face.subject, pair.stamp))
+            found.setdefault((pair.thermal, pair.rgb), (pair.face.subject, pair.stamp))
     if not found:
         raise SourceError(f"{folder}: none of its {len(listed)} lines has a thermal and an RGB image")
+
+    def pairs() -> Iterator[RecordedPair]:
+        for (thermal, rgb), (subject, stamp) in found.items():
+            read = {THERMAL: _reader(thermal), RGB: _reader(rgb)}
+            yield RecordedPair(thermal.relative_to(folder).as_posix(), read, subject, stamp)
+
     counts = {
         INCOMPLETE: sum(pair.thermal is None or pair.rgb is None for pair in listed),
         STRUCK: sum("struck" in entry for _, entry in read_index(folder)),
     }
     files = [folder / INDEX, *(file for files in found for file in files)]
     left_out = {reason: count for reason, count in counts.items() if count}
-    return Recording(folder.absolute().name, text, files, lambda: iter(found.values()), len(found), {}, left_out)
+    return Recording(folder.absolute().name, text, files, pairs, len(found), {}, left_out)
 
 
 def _folder(text: str, matching: Matching) -> Recording:
