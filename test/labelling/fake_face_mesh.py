@@ -20,7 +20,7 @@ def main() -> None:
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
         y, x = np.nonzero(image[:, :, 1] > 100)
         found = []
-        if len(x) > 200:
+        if len(x) > 200 and np.ptp(x) > 0.1 * max(height, width):  # small ones Face Mesh does not find
             low, high = np.array([x.min(), y.min()]) - 0.5, np.array([x.max(), y.max()]) + 0.5
             found = [((low + high) / 2 + template * (high - low)).tolist()]
         print(json.dumps(found), flush=True)

@@ -8,6 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -53,6 +54,21 @@ def test_the_mesh_is_found_in_the_image_and_in_a_box(mesh: RgbTeacher) -> None:
         assert found[0].confidence[17:].min() == 1.0 and found[0].confidence[:17].max() < 1.0
     assert mesh(np.zeros_like(image)) == []
     assert mesh(image, [[0, 0, 20, 20], box])[0] is None
+    mesh.close()
+
+
+@pytest.mark.parametrize("centre", [40, 300, 503, 700, 955])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_face_that_is_small_in_a_wide_image_is_found_in_a_part_of_it(
+    mesh: RgbTeacher, centre: int, turned: bool
+) -> None:
+    image = np.zeros((200, 1000, 3), np.uint8)
+    cv2.ellipse(image, (centre, 100), (30, 40), 0, 0, 360, (200, 200, 200), cv2.FILLED)
+    image = np.ascontiguousarray(image.transpose(1, 0, 2)) if turned else image
+    found = mesh(image)
+    assert len(found) == 1 and found[0] is not None
+    low, high = found[0].points.min(axis=0), found[0].points.max(axis=0)
+    assert (low + high) / 2 == pytest.approx((100, centre) if turned else (centre, 100), abs=1)
     mesh.close()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.datasets.colour import Rgb, sampled_colour
-from thermal_fld_ros.labelling.teachers import RgbFace, RgbTeacher
+from thermal_fld_ros.labelling.teachers import SAME_FACE, RgbFace, RgbTeacher
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
@@ -25,7 +25,6 @@ INNER = np.arange(17, 68)
 """All but the jaw line, which teachers and annotators draw differently."""
 
 SHARPNESS_SIDE = 96  # pixels of the crop in which sharpness is measured
-SAME_FACE = 0.3  # overlap of two boxes from which on they are one face's
 UNCONFIRMED_WORTH = 0.5  # of a point that only the teacher sees
 
 NO_THERMAL = "no face in the thermal image"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -19,10 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.labelling import face_mesh
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
-from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.geometry import Affine, box_around, iou
 from thermal_fld_ros.perception.models import default_model_folder
 
 OWN_FILE = "rgb_teacher.pt"
+
+SAME_FACE = 0.3
+"""Overlap (IoU) of two boxes from which on they are one face's."""
 
 
 class RgbFace(NamedTuple):
@@ -136,7 +140,7 @@ class MediaPipe:
     def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
         """See `RgbTeacher`; of several faces in the crop about a box, the one nearest to its middle."""
         if boxes is None:
-            return [self._face(points) for points in self._points(image)]
+            return [self._face(points) for points in self._everywhere(image)]
         return [self._at(image, box) for box in boxes]
 
     def close(self) -> None:
@@ -156,6 +160,28 @@ class MediaPipe:
         middle = (side - 1) / 2
         nearest = min(found, key=lambda points: float(np.abs(points.mean(axis=0) - middle).max()))
         return self._face(crop(nearest))
+
+    def _everywhere(self, image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+        """The faces of the whole image, and those of squares of its shorter side, by halves over each other.
+
+        Face Mesh looks for faces in 128 x 128 pixels, to which the longer side is reduced. What touches a square's border within
+        the image is left to the next square.
+        """
+        found = self._points(image)
+        size = np.array([image.shape[1], image.shape[0]])
+        side, longer = int(size.min()), int(size.max())
+        if side == longer:
+            return found
+        for start in np.linspace(0, longer - side, math.ceil(2 * (longer - side) / side) + 1).round().astype(int):
+            origin = np.where(size == longer, start, 0)
+            left, top = origin.tolist()
+            for points in self._points(image[top : top + side, left : left + side]):
+                low, high = points.min(axis=0), points.max(axis=0)
+                cut = ((low < 1) & (origin > 0)) | ((high > side - 2) & (origin + side < size))
+                box = box_around(points + origin)
+                if not cut.any() and all(iou(box, [box_around(other)])[0] < SAME_FACE for other in found):
+                    found.append(points + origin)
+        return found
 
     def _face(self, points: NDArray[np.float64]) -> RgbFace:
         confidence = np.ones(len(points))
