@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from capture_messages import TOPICS, compressed, image
+from dummy_models import blind_landmarks_model
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, Topic
@@ -24,6 +27,7 @@ from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.labelling.folder import strike
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.models import LANDMARKS_FILE
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 
 from .conftest import (
@@ -321,6 +325,18 @@ def test_a_face_that_only_the_teacher_sees_is_taken_on_request(
     sure, unsure = (pair.confidence for pair in read_pairs(tmp_path / "all"))
     assert unsure == pytest.approx(0.5 * np.where(np.arange(68) < 17, 0.3, 1.0)) and sure[17:].min() > 0.9
     assert np.abs(in_frame(tmp_path / "all", "a")[1] - truth((80, 40))).max() < 1.0
+
+
+def test_a_network_that_answers_with_the_middle_of_its_crop_confirms_nothing(
+    tmp_path: Path, dataset: Dataset, dummy_models: Path
+) -> None:
+    shutil.copytree(dummy_models, tmp_path / "models")
+    onnx.save(blind_landmarks_model(), tmp_path / "models" / LANDMARKS_FILE)
+    bag = captured(
+        tmp_path / "a", [image(beside_a_lamp((80, 60), 0), "mono16")], [image(rgb_pixels((80, 60), 0), "bgr8")]
+    )
+    assert dataset(tmp_path / "out", bag, "--unconfirmed", models=tmp_path / "models") == 0
+    assert [entry["evidence"] for entry in index(tmp_path / "out")] == ["unconfirmed"]
 
 
 def test_a_teacher_that_needs_boxes_sees_no_more_than_the_detector(
