@@ -19,7 +19,8 @@ from thermal_fld_ros import cli
 
 # Modules of optional dependencies, and the extra of this package that brings them.
 EXTRAS = {
-    "train": ("torch", "numba", "onnx", "tqdm", "yaml", "matplotlib"), "teacher": ("mediapipe",),
+    "train": ("torch", "numba", "onnx", "tqdm", "yaml", "matplotlib"),
+    "teacher": ("mediapipe",),
     "timm": ("timm",),
 }
 
