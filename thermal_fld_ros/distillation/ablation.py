@@ -129,19 +129,26 @@ def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
     sets = list(next(iter(thermal.values()))["tests"])
-    head = ["method", "begins as", "labelled", "teacher", "terms", *sets, "parameters", "MACs", "CPU"]
-    lines = [head, ["---"] * len(head)]
-    for name, method in thermal.items():
-        errors = [f"{method['tests'][test]['mean']:.2f} ± {method['tests'][test]['std']:.2f}" for test in sets]
-        terms = ", ".join(term.replace("_", " ") for term in method["terms"])
-        costs = [f"{method['parameters'] / 1e6:.2f} M", f"{method['macs'] / 1e6:.1f} M", f"{method['cpu_ms']:.2f} ms"]
-        labelled = "{labelled} of {pairs}".format(**method)
-        lines.append([name, method["start"] or "random", labelled, method["teacher"] or "-", terms, *errors, *costs])
+    columns: dict[str, list[str]] = {"method": list(thermal)}
+    columns["begins as"] = [method["start"] or "random" for method in thermal.values()]
+    columns["labelled"] = ["{labelled} of {pairs}".format(**method) for method in thermal.values()]
+    columns["teacher"] = [method["teacher"] or "-" for method in thermal.values()]
+    columns["terms"] = [", ".join(term.replace("_", " ") for term in method["terms"]) for method in thermal.values()]
+    for test in sets:
+        values = [method["tests"][test] for method in thermal.values()]
+        columns[test] = [f"{value['mean']:.2f} ± {value['std']:.2f}" for value in values]
+    columns["parameters"] = [f"{method['parameters'] / 1e6:.2f} M" for method in thermal.values()]
+    columns["MACs"] = [f"{method['macs'] / 1e6:.1f} M" for method in thermal.values()]
+    columns["CPU"] = [f"{method['cpu_ms']:.2f} ms" for method in thermal.values()]
+    common = {name: each[0] for name, each in columns.items() if len(set(each)) == 1}
+    columns = {name: each for name, each in columns.items() if name not in common}
+    lines = [list(columns), ["---"] * len(columns), *map(list, zip(*columns.values(), strict=True))]
+    alike = f" All alike: {', '.join(f'{name} {value}' for name, value in common.items())}." if common else ""
     seeds = max(len(method["seeds"]) for method in thermal.values())
     return f"""
-Labelled: so many of so many pairs. NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; CPU:
-processor time a face, onnxruntime, one thread. Commit {results["git"]}, {results["minutes"]} min of training with one thread,
-{results["processes"]} trainings at a time: `{results["command"]}`
+NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; labelled: so many of so many pairs; CPU:
+processor time a face, onnxruntime, one thread.{alike} Commit {results["git"]}, {results["minutes"]} min of training
+with one thread, {results["processes"]} trainings at a time: `{results["command"]}`
 
 {chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
 

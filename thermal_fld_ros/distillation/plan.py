@@ -38,7 +38,7 @@ from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
 
 POINTS = ("68", "51")
-"""The sets of points that are told."""
+"""The sets of points that are told of data sets that label them; of others all that they have."""
 
 FIELDS = {"out", "stages", "shared", "tests", "export", "seeds", "once", "compare"}
 
@@ -226,7 +226,8 @@ def _errors(landmarker: Landmarker, data: DataSet) -> dict[str, Any]:
     if found is None:
         raise ValueError(f"{data.name}: no landmarks are labelled, expected a data set for landmarks")
     wanted = ("faces", "missed", "nme", "failure_10")
-    return {name: {key: values[key] for key in wanted} for name, values in found["points"].items() if name in POINTS}
+    told = [name for name in POINTS if name in found["points"]] or list(found["points"])
+    return {name: {key: found["points"][name][key] for key in wanted} for name in told}
 
 
 def macs(network: nn.Module, size: int, channels: int = 1) -> int:
