@@ -22,6 +22,9 @@ from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
 from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.provenance import git_state
 
+BEGINNING = 0.15
+"""Share of the steps that the curves leave out."""
+
 
 def marks(name: str) -> tuple[str, str]:
     """Lines of a Markdown page between which the table of an ablation lies; its name is that of the plan's file."""
@@ -183,7 +186,10 @@ def draw_errors(results: dict[str, Any], file: Path) -> None:
 
 
 def draw_curves(results: dict[str, Any], file: Path) -> None:
-    """The validation error over the steps as PNG: of the methods to compare, then of all, one plot a network size."""
+    """The validation error over the steps as PNG: of the methods to compare, then of all, one plot a network size.
+
+    The first steps, of which all are bad, are left out.
+    """
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
     panels = {" and ".join(results["compare"]): results["compare"]} if results["compare"] else {}
     for name, method in thermal.items():
@@ -193,11 +199,12 @@ def draw_curves(results: dict[str, Any], file: Path) -> None:
         axes = figure.add_subplot(1, len(panels), k + 1)
         for name in names:
             step, mean, std = (np.array(thermal[name]["curve"][key]) for key in ("step", "mean", "std"))
+            later = step >= BEGINNING * step[-1]
+            step, mean, std = step[later], mean[later], std[later]
             (line,) = axes.plot(step, mean, label=name, linewidth=1.2)
             axes.fill_between(step, mean - std, mean + std, alpha=0.12, color=line.get_color())
         axes.set_title(title)
         axes.set_xlabel("training step")
         axes.set_ylabel("validation NME, %")
-        axes.set_yscale("log")
         axes.legend(fontsize=7)
     figure.savefig(file)
