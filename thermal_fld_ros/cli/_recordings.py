@@ -8,6 +8,7 @@ from pathlib import Path
 
 from thermal_fld_ros.cli.predict import parse_unit
 from thermal_fld_ros.labelling.recordings import Matching
+from thermal_fld_ros.labelling.teachers import RgbTeacher, open_teacher
 from thermal_fld_ros.perception.decoding import UNITS, Decoding
 from thermal_fld_ros.perception.pipeline import PipelineOptions, with_models
 
@@ -35,10 +36,10 @@ def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Who finds the faces."""
-    parser.add_argument("--teacher", default="mediapipe", metavar="NAME",
-                        help='"mediapipe", "own", or the checkpoint of an RGB landmark network (default: mediapipe)')  # fmt: skip
+    parser.add_argument("--teacher", metavar="NAME",
+                        help='"own" (the default), "mediapipe", or the checkpoint of an RGB landmark network')  # fmt: skip
     parser.add_argument("--teacher-python", default="", metavar="PATH",
-                        help="interpreter of an environment with MediaPipe")  # fmt: skip
+                        help="interpreter of an environment with MediaPipe, which then is the teacher")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
     parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
 
@@ -52,6 +53,11 @@ def matching_of(args: argparse.Namespace, subject_pattern: str = "") -> Matching
     """How the images of a pair are found."""
     topics = {role: topic for role, topic in (("thermal", args.thermal_topic), ("rgb", args.rgb_topic)) if topic}
     return Matching(args.max_gap, args.clock_offset, topics, subject_pattern)
+
+
+def teacher_of(args: argparse.Namespace) -> RgbTeacher:
+    """Who labels the RGB images; raises TeacherError."""
+    return open_teacher(args.teacher or ("mediapipe" if args.teacher_python else "own"), args.teacher_python)
 
 
 def pipeline_options(args: argparse.Namespace) -> PipelineOptions:

@@ -23,6 +23,7 @@ from thermal_fld_ros.cli._recordings import (
     decoding_of,
     matching_of,
     pipeline_options,
+    teacher_of,
 )
 from thermal_fld_ros.datasets.pairs import SPLITS, read_pairs
 from thermal_fld_ros.labelling.build import Builder, Storing
@@ -30,7 +31,6 @@ from thermal_fld_ros.labelling.folder import check, finish, prepare
 from thermal_fld_ros.labelling.labeller import Labeller, Limits
 from thermal_fld_ros.labelling.picture import contact_sheet
 from thermal_fld_ros.labelling.recordings import UNREADABLE, Matching, Recording, open_recording
-from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
@@ -114,7 +114,7 @@ def _build(args: argparse.Namespace) -> int:
             f"--splits {' '.join(map(str, args.splits))}: expected shares of 0 or more, above 0 for training"
         )
     recordings = _opened(args.recordings, matching, args.subject)
-    teacher = open_teacher(args.teacher, args.teacher_python)
+    teacher = teacher_of(args)
     try:
         if args.unconfirmed and not teacher.finds:
             raise ValueError("--unconfirmed is for a teacher that finds faces by itself: mediapipe")

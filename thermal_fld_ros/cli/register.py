@@ -27,10 +27,10 @@ from thermal_fld_ros.cli._recordings import (
     decoding_of,
     matching_of,
     pipeline_options,
+    teacher_of,
 )
 from thermal_fld_ros.labelling.correspondences import BoardLook, Collection, FaceLook, Look
 from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_recording
-from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
@@ -123,7 +123,7 @@ def _collected(args: argparse.Namespace, recordings: list[Recording]) -> Collect
         raise ValueError("expected recordings: bags or folders of images; or --points")
     if args.board:
         return _looked_at(args, recordings, BoardLook(_pattern(args.board), args.square))
-    teacher = open_teacher(args.teacher, args.teacher_python)
+    teacher = teacher_of(args)
     try:
         rough = read_registration(args.rough) if args.rough else None
         look = FaceLook(Pipeline(pipeline_options(args)), teacher, args.rgb_rotate, args.model == "cameras", rough)
