@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole loop with a camera unlike those of the training: recorded over DDS, labelled, adapted to, measured on held-out people.
 
-    python benchmarks/adaptation.py --face-model DIR [--teacher models/rgb_teacher.pt] [--out FILE]
+    python benchmarks/adaptation.py --face-model DIR [--distil] [--out FILE]
 
 A robot's low, cheap thermal camera, and an RGB camera beside it, are simulated (test/loop_people.py). Each person is one episode.
 `--people FILE` only renders a few people and writes what test/system needs.
@@ -30,13 +30,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from loop_people import RATE, RGB_SCALE, SIZE, TO_RGB, Person, RenderersPoints, write_people  # noqa: E402
+from loop_people import RATE, RGB_SCALE, SIZE, TO_RGB, Person, write_people  # noqa: E402
 from loop_rig import LoopRig  # noqa: E402
 from pipeline import machine  # noqa: E402
 
 from thermal_fld_ros.__main__ import main as main_of_package  # noqa: E402
 from thermal_fld_ros.capture.messages import RGB, THERMAL  # noqa: E402
-from thermal_fld_ros.cli import dataset  # noqa: E402
 from thermal_fld_ros.distillation.adapt import STEPS, adapt  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array  # noqa: E402
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions  # noqa: E402
@@ -104,14 +103,12 @@ def record(people: Sequence[Person], folder: Path) -> list[Path]:
         rclpy.shutdown()
 
 
-def label(bags: Sequence[Path], people: Sequence[Person], folder: Path, teacher: Path | None) -> dict[str, Any]:
+def label(bags: Sequence[Path], people: Sequence[Person], folder: Path, teacher: Path) -> dict[str, Any]:
     """Make the data set; what its dataset.json tells."""
     out, names = folder / "robot", [person.name for person in people]
     write_registration(Homography(np.vstack([TO_RGB.matrix, [0, 0, 1]])), folder / "registration.json")
-    if teacher is None:
-        dataset.open_teacher = lambda name, python: RenderersPoints(people)  # type: ignore[assignment]
     command = ["dataset", *map(str, bags), "--out", str(out), "--registration", str(folder / "registration.json")]
-    command += ["--unit", "centikelvin", "--max-turn", "90", "--teacher", str(teacher or "the renderer")]
+    command += ["--unit", "centikelvin", "--max-turn", "90", "--teacher", str(teacher)]
     command += ["--test", *names[:HELD_OUT], "--validation", *names[HELD_OUT : HELD_OUT + VALIDATION]]
     if main_of_package(command) != 0:
         sys.exit("no data set")
@@ -140,11 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--face-model", type=Path, required=True)
     parser.add_argument("--people", type=Path, help="write a few people for test/system here, and nothing else")
-    parser.add_argument(
-        "--teacher",
-        type=Path,
-        help="RGB network; without one the renderer's points are the teacher's, to 1 %%",
-    )
+    parser.add_argument("--teacher", type=Path, default=ROOT / "models/rgb_teacher.pt", help="RGB network")
     parser.add_argument("--distil", action="store_true", help="adapt in two levels from the teacher")
     parser.add_argument("--count", type=int, default=24, help=f"people, of whom {HELD_OUT} are held out")
     parser.add_argument("--frames", type=int, default=21, help="thermal ones of each person")

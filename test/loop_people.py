@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.labelling.teachers import RgbFace
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin, expose
 
@@ -100,30 +97,3 @@ def read_people(file: Path) -> list[Person]:
         Person(name, thermal[k], colours[k * frames : (k + 1) * frames], points[k].astype(np.float64))
         for k, name in enumerate(names)
     ]
-
-
-class RenderersPoints:
-    """A teacher that knows what was drawn in each RGB image, to 1 % of the face."""
-
-    finds = False
-
-    def __init__(self, people: Sequence[Person]) -> None:
-        self.about = {"name": "the renderer"}
-        self._points = {
-            self._key(image): TO_RGB(points)
-            for person in people
-            for image, points in zip(person.rgb, person.points, strict=True)
-        }
-        self._error = np.random.default_rng(0)
-
-    def __call__(self, image: NDArray[np.uint8], boxes: Any = None) -> list[RgbFace | None]:
-        points = self._points[self._key(image)]
-        error = 0.01 * np.sqrt(np.prod(np.ptp(points, axis=0))) * self._error.standard_normal(points.shape)
-        return [RgbFace(points + error, np.ones(68)) for _ in boxes]
-
-    def close(self) -> None:
-        pass
-
-    @staticmethod
-    def _key(image: NDArray[np.uint8]) -> str:
-        return hashlib.sha256(np.ascontiguousarray(image)).hexdigest()
