@@ -212,7 +212,7 @@ def adaptation() -> str:
     kept = "the file was written" if result["written"] else "no file was written, as it is no better"
     told = ", ".join(f"{name} {value:g}" for name, value in seconds.items())
     way = "both levels of the distillation" if result["distilled"] else "labels and the shipped network as the anchor"
-    return f"""## The whole loop: `python benchmarks/adaptation.py --face-model FOLDER --teacher FILE.pt`
+    return f"""## The whole loop: `python benchmarks/adaptation.py --face-model FOLDER`
 
 {recorded["people"]} rendered people, one after the other, before a thermal camera at 9 Hz and an RGB camera at 30 Hz with jittered
 stamps, of whose frames 5 % never come. The thermal camera is unlike those of the training: out of focus, with column noise and

@@ -12,15 +12,8 @@ import pytest
 if importlib.util.find_spec("rclpy") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
-    import rclpy
     from capture_rig import CaptureRig
     from node_rig import Rig
-
-    @pytest.fixture(scope="session")
-    def ros() -> Iterator[None]:
-        rclpy.init()
-        yield
-        rclpy.try_shutdown()
 
     @pytest.fixture
     def rig(ros: None, dummy_models: Path) -> Iterator[Rig]:

@@ -12,17 +12,10 @@ import pytest
 if importlib.util.find_spec("rclpy") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
-    import rclpy
     from loop_rig import LoopRig
     from node_rig import Rig
 
     from thermal_fld_ros.perception.models import default_model_folder
-
-    @pytest.fixture(scope="session")
-    def ros() -> Iterator[None]:
-        rclpy.init()
-        yield
-        rclpy.try_shutdown()
 
     @pytest.fixture
     def cameras(ros: None, tmp_path: Path) -> Iterator[LoopRig]:
