@@ -262,7 +262,7 @@ def estimate(plan: Plan, steps: int = 3) -> dict[str, float]:
             continue
         teacher = by_file[training.config["teacher"]].config if training.teacher else None
         given = (landmark_net(teacher), teacher["modality"]) if teacher else None
-        task = DistillationTask(training.config, given)
+        task = DistillationTask({k: v for k, v in training.config.items() if k != "start"}, given)
         optimiser = torch.optim.AdamW(task.network.parameters(), 1e-6)
         batch = training.config["batch"]
         count = len(task.training_set)  # type: ignore[arg-type]
