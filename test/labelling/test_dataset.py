@@ -550,13 +550,7 @@ def test_ctrl_c_stops_it_and_the_same_command_goes_on(
     command = [sys.executable, "-m", "thermal_fld_ros", "dataset", str(bag), "--out", str(out), "--registration", str(registration),
                "--teacher-python", str(teacher_python), "--models", str(dummy_models), "--unit", "centikelvin"]  # fmt: skip
     journalled = out / "journal" / "a.jsonl"
-    environment = {**os.environ, "FAKE_SECONDS": "0.3"}
-    heard = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # tests in the background may be deaf to it, and it is inherited
-    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    signal.signal(signal.SIGINT, heard)
-    with run:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "FAKE_SECONDS": "0.3"}) as run:
         end = time.monotonic() + 120
         while not journalled.is_file() or journalled.read_text().count("\n") < 4:
             if run.poll() is not None or time.monotonic() > end:
