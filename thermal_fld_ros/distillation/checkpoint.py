@@ -19,12 +19,18 @@ WEIGHTS = ("averaged", "config", "figures", "git", "recipes")
 """What of a checkpoint outlives the training."""
 
 
-def save_trained(state: dict[str, Any], file: Path) -> None:
-    """Write of a checkpoint what ``load_trained`` reads, without the optimiser and what else only the training needs."""
+def save_trained(state: dict[str, Any], file: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write of a checkpoint what ``load_trained`` reads, without the optimiser and what else only the training needs.
+
+    With half precision the file is half as large; training that starts from it goes on in single precision.
+    """
     kept = {key: state[key] for key in WEIGHTS if key in state}
     if kept["config"]["task"] == "distillation":
         kept["averaged"] = {name: value for name, value in kept["averaged"].items() if name.startswith(STUDENT)}
-    kept["averaged"] = {name: value.cpu().contiguous() for name, value in kept["averaged"].items()}
+    kept["averaged"] = {
+        name: value.cpu().contiguous().to(dtype if value.is_floating_point() else value.dtype)
+        for name, value in kept["averaged"].items()
+    }
     partial = file.with_suffix(".tmp")
     torch.save(kept, partial)
     partial.replace(file)

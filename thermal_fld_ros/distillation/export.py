@@ -123,13 +123,15 @@ def export(
 def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
     """Write the weights of a checkpoint alone (.pt), which other trainings start from; returns the metadata.
 
-    A network for RGB images, of which there is no ONNX file, gets its metadata (.json) and model card (.md) here.
+    A network for RGB images, of which there is no ONNX file, gets its metadata (.json) and model card (.md) here, and is written in
+    half precision.
     """
     network, state = load_trained(checkpoint)
-    save_trained(state, out)
+    rgb = state["config"].get("modality") == "rgb"
+    save_trained(state, out, torch.float16 if rgb else torch.float32)
     shape = {key: state["config"][key] for key in ("size", "crop_scale") if key in state["config"]}
     metadata = _metadata(state, command, shape)
-    if state["config"].get("modality") == "rgb":
+    if rgb:
         metadata |= {"name": out.stem, "task": "teacher"}
         _describe(metadata, network, out)
     return metadata
