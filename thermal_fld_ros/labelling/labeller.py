@@ -20,6 +20,7 @@ from thermal_fld_ros.perception.geometry import Affine, Size, box_around, extent
 from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
 from thermal_fld_ros.registration.registration import Registration
+from thermal_fld_ros.registration.transforms import rotation_of
 
 INNER = np.arange(17, 68)
 """All but the jaw line, which teachers and annotators draw differently."""
@@ -284,8 +285,7 @@ def turn_of(points: NDArray[np.float64]) -> float:
     pose = estimate_pose(points, np.ones(len(points)), Camera(matrix, np.empty(0)))
     if pose is None:
         return 180.0
-    x, y, z, w = pose.orientation
-    forward = np.array([1 - 2 * (y * y + z * z), 2 * (x * y + z * w), 2 * (x * z - y * w)])  # the head's x axis
+    forward = rotation_of(pose.orientation.tolist())[:, 0]  # the head's x axis
     return math.degrees(math.acos(float(np.clip(-forward[2], -1.0, 1.0))))
 
 
