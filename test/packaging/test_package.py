@@ -103,7 +103,9 @@ def installed(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     prefixes = [path for path in os.environ["AMENT_PREFIX_PATH"].split(":") if not path.endswith("/thermal_fld_ros")]
     command = ["colcon", "build", "--base-paths", str(checkout), "--cmake-args", "-DBUILD_TESTING=OFF"]
     command += [f"-DPython3_EXECUTABLE={sys.executable}", f"-DPYTHON_EXECUTABLE={sys.executable}"]
-    run(*command, cwd=workspace, AMENT_PREFIX_PATH=":".join(prefixes), CMAKE_PREFIX_PATH=":".join(prefixes))
+    generator = "Ninja" if shutil.which("ninja") else "Unix Makefiles"  # a bare machine has no make
+    run(*command, cwd=workspace, AMENT_PREFIX_PATH=":".join(prefixes), CMAKE_PREFIX_PATH=":".join(prefixes),
+        CMAKE_GENERATOR=generator)  # fmt: skip
     return workspace / "install/thermal_fld_ros"
 
 

@@ -12,13 +12,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from thermal_fld_ros.cli._plans import add_plan_arguments, command_of, plan_of
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros ablate``."""
-    parser.add_argument("plan", type=Path, help="for instance config/distillation/ablation.yaml")
-    parser.add_argument("--out", type=Path, help="folder of all trainings; default: the plan's")
-    parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FORM:PATH",
-                        help="test sets beside the plan's own, as `evaluate` takes them")  # fmt: skip
+    add_plan_arguments(parser, "ablation")
     parser.add_argument("--processes", type=int, default=2, help="trainings at a time, one thread each")
     parser.add_argument("--page", type=Path, default=Path("docs/distillation.md"), help="Markdown page of the table")
     parser.add_argument("--estimate", action="store_true", help="only tell how long it would take")
@@ -26,17 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry out a plan with all its seeds."""
-    from thermal_fld_ros.datasets.forms import open_dataset
     from thermal_fld_ros.distillation.ablation import run_ablation, write_report
-    from thermal_fld_ros.distillation.plan import estimate, read_plan
+    from thermal_fld_ros.distillation.plan import estimate
 
     try:
-        plan = read_plan(args.plan, args.out)
-        if not plan.seeds:
-            raise ValueError(f"{args.plan} names no seeds: it is a plan for distil")
-        tests = [*plan.tests, *args.data]
-        for test in tests:
-            open_dataset(test)  # what is missing shows now, not at the end
+        plan = plan_of(args, "ablate")
         cost = estimate(plan)
         print(f"{len(cost)} of {len(plan.trainings)} trainings are left: about {sum(cost.values()) / 60:.0f} min of processor time, "
               f"{sum(cost.values()) / 60 / args.processes:.0f} min on {args.processes} cores", flush=True)  # fmt: skip
@@ -44,11 +37,7 @@ def run(args: argparse.Namespace) -> int:
             for name, seconds in cost.items():
                 print(f"  {name}: {seconds:.0f} s")
             return 0
-        more = "".join(
-            f" --data {prefix}:{Path(path).name}" for prefix, _, path in (d.partition(":") for d in args.data)
-        )
-        command = f"python -m thermal_fld_ros ablate {args.plan}{more}"
-        write_report(run_ablation(plan, tests, command, args.processes), args.page)
+        write_report(run_ablation(plan, command_of(args, "ablate"), args.processes), args.page)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -12,25 +12,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+
+from thermal_fld_ros.cli._plans import add_plan_arguments, command_of, plan_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros distil``."""
-    parser.add_argument("plan", type=Path, help="for instance config/distillation/face_landmarks.yaml")
-    parser.add_argument("--out", type=Path, help="folder of all stages; default: the plan's")
+    add_plan_arguments(parser, "face_landmarks")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch a process; 0: torch's choice")
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out a plan."""
-    from thermal_fld_ros.distillation.plan import read_plan, run_plan
+    from thermal_fld_ros.distillation.plan import run_plan
 
     try:
-        plan = read_plan(args.plan, args.out)
-        if plan.seeds:
-            raise ValueError(f"{args.plan} names seeds: it is a plan for ablate")
-        run_plan(plan, f"python -m thermal_fld_ros distil {args.plan}", args.threads)
+        run_plan(plan_of(args, "distil"), command_of(args, "distil"), args.threads)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

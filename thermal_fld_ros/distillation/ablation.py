@@ -7,7 +7,7 @@ import contextlib
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,7 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: written by `python -m thermal_fld_ros ablate` -->", f"<!-- end of {name} -->"
 
 
-def run_ablation(
-    plan: Plan, tests: Sequence[str], command: str, processes: int, say: Callable[[str], None] = print
-) -> dict[str, Any]:
+def run_ablation(plan: Plan, command: str, processes: int, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Carry out what is left of a plan, teachers before those they teach; returns the results as they go into the JSON.
 
     Each training has a process with one thread. Starts processes: a script that calls this needs
@@ -44,7 +42,7 @@ def run_ablation(
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         for depth in sorted({training.depth for training in plan.trainings}):
             mine = [training for training in plan.trainings if training.depth == depth]
-            futures = {pool.submit(_carry_out, training, list(tests), command): training for training in mine}
+            futures = {pool.submit(_carry_out, training, plan.tests, command): training for training in mine}
             for future in as_completed(futures):
                 training = futures[future]
                 figures[training], seconds = future.result()

@@ -44,7 +44,8 @@ KEPT = ("version", "size", "crop_scale", "normalisation", "threshold", "network"
 
 ANCHORED = {"task": {"weight": 1.0}, "output": {"weight": 1.0, "decay": "constant"}}
 FIRST_LEVEL = {"task": {"weight": 1.0}, "forward_injection": {"weight": 1.0}, "reverse_injection": {"weight": 1.0}}
-SECOND_LEVEL = {"task": {"weight": 1.0}, "feature": {"weight": 1.0}, "output": {"weight": 0.3}}
+SECOND_LEVEL = {"task": {"weight": 1.0}, "feature": {"weight": 0.05}, "output": {"weight": 4.0, "decay": "constant"}}
+"""The *stronger* terms of docs/distillation.md: a student that has learnt already has features of its own."""
 
 Figures = dict[str, float]
 """NME in % by test set and set of points."""

@@ -68,7 +68,7 @@ def export(
     command : str
         That trained it.
     comparison : dict, optional
-        NME in % by test set, for this network and others that were trained beside it, by their names.
+        Size and NME in % by test set, for this network and others that were trained beside it, by their names.
     int8 : Path, optional
         Rendered faces: the landmark network is written in 8-bit integers, calibrated on them, and measured anew.
 
@@ -215,7 +215,7 @@ def _caution(metadata: dict[str, Any]) -> str:
             "figures say little of other cameras, and nothing of what the labels have wrong."
         )
     measured = "" if metadata["task"] == "teacher" else "; what was measured there is in `docs/accuracy.md`"
-    return f"The figures above are of rendered people. They say little of real cameras{measured}."
+    return f"Figures of rendered people say little of real cameras{measured}."
 
 
 def _compared(comparison: dict[str, dict[str, float]]) -> str:
@@ -223,9 +223,10 @@ def _compared(comparison: dict[str, dict[str, float]]) -> str:
     if not comparison:
         return ""
     sets = list(next(iter(comparison.values())))
-    head = f"| {' | '.join(['NME in % of sqrt(w h), given the box', *sets])} |\n{'|---' * (1 + len(sets))}|"
+    head = f"| {' | '.join(['trained beside it', *sets])} |\n{'|---' * (1 + len(sets))}|"
     rows = [f"| {' | '.join([name, *(f'{values[key]:.3g}' for key in sets)])} |" for name, values in comparison.items()]
-    return "\n".join(["", head, *rows, ""])
+    told = "NME in % of sqrt(w h), given the box, of all networks of the same plan (`docs/distillation.md`):"
+    return "\n".join(["", told, "", head, *rows, ""])
 
 
 def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:

@@ -168,9 +168,7 @@ def carry_out(training: Training, tests: Sequence[str], command: str, threads: i
 
 def run_plan(plan: Plan, command: str, threads: int = 0, say: Callable[[str], None] = print) -> dict[str, Any]:
     """Carry out every training of a plan, one after the other, and write the product; returns the measurements by stage."""
-    for test in plan.tests:
-        open_dataset(test)  # what is missing shows now, not at the end
-    results = {}
+    results: dict[str, Any] = {}
     with this_process() as process:
         for training in plan.trainings:
             if process.rank == 0:
@@ -182,7 +180,13 @@ def run_plan(plan: Plan, command: str, threads: int = 0, say: Callable[[str], No
                 say(f"{training.stage}: {told}")
     if results and plan.export:
         (product,) = [training for training in plan.trainings if training.stage == plan.export]
-        comparison = {stage: summary(figures) for stage, figures in results.items()}
+        comparison = {
+            f"{stage}, this network" if stage == plan.export else stage: {
+                "parameters, million": figures["parameters"] / 1e6,
+                **summary(figures),
+            }
+            for stage, figures in results.items()
+        }
         file = plan.out / f"{product.config['name']}.onnx"
         export(product.checkpoint, file, command, comparison if plan.tests else None)
         (plan.out / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
