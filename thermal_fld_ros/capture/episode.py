@@ -106,6 +106,7 @@ class Episode:
     failure : str
         Why it ended before it was stopped.
     ended : bool
+        Nothing is written any more, and the manifest says how it ended.
 
     Raises
     ------
@@ -153,7 +154,7 @@ class Episode:
     def put(self, pair: Pair) -> None:
         """Hand over a pair. It never waits: where the queue is full, the pair is counted as dropped."""
         with self._changed:
-            if self.ended or self._stopping:
+            if self._stopping:
                 return
             self.matched += 1
             if self._waiting_bytes + pair.size > self._limit:
@@ -166,7 +167,7 @@ class Episode:
     def put_transforms(self, message: bytes) -> None:
         """Hand over a message of tf_static, which is part of no pair: few and small, they always find room."""
         with self._changed:
-            if not (self.ended or self._stopping):
+            if not self._stopping:
                 self._waiting.append(message)
                 self._changed.notify()
 
@@ -204,7 +205,7 @@ class Episode:
             self._fail(error)
             state = BROKEN
         with self._changed:
-            self.ended = True
+            self._stopping = True  # what comes from here on is not counted
             self._waiting.clear()
             self._waiting_bytes = 0
             self.discarded = self.matched - self.written - self.gated.total() - self.dropped
@@ -212,6 +213,8 @@ class Episode:
             self._write_manifest(state)
         except OSError as error:
             self._log(f"{self.folder / MANIFEST} could not be renewed: {error}")
+        finally:
+            self.ended = True
 
     def _record_all(self) -> None:
         period = self._options.flush_period
