@@ -123,6 +123,7 @@ def small_ablation(workplace: Path) -> Path:
     kept = ("teacher", "none", "DIKD", "light, two levels")
     plan["stages"] = {name: plan["stages"][name] for name in kept}
     plan["tests"], plan["seeds"] = ["rendered=renders:runs/smoke_pairs"], [1, 2]
+    plan["compare"] = {"DIKD": ["none"]}
     data = "runs/smoke_pairs"
     plan["shared"] |= {"pairs": data, "validation": data, "count": 32, "size": 48, "epochs": 1, "batch": 16}
     network = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "bins": 16, "hidden": 16}
@@ -163,6 +164,11 @@ def test_the_ablation_tells_means_and_deviations(
     assert text.endswith("After\n")
     assert "old" not in text
     assert table(results) in text
+    first, second = (methods[name]["tests"]["again, 51 points"]["each"] for name in ("DIKD", "none"))
+    ahead = [a - b for a, b in zip(first, second, strict=True)]
+    assert (
+        f" {sum(ahead) / 2:+.2f} ± {abs(ahead[0] - ahead[1]) / 2:.2f} |\n" in text
+    )  # of two it is half their distance
     assert all(
         cv2.imread(str(page.parent / "results" / name)).std() > 5 for name in ("ablation.png", "ablation_curves.png")
     )
@@ -224,6 +230,7 @@ def changed(tmp_path: Path, **changes: Any) -> Path:
             {"stages": {"one": {"teacher": "two"}}, "export": "one"},
             'the teacher of one is "two", expected a stage before it',
         ),
+        ({"compare": {"mcl": ["teacher"]}}, "compare names mcl, teacher, expected stages: ktl, mcl, direct"),
         ({"shared": {}}, "teacher lacks batch, epochs"),
     ],
 )

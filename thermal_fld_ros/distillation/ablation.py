@@ -24,6 +24,8 @@ from thermal_fld_ros.provenance import git_state
 
 BEGINNING = 0.15
 """Share of the steps that the curves leave out."""
+COLUMNS = 3
+"""Plots of curves beside each other."""
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -129,7 +131,7 @@ def write_report(results: dict[str, Any], page: Path) -> None:
 def table(results: dict[str, Any]) -> str:
     """The results in Markdown."""
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
-    sets = list(next(iter(thermal.values()))["tests"])
+    sets = list(_tests(results))
     columns: dict[str, list[str]] = {"method": list(thermal)}
     columns["begins as"] = [method["start"] or "random" for method in thermal.values()]
     columns["labelled"] = ["{labelled} of {pairs}".format(**method) for method in thermal.values()]
@@ -151,8 +153,8 @@ NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation
 processor time a face, onnxruntime, one thread.{alike} Commit {results["git"]}, {results["minutes"]} min of training
 with one thread, {results["processes"]} trainings at a time: `{results["command"]}`
 
-{chr(10).join(f"| {' | '.join(line)} |" for line in lines)}
-
+{_markdown(lines)}
+{differences(results)}
 ![NME of every method](results/{results["name"]}.png)
 
 ![NME over the training's steps](results/{results["name"]}_curves.png)
@@ -160,10 +162,38 @@ with one thread, {results["processes"]} trainings at a time: `{results["command"
 """
 
 
+def differences(results: dict[str, Any]) -> str:
+    """What the methods to compare are ahead (below 0) or behind of others, in Markdown; empty where none are named."""
+    methods, sets = results["methods"], list(_tests(results))
+    lines = [["method", "against", *sets], ["---"] * (2 + len(sets))]
+    for method, others in results["compare"].items():
+        for other in others:
+            each = [np.subtract(*(methods[name]["tests"][test]["each"] for name in (method, other))) for test in sets]
+            told = [_statistics(difference) for difference in each]
+            error = len(each[0]) ** -0.5
+            lines.append([method, other, *(f"{t['mean']:+.2f} ± {t['std'] * error:.2f}" for t in told)])
+    if len(lines) == 2:
+        return ""
+    return f"""
+The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead:
+
+{_markdown(lines)}
+"""
+
+
+def _tests(results: dict[str, Any]) -> dict[str, Any]:
+    """The test sets of an ablation, as the first thermal method has them."""
+    return next(method["tests"] for method in results["methods"].values() if "tests" in method)
+
+
+def _markdown(lines: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def draw_errors(results: dict[str, Any], file: Path) -> None:
     """A bar a method and test set with the deviation over the seeds, as PNG."""
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
-    sets = list(next(iter(thermal.values()))["tests"])
+    sets = list(_tests(results))
     figure = Figure((3.2 * len(sets), 0.28 * len(thermal) + 1), dpi=120, layout="constrained")
     for k, test in enumerate(sets):
         axes = figure.add_subplot(1, len(sets), k + 1)
@@ -184,17 +214,18 @@ def draw_errors(results: dict[str, Any], file: Path) -> None:
 
 
 def draw_curves(results: dict[str, Any], file: Path) -> None:
-    """The validation error over the steps as PNG: of the methods to compare, then of all, one plot a network size.
+    """The validation error over the steps as PNG: of each method to compare and the first other, then of all, a plot a network size.
 
     The first steps, of which all are bad, are left out.
     """
     thermal = {name: method for name, method in results["methods"].items() if "tests" in method}
-    panels = {" and ".join(results["compare"]): results["compare"]} if results["compare"] else {}
+    panels = {f"{name} and {others[0]}": [others[0], name] for name, others in results["compare"].items()}
     for name, method in thermal.items():
         panels.setdefault(f"{method['parameters'] / 1e6:.2f} M parameters", []).append(name)
-    figure = Figure((4.5 * len(panels), 3.2), dpi=120, layout="constrained")
+    rows = -(-len(panels) // COLUMNS)
+    figure = Figure((4.5 * COLUMNS, 3.2 * rows), dpi=120, layout="constrained")
     for k, (title, names) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), k + 1)
+        axes = figure.add_subplot(rows, COLUMNS, k + 1)
         for name in names:
             step, mean, std = (np.array(thermal[name]["curve"][key]) for key in ("step", "mean", "std"))
             later = step >= BEGINNING * step[-1]

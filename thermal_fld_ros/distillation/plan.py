@@ -4,7 +4,8 @@
 A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` is the name of
 another stage, and whose ``start`` may be one), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data``
 takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once``
-(stages that are trained with the first seed only, and teach all) and ``compare`` (stages whose curves get a plot of their own).
+(stages that are trained with the first seed only, and teach all) and ``compare`` (by thermal stage, the
+thermal stages that it is held against).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Plan:
     tests: list[str]
     export: str | None = None
     seeds: list[int] = field(default_factory=list)
-    compare: list[str] = field(default_factory=list)
+    compare: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_plan(file: Path, out: Path | None = None) -> Plan:
@@ -116,11 +117,13 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
     stages = {
         name: {"task": "distillation", **content.get("shared", {}), **own} for name, own in content["stages"].items()
     }
-    seeds, once, compare = (content.get(key, []) for key in ("seeds", "once", "compare"))
-    named = {"export": [content["export"]] if "export" in content else [], "once": once, "compare": compare}
+    seeds, once, compare = content.get("seeds", []), content.get("once", []), content.get("compare", {})
+    compared = [name for stage, others in compare.items() for name in (stage, *others)]
+    named = {"export": [content["export"]] if "export" in content else [], "once": once, "compare": compared}
     for key, names in named.items():
-        if set(names) - set(stages):
-            raise ValueError(f"{file}: {key} names {', '.join(names)}, expected stages: {', '.join(stages)}")
+        possible = [name for name, stage in stages.items() if key != "compare" or stage.get("modality") == "thermal"]
+        if set(names) - set(possible):
+            raise ValueError(f"{file}: {key} names {', '.join(names)}, expected stages: {', '.join(possible)}")
     done: dict[tuple[str, int | None], Training] = {}
     for seed in seeds or [None]:
         for name, stage in stages.items():
