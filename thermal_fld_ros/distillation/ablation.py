@@ -20,6 +20,7 @@ from thermal_fld_ros.distillation.checkpoint import steps_of
 from thermal_fld_ros.distillation.logs import STYLE, read_log
 from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
 from thermal_fld_ros.distillation.trainer import recipes
+from thermal_fld_ros.evaluation import report
 from thermal_fld_ros.provenance import git_state
 
 BEGINNING = 0.15
@@ -145,7 +146,7 @@ def table(results: dict[str, Any]) -> str:
     columns["CPU"] = [f"{method['cpu_ms']:.2f} ms" for method in thermal.values()]
     common = {name: each[0] for name, each in columns.items() if len(set(each)) == 1}
     columns = {name: each for name, each in columns.items() if name not in common}
-    lines = [list(columns), ["---"] * len(columns), *map(list, zip(*columns.values(), strict=True))]
+    rows = map(list, zip(*columns.values(), strict=True))
     alike = f" All alike: {', '.join(f'{name} {value}' for name, value in common.items())}." if common else ""
     seeds = max(len(method["seeds"]) for method in thermal.values())
     return f"""
@@ -153,7 +154,7 @@ NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation
 processor time a face, onnxruntime, one thread.{alike} Commit {results["git"]}, {results["minutes"]} min of training
 with one thread, {results["processes"]} trainings at a time: `{results["command"]}`
 
-{_markdown(lines)}
+{report.table(list(columns), rows)}
 {differences(results)}
 ![NME of every method](results/{results["name"]}.png)
 
@@ -165,29 +166,25 @@ with one thread, {results["processes"]} trainings at a time: `{results["command"
 def differences(results: dict[str, Any]) -> str:
     """What the methods to compare are ahead (below 0) or behind of others, in Markdown; empty where none are named."""
     methods, sets = results["methods"], list(_tests(results))
-    lines = [["method", "against", *sets], ["---"] * (2 + len(sets))]
+    rows: list[list[object]] = []
     for method, others in results["compare"].items():
         for other in others:
             each = [np.subtract(*(methods[name]["tests"][test]["each"] for name in (method, other))) for test in sets]
             told = [_statistics(difference) for difference in each]
             error = len(each[0]) ** -0.5
-            lines.append([method, other, *(f"{t['mean']:+.2f} ± {t['std'] * error:.2f}" for t in told)])
-    if len(lines) == 2:
+            rows.append([method, other, *(f"{t['mean']:+.2f} ± {t['std'] * error:.2f}" for t in told)])
+    if not rows:
         return ""
     return f"""
 The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead:
 
-{_markdown(lines)}
+{report.table(["method", "against", *sets], rows)}
 """
 
 
 def _tests(results: dict[str, Any]) -> dict[str, Any]:
     """The test sets of an ablation, as the first thermal method has them."""
     return next(method["tests"] for method in results["methods"].values() if "tests" in method)
-
-
-def _markdown(lines: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def draw_errors(results: dict[str, Any], file: Path) -> None:
