@@ -12,7 +12,8 @@ import torch
 
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
-from thermal_fld_ros.distillation.augmentation import INGREDIENTS, MIRROR68
+from thermal_fld_ros.distillation.augmentation import INGREDIENTS
+from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.perception.geometry import Affine
 

@@ -13,11 +13,6 @@ from thermal_fld_ros.synthesis.gain import gain_control
 
 Array = NDArray[np.float32]
 
-# Index of each iBUG point's mirror image.
-MIRROR68 = np.array([*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38,
-                     37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65])  # fmt: skip
-
-
 def appearance(image: Array, rng: np.random.Generator, without: Container[str] = ()) -> Array:
     """A rendered crop (S, S) float32 in any unit as some camera might show it, grey values in [0, 1].
 

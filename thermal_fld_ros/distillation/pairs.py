@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.datasets.pairs import INDEX, Pair, read_index, read_pairs
-from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, colour_appearance
+from thermal_fld_ros.distillation.augmentation import appearance, colour_appearance
 from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from thermal_fld_ros.distillation.augmentation import MIRROR68, appearance, lower_resolution
+from thermal_fld_ros.distillation.augmentation import appearance, lower_resolution
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkHead, LandmarkNet, Prediction, decode_boxes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import decode_array
@@ -22,6 +22,7 @@ from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 from thermal_fld_ros.synthesis.gain import gain_control
+from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.synthesis.shards import load_shards
 
 Array = NDArray[np.float32]

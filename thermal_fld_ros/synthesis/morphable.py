@@ -32,16 +32,24 @@ LANDMARKS = (
     5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841, 5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966,
 )  # fmt: skip
 
-# The model's own landmark vertices lie on the upper edge of the brow, with a flat inner end, and the nose's tip and base
-# lie high; annotators of 300W and SF-TL54 click the middle of the brow, which dips towards the nose, and the rim of the
-# nostrils. The points are moved along the surface by these offsets (cm, model's x right, y up) to the nearest vertex of
-# the neutral face. With them the neutral face's layout (heights between eyes and mouth) is that of 300W's mean shape to
-# a few hundredths of that span, see docs/training.md.
+# The model's own landmark vertices are not where annotators click. Moved along the surface by these offsets (cm, model's x
+# right, y up; for the right half of the face, the left one mirrors it) to the nearest vertex, the neutral face has the layout of
+# the mean of hand-marked neutral portraits (Face Research Lab London Set and Canada Set, DeBruine and Jones, CC BY 4.0;
+# benchmarks/landmark_layout.py compares): the brow's middle line instead of its upper edge, the corner of the eye at the end of
+# the caruncle, lid points at a third and two thirds of the lid, the visible border of the lips and their corner, the rim of the
+# nostrils, and the chin's lower outline instead of the edge of the jaw bone.
 ANNOTATOR_OFFSETS = {
-    17: (0.0, -0.35), 18: (0.0, -0.35), 19: (0.0, -0.40), 20: (0.0, -0.45), 21: (0.0, -0.75),
-    22: (0.0, -0.75), 23: (0.0, -0.45), 24: (0.0, -0.40), 25: (0.0, -0.35), 26: (0.0, -0.35),
-    28: (0.0, -0.15), 29: (0.0, -0.20), 30: (0.0, -0.20), 31: (0.0, 0.15), 32: (0.0, 0.05), 34: (0.0, 0.05), 35: (0.0, 0.15),
+    5: (-0.25, -0.25), 6: (-0.12, -0.45), 7: (-0.03, -0.48), 8: (0.0, -0.48),
+    17: (0.05, -0.90), 18: (0.10, -0.95), 19: (0.10, -0.85), 20: (-0.20, -1.00), 21: (-0.22, -0.95),
+    28: (0.0, -0.15), 29: (0.0, -0.20), 30: (0.0, -0.20), 31: (0.0, 0.15), 32: (0.0, 0.05),
+    36: (0.08, 0.0), 37: (0.30, 0.02), 38: (0.20, -0.03), 39: (0.17, -0.04), 40: (0.12, -0.02), 41: (0.28, -0.02),
+    48: (0.10, 0.10), 49: (0.0, -0.10), 50: (0.0, -0.10), 51: (0.0, -0.12), 57: (0.0, 0.15), 58: (0.0, 0.15), 59: (0.0, 0.12),
 }  # fmt: skip
+
+
+# Index of each iBUG point's mirror image.
+MIRROR68 = np.array([*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38,
+                     37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65])  # fmt: skip
 
 
 class MorphableModelError(ValueError):
@@ -183,11 +191,22 @@ def _compact(raw: dict[str, NDArray[np.generic]]) -> MorphableModel:
 
 
 def _annotator_landmarks(neutral: Array, landmarks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Vertices of the 68 points after ``ANNOTATOR_OFFSETS``, with the jaw line's points evenly spaced along it."""
     face = neutral[: PARTS["face"][1]]
     moved = landmarks.copy()
     for i, (dx, dy) in ANNOTATOR_OFFSETS.items():
-        target = neutral[landmarks[i]] + np.array([dx, dy, 0.0], np.float32)
-        front = face[:, 2] > target[2] - 1.5  # never jump to the nostril's inside or the back of the head
-        distance = np.hypot(*(face[:, :2] - target[:2]).T) + np.where(front, 0, 1e3)
-        moved[i] = int(distance.argmin())
+        for point, side in {i: 1.0, int(MIRROR68[i]): -1.0}.items():
+            target = neutral[landmarks[point]] + np.array([dx * side, dy, 0.0], np.float32)
+            front = face[:, 2] > target[2] - 1.5  # never jump to the nostril's inside or the back of the head
+            distance = np.hypot(*(face[:, :2] - target[:2]).T) + np.where(front, 0, 1e3)
+            moved[point] = int(distance.argmin())
+    for half in (range(9), range(16, 7, -1)):
+        moved[list(half)] = _evenly_spaced(face, neutral[moved[list(half)]])
     return moved
+
+
+def _evenly_spaced(face: Array, line: Array) -> NDArray[np.int64]:
+    """Vertices of ``face`` (V, 3) nearest to as many points at equal distances along a polyline (N, 3), seen from the front."""
+    way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line[:, :2], axis=0), axis=1))])
+    even = np.stack([np.interp(np.linspace(0.0, way[-1], len(line)), way, line[:, k]) for k in range(3)], axis=1)
+    return np.asarray(np.linalg.norm(face - even[:, None], axis=-1).argmin(axis=1), np.int64)

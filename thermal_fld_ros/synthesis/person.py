@@ -94,9 +94,12 @@ class Person:
 
 
 def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards: bool = False) -> Person:
-    """A random person. ``backwards`` turns the face away from the camera (a hard negative for the face detector)."""
+    """A random person. ``backwards`` turns the face away from the camera, or bows it until the crown is all that is seen."""
     yaw, pitch, roll = _sample_pose(rng)
-    if backwards:
+    bowed = backwards and rng.random() < 0.3
+    if bowed:
+        pitch = np.deg2rad(rng.uniform(80, 110))
+    elif backwards:
         yaw = rng.choice([-1, 1]) * np.deg2rad(rng.uniform(125, 180))
     style = rng.choice(["bald", "short", "long", "tied"], p=[0.12, 0.48, 0.26, 0.14])
     child = rng.uniform(0.3, 1) if rng.random() < 0.12 else 0.0
@@ -111,7 +114,7 @@ def sample_person(model: MorphableModel, rng: np.random.Generator, *, backwards:
         expression=sample_expression(model, rng),
         yaw=yaw, pitch=pitch, roll=roll,
         trunk_yaw=yaw * rng.uniform(0, 1) + rng.normal(0, 0.2),
-        trunk_pitch=pitch * rng.uniform(0, 1) * (rng.random() < 0.7),
+        trunk_pitch=0.0 if bowed else pitch * rng.uniform(0, 1) * (rng.random() < 0.7),
         proportions=(1 + 0.035 * rng.normal(), 1 + 0.035 * rng.normal(), 1 + 0.03 * rng.normal()), child=child,
         jaw=1 + 0.06 * rng.normal(), nose=float(np.clip(rng.normal(1.06, 0.14), 0.8, 1.45)),
         hair=0.0 if style == "bald" else rng.uniform(0.15, 0.8) if style == "tied" else rng.choice(
@@ -161,8 +164,18 @@ def _sample_pose(rng: np.random.Generator) -> tuple[float, float, float]:
     return np.deg2rad(np.clip(yaw, -95, 95)), np.deg2rad(np.clip(pitch, -60, 60)), np.deg2rad(roll)
 
 
+SPEECH = (
+    "mouthFunnel", "mouthPucker", "mouthStretch", "mouthLowerDown", "mouthUpperUp", "mouthSmile", "mouthRollLower",
+)  # fmt: skip
+YAWN = ("mouthStretch", "mouthLowerDown", "mouthFunnel", "eyeSquint", "browInnerUp", "browDown", "noseSneer")
+PARTING = ("jawOpen", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
+"""Movements that part the lips."""
+
+
 def sample_expression(model: MorphableModel, rng: np.random.Generator) -> Array:
-    """Expression weights (E,): neutral, random mixture, speech, laughter or yawn, with blinks; left and right mostly alike.
+    """Expression weights (E,): neutral, random mixture, speech, laughter or yawn, with lids in all openings; sides mostly alike.
+
+    More than half of the mouths are closed.
 
     Weights lie in [0, 1] but for the brows', which may be a little negative: low brows are a person's, not a mood.
     """
@@ -179,7 +192,7 @@ def sample_expression(model: MorphableModel, rng: np.random.Generator) -> Array:
             if rng.random() < probability:
                 add(base, rng.uniform(0, most))
 
-    kind = rng.choice(["neutral", "mixture", "speech", "laughter", "yawn"], p=[0.2, 0.33, 0.22, 0.12, 0.13])
+    kind = rng.choice(["neutral", "mixture", "speech", "laughter", "yawn"], p=[0.25, 0.36, 0.17, 0.1, 0.12])
     if kind == "mixture":
         moves = sorted({n.removesuffix("_L").removesuffix("_R") for n in names} - {"mouthClose", "jawOpen"})
         for base in rng.choice(moves, min(7, len(moves)), replace=False):
@@ -187,32 +200,22 @@ def sample_expression(model: MorphableModel, rng: np.random.Generator) -> Array:
         add("jawOpen", rng.uniform(0, 1) ** 3)
     elif kind == "speech":
         add("jawOpen", rng.beta(1.2, 3))
-        some(
-            (
-                "mouthFunnel",
-                "mouthPucker",
-                "mouthStretch",
-                "mouthLowerDown",
-                "mouthUpperUp",
-                "mouthSmile",
-                "mouthRollLower",
-            ),
-            0.6,
-            0.4,
-        )
+        some(SPEECH, 0.6, 0.4)
     elif kind == "laughter":
         add("mouthSmile", rng.uniform(0.3, 1))
-        add("jawOpen", rng.uniform(0, 0.5) * (rng.random() < 0.6))
+        add("jawOpen", rng.uniform(0, 0.5))
         some(("cheekSquint", "eyeSquint", "mouthUpperUp", "mouthLowerDown", "mouthDimple"), 0.7)
     elif kind == "yawn":
         add("jawOpen", rng.uniform(0.55, 1.15))
-        some(
-            ("mouthStretch", "mouthLowerDown", "mouthFunnel", "eyeSquint", "browInnerUp", "browDown", "noseSneer"), 0.6
-        )
+        some(YAWN, 0.6)
         if rng.random() < 0.6:
             add("eyeBlink", rng.uniform(0.5, 1))
-    if rng.random() < 0.2:
-        add("eyeBlink", rng.uniform(0.3, 1.0))
+    if kind != "yawn" and rng.random() < 0.65:  # most people keep their mouth shut most of the time, smiling or not
+        for base in PARTING:
+            for n in (base, base + "_L", base + "_R"):
+                weights.update({n: 0.0} if n in weights else {})
+    if rng.random() < 0.45:  # lids in all openings, and shut
+        add("eyeBlink", rng.choice([rng.uniform(0, 1), 1.3], p=[0.8, 0.2]))
     brows = rng.normal(0, 0.35)  # high or low, whatever the expression
     for base, side in (("browInnerUp", brows), ("browOuterUp", brows), ("browDown", -brows)):
         for n in (base + "_L", base + "_R"):

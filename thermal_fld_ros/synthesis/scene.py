@@ -70,7 +70,7 @@ class FaceLabel:
     yaw: float
     pitch: float
     roll: float
-    facing: bool  # turned by less than a profile
+    facing: bool  # turned by less than a profile, and not bowed until only the crown is seen
     glasses: bool
     mask: bool
 
@@ -172,11 +172,12 @@ class Renderer:
         )
 
     def sample_frame(self, rng: np.random.Generator, size: tuple[int, int] = (320, 256)) -> Scene:
-        """A camera frame with none to six people, some with their backs to the camera: for the face detector."""
+        """A camera frame with none to six people, near or far, some with their backs to the camera: for the face detector."""
         width, height = size
         ambient = _sample_ambient(rng)
         count = int(rng.choice([0, 1, 1, 2, 3, 4, 6]))
-        base = np.exp(rng.uniform(np.log(9), np.log(0.75 * height)))  # box size of the nearest
+        nearest = 0.75 * height if rng.random() < 0.65 else 30.0  # the rest sit or stand at the far end of the room
+        base = np.exp(rng.uniform(np.log(9), np.log(nearest)))  # box size of the nearest
         people = []
         for k in range(count):
             person = sample_person(self.model, rng, backwards=rng.random() < 0.15)
@@ -272,8 +273,10 @@ def _label(
     x, y, inside = canvas.pixels(points)
     visible = inside & (footprint.depth_at(x, y) > near - 0.7)
     yaw = (person.yaw + np.pi) % (2 * np.pi) - np.pi
-    return FaceLabel(points, visible, float(yaw), person.pitch, person.roll, abs(yaw) < np.deg2rad(100),
-                     person.glasses is not None, person.mask)  # fmt: skip
+    facing = abs(yaw) < np.deg2rad(100) and person.pitch < np.deg2rad(75)
+    return FaceLabel(
+        points, visible, float(yaw), person.pitch, person.roll, facing, person.glasses is not None, person.mask
+    )
 
 
 def _sample_ambient(rng: np.random.Generator) -> float:

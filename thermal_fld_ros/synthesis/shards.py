@@ -9,7 +9,7 @@ A data set is a folder of ``images_NNNN.npy`` (n, H, W) uint16 centikelvin, of p
 ``points``  (M, 68, 2) float32 pixels of the thermal image
 ``visible`` (M, 68) bool       nothing that a thermal camera cannot look through lies in front
 ``pose``    (M, 3) float32     yaw, pitch, roll in radians
-``facing``  (M,) bool          turned by less than a profile
+``facing``  (M,) bool          turned by less than a profile, and not bowed until only the crown is seen
 ``box``     (M, 4) float32     x0, y0, x1, y1 of the points
 ``glasses`` (M,) bool          wears some
 ``mask``    (M,) bool

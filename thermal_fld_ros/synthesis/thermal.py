@@ -55,7 +55,7 @@ def sample_warmth(rng: np.random.Generator, ambient: float) -> Warmth:
         "cheek_l": heavy(cheek, 0.25), "cheek_r": heavy(cheek, 0.25), "cheekbone": heavy(-0.1, 0.4),
         "forehead": heavy(0.5, 0.4), "brow_ridge": heavy(0, 0.5), "socket": rng.choice([heavy(0.5, 0.4), rng.uniform(0.5, 2.5)]),
         "canthus": rng.uniform(0.2, 2.2), "bags": heavy(0.0, 0.4), "muzzle": heavy(0.0, 0.45),
-        "fold": heavy(0.2, 0.4), "chin": heavy(-0.6, 0.6), "lips": heavy(0.2, 0.7), "lip_line": heavy(0.2, 0.5),
+        "fold": heavy(0.2, 0.4), "chin": heavy(-0.6, 0.6), "lips": heavy(0.0, 0.8), "lip_line": heavy(0.0, 0.8),
         "upper_lip": heavy(0, 0.6), "ear_l": heavy(ear, 0.15), "ear_r": heavy(ear, 0.15),
         "neck": heavy(0.5, 0.5), "temple": heavy(0.3, 0.5), "left_half": side, "upper_half": heavy(0.2, 0.5),
         "brow": rng.choice([rng.uniform(-0.5, 0.25), rng.uniform(-3.0, -0.3)], p=[0.45, 0.55]),
