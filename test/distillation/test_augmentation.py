@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS, appearance, lower_resolution
-from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.distillation.tasks import sampled
 from thermal_fld_ros.perception.cropping import crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.gain import gain_control
+from thermal_fld_ros.synthesis.morphable import MIRROR68
 
 
 def picture(seed: int) -> np.ndarray:

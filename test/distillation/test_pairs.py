@@ -13,9 +13,9 @@ import torch
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS
-from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.synthesis.morphable import MIRROR68
 
 CONFIG: dict[str, Any] = {
     "size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 0.0, "high": 100.0},

@@ -20,6 +20,7 @@ from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.synthesis.morphable import MIRROR68
 
 
 class PairSamples(Dataset[dict[str, Any]]):

@@ -63,7 +63,9 @@ def expose(celsius: Array, sensor: Sensor, pattern: np.random.Generator, noise: 
     fixed = sensor.stripes * (columns + 0.5 * rows)
     corner = pattern.normal(0, sensor.drift, (2, 2)).astype(np.float32)
     fixed = fixed + cv2.resize(corner, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(image + fixed, np.float32) + np.float32(sensor.netd) * noise.standard_normal((height, width), np.float32)
+    return np.asarray(image + fixed, np.float32) + np.float32(sensor.netd) * noise.standard_normal(
+        (height, width), np.float32
+    )
 
 
 def _motion_kernel(motion: tuple[float, float]) -> Array:
