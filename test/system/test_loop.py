@@ -58,7 +58,7 @@ def test_from_two_cameras_to_better_landmarks_in_the_running_detector(
     assert main(["adapt", str(folder), "--out", str(out), "--steps", "120", "--threads", "1"]) == 0
 
     # the detector runs, and goes on with the new network
-    detector.start_connected(smoothing=False, shutter=False, detect_every=1, new_face_confidence=0.0)
+    detector.start_connected(smoothing=False, shutter=False, detect_every=1)
     held_out = people[:HELD_OUT]
 
     def seen() -> list[float]:

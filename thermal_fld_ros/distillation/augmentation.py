@@ -13,6 +13,7 @@ from thermal_fld_ros.synthesis.gain import gain_control
 
 Array = NDArray[np.float32]
 
+
 def appearance(image: Array, rng: np.random.Generator, without: Container[str] = ()) -> Array:
     """A rendered crop (S, S) float32 in any unit as some camera might show it, grey values in [0, 1].
 

@@ -12,6 +12,8 @@ from torch.nn import functional
 
 # A landmark counts as right within this distance, in units of sqrt(w h) of the face box: the confidence's meaning.
 TOLERANCE = 0.05
+# A crop's points as a whole are right while their mean error is below this, in the same unit: the face score's meaning.
+RIGHT = 0.10
 
 
 def conv(channels_in: int, channels_out: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -102,7 +104,7 @@ class Prediction(NamedTuple):
     log_spread : (N, 68)
         Logarithm of the scale s of the error density exp(-r / s) / s^2 per area, r in units of sqrt(w h) of the face box.
     logit : (N,)
-        Of the probability that the crop shows a face.
+        Of the probability that the crop shows a face whose points are right: with a mean error below ``RIGHT``.
     distribution : (N, 68, 2, bins)
         Logits over the positions ``LandmarkHead.grid`` along x and along y, whose means the points are.
     """
@@ -148,6 +150,9 @@ class LandmarkHead(nn.Module):
         self.distribution = nn.Linear(hidden, 2 * bins)
         self.spread = nn.Linear(hidden, 1)
         self.presence = nn.Sequential(nn.Linear(neck, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.judgement = nn.Sequential(nn.Linear(hidden, 32), nn.ReLU(), nn.Linear(32, 1, bias=False))
+        nn.init.zeros_(self.judgement[2].weight)  # type: ignore[arg-type]
+        self.register_load_state_dict_pre_hook(_without_judgement)
         self.register_buffer("grid", torch.linspace(-self.REACH, self.REACH, bins), persistent=False)
 
     def forward(self, features: Tensor) -> Prediction:
@@ -157,8 +162,16 @@ class LandmarkHead(nn.Module):
         tokens = functional.relu(self.norm(tokens))
         distribution = self.distribution(tokens).unflatten(-1, (2, -1)).float()
         points = (distribution.softmax(-1) * self.grid).sum(-1)
-        logit = self.presence(features.amax((2, 3)))[:, 0]
+        # what is in the crop, and what became of the points: a face beside the crop's middle is one, but its points are wrong
+        logit = (self.presence(features.amax((2, 3))) + self.judgement(tokens.mean(1)))[:, 0]
         return Prediction(points, self.spread(tokens)[..., 0] - 3.0, logit, distribution)
+
+
+def _without_judgement(head: LandmarkHead, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Weights before version 0.4 have no ``judgement``: with zeros for its last layer the score is theirs."""
+    if f"{prefix}judgement.2.weight" not in state:
+        for name, value in head.judgement.state_dict().items():
+            state[f"{prefix}judgement.{name}"] = torch.zeros_like(value) if name == "2.weight" else value.clone()
 
 
 class LandmarkNet(nn.Module):

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.datasets.pairs import INDEX, Pair, read_index, read_pairs
 from thermal_fld_ros.distillation.augmentation import appearance, colour_appearance
-from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled
+from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled, with_scenes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
@@ -29,7 +29,8 @@ class PairSamples(Dataset[dict[str, Any]]):
     Configuration: ``size``, ``crop_scale``, ``normalisation``, and if wanted ``count`` (the first pairs only), ``labelled`` (the first
     pairs only keep their labels), ``registration`` (how far the teacher's colour crop is moved about at random, as the renderer's
     ``misregistration``), ``repeat`` (how often each pair comes in an epoch, with other chances), ``without`` (ingredients of the
-    thermal augmentation to leave out) and ``negatives`` (share of crops without a face, thermal only).
+    thermal augmentation to leave out), ``negatives`` (share of crops without a face, thermal only) and ``scenes`` (a folder of
+    thermal images without faces, from which some of these crops come).
 
     A sample is a dictionary of float32 arrays:
 
@@ -81,11 +82,12 @@ class PairSamples(Dataset[dict[str, Any]]):
         self.negatives = config["negatives"] if frames else 0.0
         if frames:
             of_pairs = (frames / INDEX).is_file()
-            self.no_faces = (
+            no_faces = (
                 beside_faces(frames, split, self.size, self.scale)
                 if of_pairs
                 else NoFaces.rendered(frames, self.size, self.scale)
             )
+            self.no_faces = with_scenes(no_faces, config)
 
     def __len__(self) -> int:
         return len(self.pairs) * self.repeat
@@ -113,7 +115,7 @@ class PairSamples(Dataset[dict[str, Any]]):
         return sample
 
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
-        image = normalise(appearance(self.no_faces.draw(rng), rng, self.without), self.normalisation)[None]
+        image = normalise(appearance(self.no_faces(rng), rng, self.without), self.normalisation)[None]
         sample = {"image": image, "taught": np.float32(self.view is None), "face": np.float32(0),
                   "points": np.zeros((68, 2), np.float32), "known": np.zeros(68, np.float32)}  # fmt: skip
         return sample | ({} if self.view is None else {"view": np.zeros((3, self.size, self.size), np.float32)})

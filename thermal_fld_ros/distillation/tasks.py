@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,17 +16,28 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.augmentation import appearance, lower_resolution
-from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkHead, LandmarkNet, Prediction, decode_boxes
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.distillation.networks import (
+    RIGHT,
+    FaceDetectorNet,
+    LandmarkHead,
+    LandmarkNet,
+    Prediction,
+    decode_boxes,
+)
+from thermal_fld_ros.perception.cropping import DOWN, crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.sources import IMAGE_SUFFIXES
 from thermal_fld_ros.synthesis.gain import gain_control
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.synthesis.shards import load_shards
 
 Array = NDArray[np.float32]
+
+SCENES = 0.25
+"""Share of the samples without a face that come from images of scenes, where there are any."""
 
 LABEL_WIDTH = 0.012  # standard deviation of a point's label, in units of the crop's side: about a bin
 
@@ -65,7 +77,8 @@ class LandmarkTask:
     """Rendered faces -> points, spread, face score.
 
     Configuration: ``faces``, ``frames``, ``validation`` (folders of rendered data), ``size``, ``crop_scale``,
-    ``normalisation``, ``network`` (arguments of LandmarkNet), ``negatives`` (share of crops without a face), ``without``
+    ``normalisation``, ``network`` (arguments of LandmarkNet), ``negatives`` (share of crops without a face), ``scenes`` (a
+    folder of thermal images without faces, from which a quarter of these crops come; optional), ``without``
     (ingredients of the augmentation to leave out; none when absent).
     """
 
@@ -76,11 +89,11 @@ class LandmarkTask:
         self.validation_set = _LandmarkSamples(config, Path(config["validation"]), None)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
-        """Terms of ``landmark_losses``, and face or not."""
+        """Terms of ``landmark_losses`` and ``score_loss``."""
         found: Prediction = network(batch["image"])
-        face = batch["face"]
-        terms = landmark_losses(found, batch["points"], batch["box"], face[:, None].expand(-1, 68))
-        return terms | {"score": score_loss(found, face)}
+        points, box, face = batch["points"], batch["box"], batch["face"]
+        weight = face[:, None].expand(-1, 68)
+        return landmark_losses(found, points, box, weight) | {"score": score_loss(found, points, box, weight, face)}
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -89,7 +102,7 @@ class LandmarkTask:
 
 
 def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tensor) -> dict[str, Tensor]:
-    """Point error in units of the box, its predicted spread, coordinate distributions.
+    """Point error in units of the box, its predicted spread, coordinate distributions; of crops within reach of their face.
 
     Parameters
     ----------
@@ -101,6 +114,7 @@ def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tens
     weight : (N, 68)
         Of each point in the means; 0 where the truth is not known.
     """
+    weight = weight * within_reach(points)[:, None]
     count = weight.sum().clamp(min=1)
     error = (found.points - points).norm(dim=-1) / box[:, None]
     # the spread learns the error's size but does not excuse hard points
@@ -114,9 +128,30 @@ def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tens
     }
 
 
-def score_loss(found: Prediction, face: Tensor) -> Tensor:
-    """Of the probability that a crop shows a face, against whether it does (N,)."""
-    return functional.binary_cross_entropy_with_logits(found.logit.float(), face) * 0.2
+def within_reach(points: Tensor) -> Tensor:
+    """1 for crops (N,) from which their face can be learnt, by its true points (N, 68, 2); 0 for those that have lost it.
+
+    The network is to correct a crop that is off by up to a third of its side, 60 degrees, and a factor of 2. Of worse ones it only
+    learns that its points are wrong.
+    """
+    low, high = points.amin(1), points.amax(1)
+    off = ((low + high) / 2).abs().amax(1)
+    share = (high - low).amax(1)
+    right, down = (torch.as_tensor(DOWN, dtype=points.dtype, device=points.device) @ points).unbind(1)
+    upright = down > 0.5 * torch.hypot(right, down)
+    return ((off < 0.34) & (share > 0.3) & (share < 1.35) & upright).to(points.dtype)
+
+
+def score_loss(found: Prediction, points: Tensor, box: Tensor, weight: Tensor, face: Tensor) -> Tensor:
+    """Of the face score, against whether the crop shows a face (N,) and the points found there are right as a whole.
+
+    Parameters are those of ``landmark_losses``; a face without a known point counts as right.
+    """
+    error = (found.points.detach() - points).norm(dim=-1) / box[:, None]
+    known = weight.sum(1)
+    right = (error * weight).sum(1) / known.clamp(min=1e-6) < RIGHT
+    truth = face * (right | (known == 0)).to(face.dtype)
+    return functional.binary_cross_entropy_with_logits(found.logit.float(), truth) * 0.5
 
 
 class PlainSamples(Protocol):
@@ -156,13 +191,15 @@ def sampled(image: NDArray[np.uint16], crop: Affine, size: tuple[int, int]) -> A
 
 
 def jittered(crop: Affine, size: int, rng: np.random.Generator) -> Affine:
-    """A crop of ``size`` pixels as they come from a detector or from last frame's points."""
+    """A crop of ``size`` pixels as they come from a detector, from last frame's points, or from where a face has left."""
     middle = (size - 1) / 2
-    coarse = rng.random() < 0.35  # straight from the detector
-    angle = np.deg2rad(rng.normal(0, 20 if coarse else 5))
-    zoom = np.exp(rng.normal(0, 0.12 if coarse else 0.05))
-    shift = rng.normal(0, 0.07 if coarse else 0.025, 2) * size
-    return crop @ Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
+    kind = rng.choice(["followed", "detected", "lost"], p=[0.57, 0.31, 0.12])
+    angle, zoom, shift = {"followed": (5, 0.05, 0.025), "detected": (20, 0.12, 0.07), "lost": (40, 0.4, 0.22)}[kind]
+    turn = rng.uniform(-180, 180) if kind == "lost" and rng.random() < 0.25 else rng.normal(0, angle)
+    moved = middle + rng.normal(0, shift, 2) * size
+    return crop @ Affine.similarity(
+        float(np.exp(rng.normal(0, zoom))), np.deg2rad(turn), (middle, middle), (moved[0], moved[1])
+    )
 
 
 def in_crop(image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
@@ -177,7 +214,7 @@ def in_crop(image: Array, points: NDArray[np.float64] | None) -> dict[str, Any]:
 
 
 class NoFaces:
-    """Crops of images that show no face.
+    """Crops of images that show no face: of anything with structure, of bodies below faces, of heads that are turned away.
 
     Parameters
     ----------
@@ -188,27 +225,48 @@ class NoFaces:
         Side of a crop, pixels.
     scale : float
         Its side over that of a face's box.
+    backs : list of (n, K, 2) arrays, optional
+        The same points of each image's heads that are turned away.
     """
 
-    def __init__(self, frames: Sequence[NDArray[Any]], faces: list[NDArray[Any]], size: int, scale: float):
+    def __init__(
+        self,
+        frames: Sequence[NDArray[Any]],
+        faces: list[NDArray[Any]],
+        size: int,
+        scale: float,
+        backs: list[NDArray[Any]] | None = None,
+    ):
         self.frames, self.faces, self.size, self.scale = frames, faces, size, scale
+        self.backs = backs or [points[:0] for points in faces]
 
     @staticmethod
     def rendered(folder: Path, size: int, scale: float) -> NoFaces:
         """From rendered frames."""
         frames, labels = load_shards(folder)
         facing, of_frame = labels["facing"], labels["frame"]
-        faces = [labels["points"][(of_frame == k) & facing] for k in range(len(frames))]
-        return NoFaces(list(frames), faces, size, scale)
+        first = np.searchsorted(of_frame, np.arange(len(frames) + 1))
+        rows = [np.arange(*first[k : k + 2]) for k in range(len(frames))]
+        faces = [labels["points"][row[facing[row]]] for row in rows]
+        backs = [labels["points"][row[~facing[row]]] for row in rows]
+        return NoFaces(list(frames), faces, size, scale, backs)
+
+    @staticmethod
+    def scenes(folder: Path, size: int, scale: float) -> NoFaces:
+        """From a folder of thermal images (PNG, JPEG, TIFF) without any face; raises ValueError where there is none."""
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+        frames = [cv2.imread(str(file), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE) for file in files]
+        frames = [frame for frame in frames if frame is not None]
+        if not frames:
+            raise ValueError(f"{folder}: no images, expected thermal images without faces")
+        return NoFaces(frames, [np.zeros((0, 68, 2))] * len(frames), size, scale)
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A crop (size, size) in the frame's unit: of some candidates the one with the most structure."""
         k = int(rng.integers(len(self.frames)))
-        frame, faces = self.frames[k], self.faces[k]
+        frame, faces, backs = self.frames[k], self.faces[k], self.backs[k]
         best, most = crop_from_box([0, 0, 1, 1], self.size, self.scale), -1.0
-        for _ in range(6):
-            side = np.exp(rng.uniform(np.log(15), np.log(180)))
-            centre = rng.uniform(0, 1, 2) * frame.shape[::-1]
+        for centre, side in self._candidates(np.array(frame.shape[::-1]), faces, backs, rng):
             # off the middle of every face by more than the tracker ever is
             reach = 0.5 * np.maximum(side, np.ptp(faces, axis=1).max(1, initial=0))
             if (np.abs(faces.mean(1) - centre).max(1) < reach).any():
@@ -218,6 +276,33 @@ class NoFaces:
             if thumbnail.std() > most:
                 best, most = crop, float(thumbnail.std())
         return sampled(frame, best, (self.size, self.size))
+
+    @staticmethod
+    def _candidates(
+        whole: NDArray[Any], faces: NDArray[Any], backs: NDArray[Any], rng: np.random.Generator
+    ) -> list[tuple[NDArray[np.float64], float]]:
+        """Centres (2,) and sides of crops in an image of ``whole`` (width, height) pixels."""
+        if len(backs) and rng.random() < 0.6:
+            points = backs[rng.integers(len(backs))].astype(np.float64)
+            side = float(np.ptp(points, axis=0).max() * np.exp(rng.normal(0.1, 0.2)))
+            return [((points.min(0) + points.max(0)) / 2 + rng.normal(0, 0.12, 2) * side, side)]
+        if len(faces) and rng.random() < 0.4:  # neck, chest, arms, lap, and what is beside the head
+            points = faces[rng.integers(len(faces))].astype(np.float64)
+            face = float(np.ptp(points, axis=0).max())
+            return [
+                (points.mean(0) + rng.uniform((-1.2, -0.8), (1.2, 4)) * face, float(face * np.exp(rng.normal(0, 0.4))))
+                for _ in range(3)
+            ]
+        sides = np.exp(rng.uniform(np.log(15), np.log(180), 6))
+        return [(rng.uniform(0, 1, 2) * whole, float(side)) for side in sides]
+
+
+def with_scenes(no_faces: NoFaces, config: dict[str, Any]) -> Callable[[np.random.Generator], Array]:
+    """Draws crops without a face from ``no_faces`` and, where the configuration names a folder of ``scenes``, from there."""
+    if "scenes" not in config:
+        return no_faces.draw
+    scenes = NoFaces.scenes(Path(config["scenes"]), no_faces.size, no_faces.scale)
+    return lambda rng: (scenes if rng.random() < SCENES else no_faces).draw(rng)
 
 
 class _LandmarkSamples(Dataset[dict[str, Any]]):
@@ -232,7 +317,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
         self.negatives = config["negatives"] if frames else 0.0
         self.without = config.get("without", ())
         if frames:
-            self.no_faces = NoFaces.rendered(frames, self.size, self.scale)
+            self.no_faces = with_scenes(NoFaces.rendered(frames, self.size, self.scale), config)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -240,7 +325,7 @@ class _LandmarkSamples(Dataset[dict[str, Any]]):
     def __getitem__(self, k: int) -> dict[str, Any]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
         if rng.random() < self.negatives:
-            return self._sample(appearance(self.no_faces.draw(rng), rng, self.without), None)
+            return self._sample(appearance(self.no_faces(rng), rng, self.without), None)
         points = self.points[k].astype(np.float64)
         crop = jittered(crop_from_points(points, self.size, self.scale), self.size, rng)
         image = self.images[k]
@@ -265,13 +350,15 @@ class DetectionTask:
     """Rendered frames -> heat map of face centres and boxes.
 
     Configuration: ``frames``, ``validation``, ``size`` (width, height of the
-    windows that are learnt from), ``max_side`` (longer side of a frame at run time), ``normalisation``, ``network``.
+    windows that are learnt from), ``max_side`` (longer side of a frame at run time), ``normalisation``, ``network``, ``scenes``
+    (a folder of thermal images without faces, of which windows are mixed in; optional).
     """
 
     def __init__(self, config: dict[str, Any]):
         self.config = config
         self.network = NETWORKS["detection"](config)
-        self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config["frames"]))
+        scenes = NoFaces.scenes(Path(config["scenes"]), 1, 1.0).frames if "scenes" in config else ()
+        self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config["frames"]), scenes)
         self.validation_set = _DetectionSamples(config, Path(config["validation"]))
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
@@ -311,8 +398,9 @@ class DetectionTask:
 
 
 class _DetectionSamples(Dataset[dict[str, Any]]):
-    def __init__(self, config: dict[str, Any], frames: Path):
+    def __init__(self, config: dict[str, Any], frames: Path, scenes: Sequence[NDArray[Any]] = ()):
         self.images, labels = load_shards(frames)
+        self.scenes = scenes
         facing = labels["facing"]
         self.frame = labels["frame"][facing]
         points = labels["points"][facing]
@@ -326,8 +414,10 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, k: int) -> dict[str, Any]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
-        image, boxes = self.images[k], self.boxes[self.frame == k].astype(np.float64)
-        visible = self.visible[self.frame == k]
+        mine = self.frame == k
+        image, boxes, visible = self.images[k], self.boxes[mine].astype(np.float64), self.visible[mine]
+        if len(self.scenes) and rng.random() < SCENES / 4:
+            image, boxes, visible = self.scenes[rng.integers(len(self.scenes))], boxes[:0], visible[:0]
         width, height = self.size
         zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
         whole = np.array(image.shape[::-1])
@@ -339,7 +429,7 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         if rng.random() < 0.5:
             window = window[:, ::-1].copy()
             corners[:, [0, 2]] = width - 1 - corners[:, [2, 0]]
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             window = lower_resolution(window, float(np.exp(rng.uniform(np.log(0.25), 0))), rng)
         return {"image": self._normalised(gain_control(window, rng)), **self._targets(corners, visible)}
 

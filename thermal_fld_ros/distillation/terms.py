@@ -73,8 +73,11 @@ class Lesson(NamedTuple):
 
 
 def task(lesson: Lesson) -> Tensor:
-    """The student against the labels: points, their spread, their distributions, face or not."""
-    return supervised(lesson.found, lesson.target) + score_loss(lesson.found, lesson.target.face)
+    """The student against the labels: points, their spread, their distributions, and whether they are right."""
+    target = lesson.target
+    return supervised(lesson.found, target) + score_loss(
+        lesson.found, target.points, target.box, target.weight, target.face
+    )
 
 
 def feature(lesson: Lesson) -> Tensor:

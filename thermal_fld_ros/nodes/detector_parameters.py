@@ -49,10 +49,15 @@ TABLE = (
     Parameter("threads", 1, "CPU threads of each model and of OpenCV.", 1, 64),
     # faces
     Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),
-    Parameter("score_threshold", 0.0, "Least score of a face; 0: the landmark model's own threshold.", 0.0, 1.0),
     Parameter(
-        "new_face_confidence", 0.4, "Least mean confidence of the points of a face that is not followed yet.", 0.0, 1.0
+        "score_threshold",
+        0.0,
+        "Least score of a new face, the probability that its points are right; 0: the landmark model's own threshold.",
+        0.0,
+        1.0,
     ),
+    Parameter("keep_threshold", 0.3, "Least score of a face that is followed already.", 0.0, 1.0),
+    Parameter("patience", 0.5, "Seconds for which a followed face may stay below score_threshold.", 0.0, 3600.0),
     Parameter("max_faces", 8, "Faces that are followed at once.", 1, 100),
     Parameter("min_face_size", 12.0, "Least longer side of a face in px of the image.", 1.0, 10_000.0),
     Parameter("detect_every", 10, "Frames between two detections while every known face is seen.", 1, 10_000),

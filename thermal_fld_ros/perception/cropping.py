@@ -17,9 +17,10 @@ from thermal_fld_ros.perception.geometry import Affine, box_around
 # Means of many points, far apart: steady against the errors of single points.
 UPPER_FACE = np.r_[17:27, 36:48]  # brows and eyes
 LOWER_FACE = np.r_[48:68, 6:11]  # mouth and chin
-_DOWN = np.zeros(68)
-_DOWN[LOWER_FACE] = 1.0 / len(LOWER_FACE)
-_DOWN[UPPER_FACE] = -1.0 / len(UPPER_FACE)
+DOWN = np.zeros(68)
+"""Weights of the 68 points in the vector from the upper to the lower face."""
+DOWN[LOWER_FACE] = 1.0 / len(LOWER_FACE)
+DOWN[UPPER_FACE] = -1.0 / len(UPPER_FACE)
 
 
 def crop_from_box(box: ArrayLike, size: int, scale: float, angle: float = 0.0) -> Affine:
@@ -56,7 +57,7 @@ def crop_from_points(points: ArrayLike, size: int, scale: float) -> Affine:
 
 def roll_from_points(points: ArrayLike) -> float:
     """Roll of a face in radians from 68 landmarks (68, 2): the line from brows and eyes to mouth and chin against the vertical."""
-    right, down = (_DOWN @ np.asarray(points, dtype=np.float64)).tolist()
+    right, down = (DOWN @ np.asarray(points, dtype=np.float64)).tolist()
     return math.atan2(-right, down)
 
 

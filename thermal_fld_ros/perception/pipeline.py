@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.cuts import CutDetector
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.face import Face
-from thermal_fld_ros.perception.geometry import Affine, Size, box_around
+from thermal_fld_ros.perception.gate import LEAST_DETECTION, read_gate
+from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
@@ -32,6 +35,12 @@ __all__ = ["Camera", "Face", "Pipeline", "PipelineOptions", "Statistics"]
 
 NOMINAL_STEP = 1.0 / 30.0
 """Seconds between frames until stamps tell."""
+
+SUPPORT_IOU = 0.3
+"""Overlap from which a detection speaks for a followed face."""
+
+MOST_OFFSET, MOST_ZOOM = 0.1, 1.15
+"""How far (in sides of the crop) and by which factor a crop may miss its face before the face is looked at once more."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +60,18 @@ class PipelineOptions:
     detection_threshold : float
         Least score of a detection; 0: the detector's own working point.
     score_threshold : float
-        Least score of a face; 0: the landmark model's own threshold.
-    new_face_confidence : float
-        Least mean confidence of the points of a face that is not followed yet: of hands, cars and foliage that look like a
-        face at a glance the network cannot tell where the eyes are.
+        Least score of a new face: the probability that its points are right; 0: the landmark model's own threshold.
+    keep_threshold : float
+        Least score of a face that is followed already.
+    patience : float
+        Seconds for which a followed face may stay below `score_threshold`.
     max_faces : int
-        Faces that are tracked at once. While that many are seen there is no detection.
+        Faces that are tracked at once.
     min_face_size : float
         Least longer side of a face in pixels of the image.
     detect_every : int
-        Frames between detections while every known face is seen; otherwise each frame has one.
+        Frames between detections while every known face is seen; otherwise each frame has one. A detection also tells
+        whether what is followed still is a face.
     nms_iou : float
         Faces that overlap more than this are one.
     keep_lost : float
@@ -81,7 +92,8 @@ class PipelineOptions:
     threads: int = 1
     detection_threshold: float = 0.0
     score_threshold: float = 0.0
-    new_face_confidence: float = 0.4
+    keep_threshold: float = 0.3
+    patience: float = 0.5
     max_faces: int = 8
     min_face_size: float = 12.0
     detect_every: int = 10
@@ -97,7 +109,8 @@ class PipelineOptions:
             ("threads", 1, 64),
             ("detection_threshold", 0.0, 1.0),
             ("score_threshold", 0.0, 1.0),
-            ("new_face_confidence", 0.0, 1.0),
+            ("keep_threshold", 0.0, 1.0),
+            ("patience", 0.0, 3600.0),
             ("max_faces", 1, 100),
             ("min_face_size", 1.0, 10_000.0),
             ("detect_every", 1, 10_000),
@@ -125,6 +138,7 @@ class Statistics:
     tracks_created: int
     tracks_lost: int
     tracks_merged: int
+    cuts: int
 
 
 class Pipeline:
@@ -144,9 +158,10 @@ class Pipeline:
     def __init__(self, options: PipelineOptions = PipelineOptions()) -> None:
         self.options = options
         self.detector, self.landmarker = _load(options)
+        self._gate = read_gate(self.landmarker.model)
         self.last_timing: dict[str, float] = {}
         self.shutter_state = ShutterState.LIVE
-        self._detections = self._shutter_frames = 0
+        self._detections = self._shutter_frames = self._cuts = 0
         self._lock = threading.Lock()
         self._tracker = Tracker()
         self._layout: tuple[Size, int] | None = None
@@ -178,7 +193,10 @@ class Pipeline:
                 self.last_timing = timing.stages
                 return []
             step = self._clock.lap()
-            self._follow(frame, timing)
+            if self._cut.update(frame):
+                self._cuts += 1
+                self._tracker.clear()
+            self._follow(frame, step, timing)
             if self._detection_is_due():
                 self._detect(frame, timing)
             self._tracker.forget(now, self.options.keep_lost)
@@ -189,15 +207,19 @@ class Pipeline:
     def update(self, options: PipelineOptions) -> None:
         """Change options from the next frame on; tracks go on. On ModelError everything stays as it was."""
         loaded = _load(options) if options.models != self.options.models else (self.detector, self.landmarker)
+        gate = read_gate(loaded[1].model)
         with self._lock:
             self.options = options
             self.detector, self.landmarker = loaded
+            self._gate = gate
 
     @property
     def statistics(self) -> Statistics:
         """What happened so far."""
         tracker = self._tracker
-        return Statistics(self._detections, self._shutter_frames, tracker.created, tracker.losses, tracker.merges)
+        return Statistics(
+            self._detections, self._shutter_frames, tracker.created, tracker.losses, tracker.merges, self._cuts
+        )
 
     def reset(self) -> None:
         """Forget all faces, as for a new camera or recording. Ids are not used again."""
@@ -208,6 +230,7 @@ class Pipeline:
         self._tracker.tracks.clear()
         self._clock = _Clock()
         self._shutter = ShutterDetector()
+        self._cut = CutDetector()
         self._since_detection = 0
 
     def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:
@@ -217,63 +240,104 @@ class Pipeline:
         self._shutter_frames += closed
         return closed
 
-    def _follow(self, frame: ThermalFrame, timing: Timing) -> None:
-        """Look for every seen face where it was."""
+    def _follow(self, frame: ThermalFrame, step: float, timing: Timing) -> None:
+        """Look for every seen face where it is by now."""
         self._tracker.limit(self.options.max_faces)
         tracks = self._tracker.seen
-        crops = [self._crop(track.landmarks) for track in tracks]
+        crops = [self._crop(track.expected(step)) for track in tracks]
         timing.lap("crop")
-        for track, crop, landmarks in zip(tracks, crops, self.landmarker(frame, crops, timing), strict=True):
-            if self._is_face(landmarks, crop, frame):
-                self._tracker.follow(track, landmarks)
+        found = self._looked_again(frame, crops, self.landmarker(frame, crops, timing), timing)
+        for track, (crop, landmarks) in zip(tracks, found, strict=True):
+            score = self._gate(track.detection, landmarks.score)
+            if self._stays(track, score) and self._plausible(landmarks, crop, frame):
+                self._tracker.follow(track, landmarks, score, step)
             else:
                 self._tracker.lose(track, self._clock.now)
         self._tracker.merge(self.options.nms_iou)
         timing.lap("track")
 
+    def _looked_again(
+        self, frame: ThermalFrame, crops: list[Affine], found: list[Landmarks], timing: Timing
+    ) -> list[tuple[Affine, Landmarks]]:
+        """Crops with their landmarks; where these lie askew in the crop or are doubtful, those of a second look about them."""
+        result = list(zip(crops, found, strict=True))
+        second: dict[int, Affine] = {}
+        for index, (crop, landmarks) in enumerate(result):
+            if self._plausible(landmarks, crop, frame):
+                centred = self._crop(landmarks.points)
+                if landmarks.score < self._threshold or _askew(crop, centred, self.landmarker.size):
+                    second[index] = centred
+        again = self.landmarker(frame, list(second.values()), timing)
+        for (index, crop), landmarks in zip(second.items(), again, strict=True):
+            if landmarks.score >= result[index][1].score:
+                result[index] = crop, landmarks
+        return result
+
+    def _stays(self, track: Track, score: float) -> bool:
+        """Whether a followed face with that score is published still: not too doubtful, and not for too long."""
+        if score >= self._threshold:
+            track.sure_at = self._clock.now
+        return score >= self.options.keep_threshold and self._clock.now - track.sure_at <= self.options.patience
+
     def _detection_is_due(self) -> bool:
         self._since_detection += 1
         seen = len(self._tracker.seen)
-        if seen >= self.options.max_faces:
-            return False
-        return seen == 0 or len(self._tracker.lost) > 0 or self._since_detection >= self.options.detect_every
+        missing = seen < self.options.max_faces and (seen == 0 or len(self._tracker.lost) > 0)
+        return missing or self._since_detection >= self.options.detect_every
 
     def _detect(self, frame: ThermalFrame, timing: Timing) -> None:
-        """Look for new and lost faces in the whole frame."""
+        """Look for new and lost faces in the whole frame, and whether the detector agrees with what is followed."""
         options, tracker = self.options, self._tracker
         self._since_detection = 0
         self._detections += 1
-        boxes, _ = self.detector(
+        boxes, scores = self.detector(
             frame,
-            threshold=options.detection_threshold or self.detector.threshold,
+            threshold=LEAST_DETECTION,
             nms_iou=options.nms_iou,
             min_size=options.min_face_size,
             timing=timing,
         )
+        self._support(boxes, scores)
         room = options.max_faces - len(tracker.seen)
-        fresh = [box for box in boxes if not tracker.covers(box, options.nms_iou)][:room]
+        least = options.detection_threshold or self.detector.threshold
+        fresh = [
+            (box, float(score))
+            for box, score in zip(boxes, scores, strict=True)
+            if score >= least and not tracker.covers(box, options.nms_iou)
+        ][:room]
         size, scale = self.landmarker.size, self.landmarker.crop_scale
-        first = [crop_from_box(box, size, scale) for box in fresh]
+        first = [crop_from_box(box, size, scale) for box, _ in fresh]
         second = [
-            self._crop(landmarks)
-            for crop, landmarks in zip(first, self.landmarker(frame, first, timing), strict=True)
-            if plausible(landmarks, crop, size, frame.upright_size, options.min_face_size)
+            (self._crop(landmarks.points), score)
+            for crop, landmarks, (_, score) in zip(first, self.landmarker(frame, first, timing), fresh, strict=True)
+            if self._plausible(landmarks, crop, frame)
         ]
-        for crop, landmarks in zip(second, self.landmarker(frame, second, timing), strict=True):
-            sure = landmarks.confidence.mean() >= options.new_face_confidence
-            if sure and self._is_face(landmarks, crop, frame):
-                tracker.add(landmarks)
+        crops = [crop for crop, _ in second]
+        for (crop, detection), landmarks in zip(second, self.landmarker(frame, crops, timing), strict=True):
+            score = self._gate(detection, landmarks.score)
+            if score >= self._threshold and self._plausible(landmarks, crop, frame):
+                tracker.add(landmarks, score, detection, self._clock.now)
         tracker.merge(options.nms_iou)
         timing.lap("track")
 
-    def _crop(self, landmarks: Landmarks) -> Affine:
-        return crop_from_points(landmarks.points, self.landmarker.size, self.landmarker.crop_scale)
+    def _support(self, boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
+        """Give every followed face the score of its detection, and lose those that are too doubtful with it."""
+        for track in self._tracker.seen:
+            overlap = iou(track.box, boxes) if len(boxes) else np.zeros(0)
+            track.detection = float(scores[overlap >= SUPPORT_IOU].max(initial=LEAST_DETECTION))
+            track.score = self._gate(track.detection, track.landmarks.score)
+            if not self._stays(track, track.score):
+                self._tracker.lose(track, self._clock.now)
 
-    def _is_face(self, landmarks: Landmarks, crop: Affine, frame: ThermalFrame) -> bool:
-        threshold = self.options.score_threshold or self.landmarker.threshold
-        return landmarks.score >= threshold and plausible(
-            landmarks, crop, self.landmarker.size, frame.upright_size, self.options.min_face_size
-        )
+    def _crop(self, points: NDArray[np.float64]) -> Affine:
+        return crop_from_points(points, self.landmarker.size, self.landmarker.crop_scale)
+
+    @property
+    def _threshold(self) -> float:
+        return self.options.score_threshold or self.landmarker.threshold
+
+    def _plausible(self, landmarks: Landmarks, crop: Affine, frame: ThermalFrame) -> bool:
+        return plausible(landmarks, crop, self.landmarker.size, frame.upright_size, self.options.min_face_size)
 
     def _face(self, track: Track, frame: ThermalFrame, step: float, camera: Camera | None, timing: Timing) -> Face:
         points, options = track.landmarks.points, self.options
@@ -286,7 +350,7 @@ class Pipeline:
         confidence = track.landmarks.confidence
         face = Face(
             id=track.id,
-            score=track.landmarks.score,
+            score=track.score,
             roi=box_around(in_image).astype(np.float32),
             points=in_image.astype(np.float32),
             confidence=confidence.astype(np.float32, copy=True),
@@ -295,6 +359,14 @@ class Pipeline:
         )
         timing.lap("measure")
         return face
+
+
+def _askew(crop: Affine, centred: Affine, size: int) -> bool:
+    """Whether a crop misses the face that ``centred`` is about by more than the network has learnt to see daily."""
+    middle = np.full(2, (size - 1) / 2)
+    offset = float(np.linalg.norm(crop(middle) - centred(middle))) / (centred.scale * size)
+    zoom = max(crop.scale / centred.scale, centred.scale / crop.scale)
+    return offset > MOST_OFFSET or zoom > MOST_ZOOM
 
 
 class _Clock:

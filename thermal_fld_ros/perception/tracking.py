@@ -21,6 +21,10 @@ from thermal_fld_ros.perception.smoothing import OneEuro
 LEAST_CROP_SHARE, MOST_CROP_SHARE = 0.25, 1.5
 LEAST_INSIDE = 0.3
 
+LONGEST_GUESS = 0.5
+LEAST_SHIFT = 0.05
+"""Movement between two frames, in face sizes, below which a face counts as at rest: less is noise of the points."""
+
 
 @dataclass(eq=False)
 class Track:
@@ -34,6 +38,14 @@ class Track:
         The last that were seen, not smoothed.
     box : (4,) float64
         Around their points.
+    score : float
+        Probability in [0, 1] that this is a face and its points are right.
+    detection : float
+        The detector's score of it, of the last frame with a detection.
+    sure_at : float
+        When the score was last that of a new face, in the tracker's seconds.
+    velocity : (2,) float64
+        Of the box's centre, pixels a second.
     lost_since : float or None
         When the face was lost, in the tracker's seconds; None while it is seen.
     smoother : OneEuro
@@ -42,6 +54,10 @@ class Track:
     number: int
     landmarks: Landmarks
     box: NDArray[np.float64]
+    score: float
+    detection: float
+    sure_at: float
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     lost_since: float | None = None
     smoother: OneEuro = field(default_factory=OneEuro)
 
@@ -54,6 +70,17 @@ class Track:
     def size(self) -> float:
         """Root of the box's area in pixels."""
         return math.sqrt(float(self.box[2] * self.box[3]))
+
+    def expected(self, step: float) -> NDArray[np.float64]:
+        """Where the points (68, 2) are `step` seconds later, if the face goes on as it did; a face at rest stays put.
+
+        After more than `LONGEST_GUESS` seconds nobody knows, and they are taken to be where they were.
+        """
+        shift = self.velocity * step
+        length = float(np.linalg.norm(shift))
+        if length < LEAST_SHIFT * self.size or step > LONGEST_GUESS:
+            return self.landmarks.points
+        return self.landmarks.points + shift * min(1.0, self.size / length)
 
 
 class Tracker:
@@ -83,17 +110,20 @@ class Tracker:
         """Tracks whose face is out of sight for the moment."""
         return [track for track in self.tracks if track.lost_since is not None]
 
-    def follow(self, track: Track, landmarks: Landmarks) -> None:
-        """The face was seen again where it was looked for."""
-        track.landmarks = landmarks
-        track.box = box_around(landmarks.points)
+    def follow(self, track: Track, landmarks: Landmarks, score: float, step: float) -> None:
+        """The face was seen again `step` seconds after the last time."""
+        box = box_around(landmarks.points)
+        if step > 0.0:
+            moved = (box[:2] + box[2:] / 2) - (track.box[:2] + track.box[2:] / 2)
+            track.velocity = 0.5 * (track.velocity + moved / step)
+        track.landmarks, track.box, track.score = landmarks, box, score
 
     def lose(self, track: Track, now: float) -> None:
         """The face was not where it was looked for; `now` in the tracker's seconds."""
         track.lost_since = now
         self.losses += 1
 
-    def add(self, landmarks: Landmarks) -> Track:
+    def add(self, landmarks: Landmarks, score: float, detection: float, now: float) -> Track:
         """A face was found by detection: a lost one that is back, or a new one."""
         box = box_around(landmarks.points)
         near = [(_distance(track.box, box), track) for track in self.lost]
@@ -102,12 +132,19 @@ class Tracker:
             track = best[1]
             track.lost_since = None
             track.smoother.reset()
+            track.velocity = np.zeros(2)
+            track.landmarks, track.box, track.score = landmarks, box, score
+            track.detection, track.sure_at = detection, now
         else:
             self.created += 1
-            track = Track(self.created, landmarks, box)
+            track = Track(self.created, landmarks, box, score, detection, now)
             self.tracks.append(track)
-        self.follow(track, landmarks)
         return track
+
+    def clear(self) -> None:
+        """Forget all tracks: what comes next shows another scene."""
+        self.losses += len(self.seen)
+        self.tracks.clear()
 
     def merge(self, overlap: float) -> None:
         """Of tracks that have run into one face the oldest stays."""

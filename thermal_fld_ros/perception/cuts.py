@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts: frames that do not go on from the last one, because a recording ends, a folder mixes scenes, or a camera is switched."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermal_fld_ros.perception.decoding import ThermalFrame
+
+LEAST_CORRELATION = 0.5
+MOST_SHIFT = 0.12
+_GRID = 32
+_QUANTILES = np.linspace(0.02, 0.98, 17)
+
+
+class CutDetector:
+    """Tells a frame of another scene from the next frame of the same one.
+
+    Two things must have changed: where it is warm (correlation of a coarse grid of pixels below `LEAST_CORRELATION`), which a quick
+    movement does too, and how warm it is (mean shift of the quantiles, above `MOST_SHIFT` of their range), which a new range
+    of the camera's gain control does too.
+    """
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+
+    def update(self, frame: ThermalFrame) -> bool:
+        """Whether the next frame shows another scene than the last one."""
+        height, width = frame.pixels.shape
+        grid = frame.pixels[:: max(1, height // _GRID), :: max(1, width // _GRID)].astype(np.float32)
+        last, self._last = self._last, grid
+        if last is None or last.shape != grid.shape or not (np.isfinite(grid).all() and np.isfinite(last).all()):
+            return False
+        return _correlation(last, grid) < LEAST_CORRELATION and _shift(last, grid) > MOST_SHIFT
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    a, b = one - one.mean(), other - other.mean()
+    return float((a * b).mean() / (np.sqrt((a * a).mean() * (b * b).mean()) + 1e-9))
+
+
+def _shift(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    a, b = np.quantile(one, _QUANTILES), np.quantile(other, _QUANTILES)
+    return float(np.abs(a - b).mean() / (max(np.ptp(a), np.ptp(b)) + 1e-9))
