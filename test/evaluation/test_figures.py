@@ -140,11 +140,71 @@ def test_tables_and_plots_of_all_this() -> None:
     data = DataSet(
         "My set", [sample("a", face(yaw=10.0)), sample("b")], SCHEMES["ibug68"], "by hand", left_out={"blurred": 2}
     )
-    found = [[Found(POINTS, np.full(68, 0.5), "f1")], []]
+    found = [[Found(POINTS, np.full(68, 0.5), "f1", 0.9)], []]
     row = figures(data, given=[[found[0][0]], []], found=found)
     results = {"iou": 0.4, "data": {"My set": data_figures(data)}, "rows": [{"data": "My set", "model": "mine", **row}]}
     tables = text(results)
     assert "| My set | mine  | given box | 68" in tables
     assert "yaw 0-15" in tables
     assert results["data"]["My set"]["left_out"] == {"blurred": 2}
-    assert plots_of(results) == [("errors", "My set"), ("confidence", "My set"), ("yaw", "My set")]
+    assert [kind for kind, _ in plots_of(results)] == ["errors", "confidence", "score", "yaw"]
+    assert {data for _, data in plots_of(results)} == {"My set"}
+
+
+def test_labels_that_are_misplaced_as_a_whole_cost_nothing_after_the_shift() -> None:
+    data = DataSet("set", [sample("a", face())], SCHEMES["ibug68"])
+    askew = POINTS + np.array([3.0, -2.0])
+    askew[62] += (0, 4)
+    points = figures(data, given=[[Found(askew)]])["given_box"]["points"]["68"]
+    assert points["nme"] > 8.0
+    assert points["nme_shifted"] == pytest.approx((67 * 4 / 68 + 4 * 67 / 68) / 68 / 40 * 100, abs=0.01)
+
+
+def test_jaw_points_along_their_line_are_no_error_of_the_line() -> None:
+    data = DataSet("set", [sample("a", face())], SCHEMES["ibug68"])
+    along = POINTS.copy()
+    along[1:16, 0] += 1.0  # the labelled jaw line is level
+    below = POINTS + np.array([0, 2.0])
+    result = [figures(data, given=[[Found(points)]])["given_box"] for points in (along, below)]
+    assert (result[0]["jaw_line"], result[1]["jaw_line"]) == (0.0, 5.0)
+    assert result[0]["regions"]["jaw"] > 2.0
+
+
+def test_people_make_the_interval_and_not_their_many_images() -> None:
+    def error(subject: str, percent: float) -> tuple[Sample, Found]:
+        name = f"{subject} {percent}"
+        return sample(name, face(subject=subject)), Found(POINTS + np.array([0.4 * percent, 0]))
+
+    many = [error("anna", 2.0) for _ in range(50)] + [error("ben", 4.0), error("cleo", 6.0)]
+    samples = [Sample(f"{k}", one.read, one.faces) for k, (one, _) in enumerate(many)]
+    result = figures(DataSet("set", samples, SCHEMES["ibug68"]), given=[[found] for _, found in many])["given_box"]
+    low, high = result["points"]["68"]["interval"]
+    assert result["people"] == 3
+    assert low == pytest.approx(2.0, abs=0.01) and high == pytest.approx(6.0, abs=0.01)
+    alone = figures(DataSet("set", samples[:50], SCHEMES["ibug68"]), given=[[found] for _, found in many[:50]])
+    assert alone["given_box"]["points"]["68"]["interval"] is None
+
+
+def test_published_faces_are_right_or_wrong_and_their_score_is_judged() -> None:
+    boxed = DataSet("boxes", [sample("a", face_from("test", box=[0, 0, 40, 40]))])
+    data = DataSet("points", [sample("a", face(), face(100, required=False))], SCHEMES["ibug68"])
+    right, wrong = Found(POINTS, None, "f1", 0.9), Found(POINTS + np.array([5.0, 0]), None, "f2", 0.9)
+    beside = Found(POINTS + np.array([100.0, 0]), None, "f3", 0.9)
+    result = figures(data, found=[[right, wrong, beside]])["published"]
+    assert (result["faces"], result["wrong"]) == (3, 1)
+    assert result["score"]["ece"] == pytest.approx(0.9 - 2 / 3, abs=1e-3)
+    assert figures(boxed, found=[[right, wrong, beside]])["published"]["wrong"] == 1
+
+
+def test_openings_of_all_faces() -> None:
+    openings = [0.0, 4.0, 8.0, 12.0]
+    labels, found = [], []
+    for width in openings:
+        truth, half = POINTS.copy(), POINTS.copy()
+        truth[62], truth[66] = (20, 20), (20, 20 + width)
+        half[62], half[66] = (20, 20), (20, 20 + width / 2)
+        labels.append(face_from("test", points=truth, scheme=SCHEMES["ibug68"]))
+        found.append([Found(half)])
+    data = DataSet("set", [sample(str(k), label) for k, label in enumerate(labels)], SCHEMES["ibug68"])
+    mouth = figures(data, given=found)["given_box"]["openings"]["mouth"]
+    assert (mouth["slope"], mouth["bias"], mouth["closed"], mouth["closed_reads"]) == (0.5, -7.5, 1, 0.0)

@@ -117,3 +117,12 @@ def test_probabilities_that_come_true_are_calibrated() -> None:
     stated = rng.uniform(0, 1, 50_000)
     assert reliability(stated, rng.uniform(0, 1, 50_000) < stated)["ece"] < 0.01
     assert reliability(np.ones(10), np.ones(10))["ece"] == 0.0
+
+
+@given(st.floats(-50, 50), st.floats(-50, 50), st.floats(0, 1))
+def test_distance_from_a_line_is_that_from_its_nearest_part(x: float, y: float, part: float) -> None:
+    line = np.array([[0.0, 0], [10, 0], [10, 10]])
+    (distance,) = metrics.line_distances([[x, y]], line)
+    there = np.array([10 * min(2 * part, 1), 10 * max(2 * part - 1, 0)])
+    assert distance <= np.hypot(*(there - (x, y))) + 1e-9
+    assert metrics.line_distances([there], line)[0] == pytest.approx(0.0, abs=1e-9)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from thermal_fld_ros.datasets.forms import open_dataset
-from thermal_fld_ros.evaluation.video import STILL, lag, mouth_opening, opening_agreement, picture_motion, step_motion
+from thermal_fld_ros.evaluation.video import STILL, lag, opening_agreement, picture_motion, step_motion
 
 CLIP = Path(__file__).parents[2] / "resource/demo_clip.npz"
 
@@ -44,12 +44,6 @@ def test_a_still_or_short_sequence_shows_no_lag() -> None:
     still = np.tile(np.random.default_rng(0).uniform(0, 40, (68, 2)), (60, 1, 1))
     assert lag(still, still, 40.0) is None
     assert lag(still[:4], still[:4], 40.0) is None
-
-
-def test_opening_of_the_mouth() -> None:
-    points = np.zeros((68, 2))
-    points[66] = (0, 8)
-    assert mouth_opening(points, [0, 0, 40, 40]) == pytest.approx(0.2)
 
 
 def test_a_yawn_that_is_followed_to_the_half() -> None:

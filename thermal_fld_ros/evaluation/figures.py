@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.sample import DataSet, LabelledFace, Scheme
+from thermal_fld_ros.datasets.sample import JAW, POINTS, DataSet, LabelledFace, Scheme
 from thermal_fld_ros.evaluation import metrics
 from thermal_fld_ros.evaluation.calibration import LIMIT, reliability
 from thermal_fld_ros.evaluation.detection import (
@@ -25,17 +25,19 @@ from thermal_fld_ros.evaluation.detection import (
     overlaps,
     size_name,
 )
+from thermal_fld_ros.evaluation.openings import INNER_LIPS, OPENINGS, agreement, opening
 from thermal_fld_ros.evaluation.protocols import Found, Run
 from thermal_fld_ros.evaluation.video import (
     STILL,
     lag,
-    mouth_opening,
     opening_agreement,
     picture_motion,
     step_motion,
 )
 
 Array = NDArray[np.float64]
+RIGHT = 10.0  # percent: the published score is the probability of a mean error below this
+RIGHT_IOU = 0.3
 Pair = tuple[LabelledFace, Found | None]
 
 
@@ -78,8 +80,10 @@ def run_figures(data: DataSet, run: Run, point_sets: Mapping[str, Sequence[int]]
             for sample, found in zip(data.samples, run.found, strict=True)
         ]
         result["detection"] = detection_figures(data, run.found, matches)
+        if data.every_face and any(face.score is not None for faces in run.found for face in faces):
+            result["published"] = published_figures(data, run.found)
         if data.scheme is not None:
-            result["pipeline"] = landmark_figures(data, _found_pairs(data, run.found, matches), point_sets)
+            result["pipeline"] = landmark_figures(data, list(_found_pairs(data, run.found, matches)), point_sets)
         if data.has_sequences and run.unsmoothed is not None:
             result["video"] = video_figures(data, run.found, run.unsmoothed, matches)
             if data.scheme is not None:
@@ -106,11 +110,13 @@ def _found_pairs(data: DataSet, found: list[list[Found]], matches: list[list[int
                 yield face, faces[pairs.index(index)] if index in pairs else None
 
 
-def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """Errors of landmarks by set of points, region, yaw and glasses."""
+def landmark_figures(data: DataSet, pairs: Sequence[Pair], point_sets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Errors of landmarks by set of points, region, yaw and glasses; how far the jaw line is off; openings of mouth and eyes."""
     scheme = data.scheme
     assert scheme is not None
     faces, errors, eyes = [], [], []
+    sets = _available(data, point_sets)
+    after_shift: dict[str, list[float]] = {name: [] for name in sets}
     for face, found in pairs:
         assert face.points is not None
         size = metrics.box_size(data.extent(face))
@@ -118,14 +124,21 @@ def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[s
         faces.append(face)
         errors.append(metrics.point_errors(predicted, face.points, size))
         eyes.append(_eye_distance(scheme, face) / size * 100.0)
+        for name, columns in sets.items():
+            moved = metrics.shifted(predicted[columns], face.points[columns])
+            after_shift[name].append(
+                float(_face_means(metrics.point_errors(moved, face.points[columns], size)[None])[0])
+            )
     table = np.array(errors).reshape(len(errors), len(scheme))
-    sets = _available(data, point_sets)
     main = next(iter(sets))
     by_face = {name: _face_means(table[:, columns]) for name, columns in sets.items()}
-    result: dict[str, Any] = {
-        "main": main,
-        "points": {name: metrics.summary(values) for name, values in by_face.items()},
-    }
+    people = _people(data, faces)
+    result: dict[str, Any] = {"main": main, "people": len(set(people)), "points": {}}
+    for name, values in by_face.items():
+        result["points"][name] = metrics.summary(values) | {
+            "interval": metrics.interval(values, people),
+            "nme_shifted": metrics.mean_error(after_shift[name]),
+        }
     if np.isfinite(eyes).any():
         for name, values in by_face.items():
             relative = values / np.array(eyes) * 100.0
@@ -135,10 +148,12 @@ def landmark_figures(data: DataSet, pairs: Iterable[Pair], point_sets: Mapping[s
         for region, indices in metrics.REGIONS.items()
         if (columns := data.places(indices))
     }
+    result["jaw_line"] = _jaw_line(data, pairs)
+    result["openings"] = _openings(data, pairs)
     result["yaw"] = _groups(faces, by_face[main], lambda face: None if face.yaw is None else metrics.yaw_bin(face.yaw))
     for name in ("glasses", "mask"):
         result[name] = _groups(faces, by_face[main], lambda face, name=name: _told(getattr(face, name)))
-    return {key: value for key, value in result.items() if value}
+    return {key: value for key, value in result.items() if value is not None and value != {}}
 
 
 def _face_means(table: Array) -> Array:
@@ -147,6 +162,50 @@ def _face_means(table: Array) -> Array:
     counts = labelled.sum(axis=1)
     sums = np.where(labelled, table, 0.0).sum(axis=1)
     return np.divide(sums, counts, out=np.full(len(table), np.nan), where=counts > 0)
+
+
+def _people(data: DataSet, faces: Sequence[LabelledFace]) -> list[str]:
+    """Who each face is of: its subject, else its sequence, else somebody of its own."""
+    sequences = {id(face): sample.sequence for sample in data.samples for face in sample.faces}
+    return [face.subject or sequences.get(id(face)) or f"face {k}" for k, face in enumerate(faces)]
+
+
+def _jaw_line(data: DataSet, pairs: Sequence[Pair]) -> float | None:
+    """Mean distance of the found jaw points from the labelled jaw line: where along the line they lie is a matter of convention."""
+    scheme = data.scheme
+    assert scheme is not None
+    columns = data.places(JAW)
+    if len(columns) < len(JAW):
+        return None
+    distances = [
+        metrics.line_distances(scheme.select(found.points)[columns], face.points[columns]).mean()
+        / metrics.box_size(data.extent(face))
+        * 100.0
+        for face, found in pairs
+        if found is not None and face.points is not None and np.isfinite(face.points[columns]).all()
+    ]
+    return metrics.mean_error(distances)
+
+
+def _openings(data: DataSet, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How found openings of mouth and eyes follow the labelled ones."""
+    scheme = data.scheme
+    assert scheme is not None
+    result = {}
+    for name, lids in OPENINGS.items():
+        indices = sorted({index for pair in lids for index in pair})
+        columns = data.places(indices)
+        if len(columns) < len(indices):
+            continue
+        both = []
+        for face, found in pairs:
+            if found is not None and face.points is not None:
+                truth = np.full((POINTS, 2), np.nan)
+                truth[indices] = face.points[columns]
+                size = metrics.box_size(data.extent(face))
+                both.append((opening(found.points, size, lids), opening(truth, size, lids)))
+        result[name] = agreement([mine for mine, _ in both], [theirs for _, theirs in both])
+    return result
 
 
 def _available(data: DataSet, point_sets: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
@@ -259,6 +318,30 @@ def detection_figures(data: DataSet, found: list[list[Found]], matches: list[lis
     return result
 
 
+def published_figures(data: DataSet, found: list[list[Found]]) -> dict[str, Any]:
+    """Whether the score of what is published is the probability that it is right.
+
+    A found face is right when its mean error from some labelled face is below `RIGHT`; where faces have boxes only, when it overlaps one
+    by `RIGHT_IOU`.
+    """
+    scores, right = [], []
+    for sample, faces in zip(data.samples, found, strict=True):
+        for face in faces:
+            scores.append(1.0 if face.score is None else face.score)
+            right.append(any(_is_right(data, face, label) for label in sample.faces))
+    wrong = len(right) - sum(right)
+    figures = reliability(scores, right)
+    share = round(wrong / len(right), 4) if right else None
+    return {"faces": len(right), "wrong": wrong, "wrong_share": share, "score": figures}
+
+
+def _is_right(data: DataSet, face: Found, label: LabelledFace) -> bool:
+    if label.points is None or data.scheme is None:
+        return bool(overlaps([face.box], [label.box])[0, 0] >= RIGHT_IOU)
+    errors = metrics.point_errors(data.scheme.select(face.points), label.points, metrics.box_size(data.extent(label)))
+    return bool(np.nanmean(errors) < RIGHT)
+
+
 def _by_size(sizes: Array, hits: NDArray[np.bool_]) -> dict[str, Any]:
     rows = {}
     for low, high in SIZE_BINS:
@@ -353,7 +436,7 @@ def mouth_figures(data: DataSet, found: list[list[Found]], matches: list[list[in
     """How the opening of the mouth follows the labels, by sequence."""
     scheme = data.scheme
     assert scheme is not None
-    lips = scheme.places((62, 66))
+    lips = scheme.places(INNER_LIPS[0])
     if len(lips) < 2:
         return {}
     openings: dict[str, list[tuple[float, float]]] = {}
@@ -364,7 +447,9 @@ def mouth_figures(data: DataSet, found: list[list[Found]], matches: list[list[in
             label = sample.faces[pair]
             upper, lower = np.asarray(label.points)[lips]
             labelled = float(np.linalg.norm(upper - lower)) / metrics.box_size(data.extent(label))
-            openings.setdefault(sample.sequence, []).append((mouth_opening(face.points, face.box), labelled))
+            openings.setdefault(sample.sequence, []).append(
+                (opening(face.points, metrics.box_size(face.box)) / 100.0, labelled)
+            )
     return {
         sequence: opening_agreement([mine for mine, _ in rows], [theirs for _, theirs in rows])
         for sequence, rows in openings.items()

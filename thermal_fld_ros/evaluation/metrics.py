@@ -51,6 +51,43 @@ def point_errors(predicted: ArrayLike, labelled: ArrayLike, size: float) -> Arra
     return np.linalg.norm(difference, axis=-1) / size * 100.0
 
 
+def shifted(predicted: ArrayLike, labelled: ArrayLike) -> Array:
+    """Predicted points (K, 2), moved as a whole so that their mean is that of the labelled ones (K, 2; NaN: not labelled).
+
+    Labels that come from another image, as from the RGB half of a pair, are misplaced as a whole: their error stays after this.
+    """
+    found, truth = np.asarray(predicted, dtype=np.float64), np.asarray(labelled, dtype=np.float64)
+    known = np.isfinite(truth).all(axis=-1) & np.isfinite(found).all(axis=-1)
+    return found - (found[known] - truth[known]).mean(axis=0) if known.any() else found
+
+
+def line_distances(points: ArrayLike, line: ArrayLike) -> Array:
+    """Distances (N,) of points (N, 2) from a polyline (K, 2), K at least 2."""
+    positions, corners = np.asarray(points, dtype=np.float64), np.asarray(line, dtype=np.float64)
+    start, along = corners[:-1], np.diff(corners, axis=0)
+    length = np.maximum((along**2).sum(axis=1), 1e-12)
+    part = np.clip(((positions[:, None] - start) * along).sum(axis=-1) / length, 0.0, 1.0)
+    return np.asarray(np.linalg.norm(positions[:, None] - start - part[..., None] * along, axis=-1).min(axis=1))
+
+
+def interval(errors: ArrayLike, people: Sequence[str], draws: int = 2000) -> list[float] | None:
+    """Bounds of the mean error with 95 % confidence, by a bootstrap over people; None where there are fewer than three.
+
+    Faces of one person are alike, so it is people that are drawn with replacement (Efron, 1979), each with all their faces (N,).
+    Errors that are not finite are left out.
+    """
+    array = np.asarray(errors, dtype=np.float64)
+    names = sorted({name for name, value in zip(people, array, strict=True) if np.isfinite(value)})
+    if len(names) < 3:
+        return None
+    rows = [array[[other == name for other in people]] for name in names]
+    sums = np.array([row[np.isfinite(row)].sum() for row in rows])
+    counts = np.array([np.isfinite(row).sum() for row in rows])
+    chosen = np.random.default_rng(0).integers(len(names), size=(draws, len(names)))
+    means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
+    return [_rounded(bound) for bound in np.percentile(means, (2.5, 97.5))]
+
+
 def box_size(box: ArrayLike) -> float:
     """The root of a box's (x, y, width, height) area, in pixels."""
     _, _, width, height = np.asarray(box, dtype=np.float64).tolist()

@@ -22,7 +22,7 @@ DPI = 90
 def write_plots(results: dict[str, Any], folder: Path) -> list[Path]:
     """Write what `report.plots_of` names: cumulated errors, reliability of confidences, error by yaw. Returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    draw = {"errors": _curves, "confidence": _reliability, "yaw": _yaw}
+    draw = {"errors": _curves, "confidence": _reliability, "score": _score, "yaw": _yaw}
     written = []
     for kind, data in plots_of(results):
         figure, axes = plt.subplots(figsize=SIZE)
@@ -53,15 +53,28 @@ def _curves(axes: Any, rows: list[dict[str, Any]]) -> None:
 
 
 def _reliability(axes: Any, rows: list[dict[str, Any]]) -> None:
+    parts = {
+        f"{row['model']}, {kind}": values
+        for row in rows
+        for kind, values in row.get("calibration", {}).items()
+        if kind != "visible"
+    }
+    _diagram(axes, parts, "stated probability of an error below 5 %")
+
+
+def _score(axes: Any, rows: list[dict[str, Any]]) -> None:
+    parts = {row["model"]: row["published"]["score"] for row in rows if "published" in row}
+    _diagram(axes, parts, "score: stated probability of a mean error below 10 %")
+
+
+def _diagram(axes: Any, parts: dict[str, dict[str, Any]], stated: str) -> None:
+    """A reliability diagram of what `calibration.reliability` gives, by name."""
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as stated")
-    for row in rows:
-        for kind, values in row.get("calibration", {}).items():
-            if values.get("bins") and kind != "visible":
-                points = [(part["stated"], part["observed"]) for part in values["bins"]]
-                axes.plot(
-                    *zip(*points, strict=True), "o-", label=f"{row['model']}, {kind}: ECE {100 * values['ece']:.1f} %"
-                )
-    axes.set(xlabel="stated probability of an error below 5 %", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
+    for name, values in parts.items():
+        if values.get("bins"):
+            points = [(part["stated"], part["observed"]) for part in values["bins"]]
+            axes.plot(*zip(*points, strict=True), "o-", label=f"{name}: ECE {100 * values['ece']:.1f} %")
+    axes.set(xlabel=stated, ylabel="observed", xlim=(0, 1), ylim=(0, 1))
 
 
 def _yaw(axes: Any, rows: list[dict[str, Any]]) -> None:

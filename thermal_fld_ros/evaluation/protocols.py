@@ -32,11 +32,24 @@ AP_LEAST_SCORE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """A face that a model found: `points` (68, 2) in image pixels, their `confidence` (68,) or None, the `track` it belongs to."""
+    """A face that a model found.
+
+    Attributes
+    ----------
+    points : (68, 2) float64
+        Image pixels.
+    confidence : (68,) float64 or None
+        Of the points.
+    track : str
+        The identity that it belongs to.
+    score : float or None
+        The probability that its points are right.
+    """
 
     points: Array
     confidence: Array | None = None
     track: str = ""
+    score: float | None = None
 
     @property
     def box(self) -> Array:
@@ -139,7 +152,9 @@ def _faces(pipeline: Pipeline, frame: ThermalFrame, sample: Sample, index: int, 
         pipeline.reset()
     stamp = sample.stamp if sample.stamp is not None else float(index)
     faces = pipeline(frame, stamp)
-    return [Found(face.points.astype(np.float64), face.confidence.astype(np.float64), face.id) for face in faces]
+    return [
+        Found(face.points.astype(np.float64), face.confidence.astype(np.float64), face.id, face.score) for face in faces
+    ]
 
 
 def _detections(pipeline: Pipeline, frame: ThermalFrame) -> Detections:

@@ -29,19 +29,37 @@ def figure(value: float | None, digits: int = 2) -> str:
 
 def landmark_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
     """One row a data set, model, protocol and set of points."""
-    head = ["data", "model", "protocol", "points", "faces", "missed", "NME %", "median", "worst", "NME eyes %"]
-    head += ["AUC 8", "FR 8 %", "FR 10 %"]
+    head = [
+        "data",
+        "model",
+        "protocol",
+        "points",
+        "faces",
+        "people",
+        "missed",
+        "NME %",
+        "95 %",
+        "shifted %",
+        "median",
+        "worst",
+    ]
+    head += ["NME eyes %", "AUC 8", "FR 8 %", "FR 10 %"]
     rows: list[list[object]] = []
     for row in results["rows"]:
         for key, protocol in PROTOCOLS.items():
             for name, values in row.get(key, {}).get("points", {}).items():
                 if values["faces"]:
-                    rows.append(
-                        [row["data"], row["model"], protocol, name, values["faces"], values["missed"], figure(values["nme"]),
-                         figure(values["median"]), figure(values["worst"]), figure(values.get("nme_interocular")),
-                         figure(values["auc_8"], 3), percent(values["failure_8"]), percent(values["failure_10"])]
-                    )  # fmt: skip
+                    counts = [values["faces"], row[key].get("people", "-"), values["missed"]]
+                    errors = [figure(values["nme"]), _between(values.get("interval")), figure(values.get("nme_shifted"))]
+                    errors += [figure(values[part]) for part in ("median", "worst")]
+                    others = [figure(values.get("nme_interocular")), figure(values["auc_8"], 3)]
+                    others += [percent(values[part]) for part in ("failure_8", "failure_10")]
+                    rows.append([row["data"], row["model"], protocol, name, *counts, *errors, *others])
     return head, rows
+
+
+def _between(bounds: list[float] | None) -> str:
+    return "-" if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}"
 
 
 def detection_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
@@ -86,13 +104,42 @@ def size_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
 def region_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
     """One row a data set, model and protocol: error by region of the face."""
     regions = ["jaw", "brows", "nose", "eyes", "mouth", "inner mouth"]
+    head = ["data", "model", "protocol", "jaw line", *regions]
     rows: list[list[object]] = []
     for row in results["rows"]:
         for key, protocol in PROTOCOLS.items():
             values = row.get(key, {}).get("regions")
             if values:
-                rows.append([row["data"], row["model"], protocol, *(figure(values.get(r)) for r in regions)])
-    return ["data", "model", "protocol", *regions], rows
+                line = figure(row[key].get("jaw_line"))
+                rows.append([row["data"], row["model"], protocol, line, *(figure(values.get(r)) for r in regions)])
+    return head, rows
+
+
+def opening_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """One row a data set, model, protocol and opening: how it follows the labels over all faces."""
+    head = ["data", "model", "protocol", "opening", "faces", "slope", "bias %", "correlation", "closed", "they read %"]
+    rows: list[list[object]] = []
+    for row in results["rows"]:
+        for key, protocol in PROTOCOLS.items():
+            for name, values in row.get(key, {}).get("openings", {}).items():
+                if "slope" in values:
+                    cells = [figure(values[part]) for part in ("slope", "bias", "correlation")]
+                    shut = [values["closed"], figure(values["closed_reads"])]
+                    rows.append([row["data"], row["model"], protocol, name, values["faces"], *cells, *shut])
+    return head, rows
+
+
+def score_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """One row a data set and model: whether published faces are right, and their score says so."""
+    head = ["data", "model", "published", "wrong", "wrong %", "mean score %", "right %", "ECE %"]
+    rows: list[list[object]] = []
+    for row in results["rows"]:
+        values = row.get("published")
+        if values and values["faces"]:
+            score = values["score"]
+            cells = [percent(values["wrong_share"])] + [percent(score[part]) for part in ("stated", "observed", "ece")]
+            rows.append([row["data"], row["model"], values["faces"], values["wrong"], *cells])
+    return head, rows
 
 
 def group_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
@@ -166,17 +213,19 @@ def calibration_rows(results: dict[str, Any]) -> tuple[list[str], list[list[obje
 TABLES = {
     "Landmarks": landmark_rows,
     "Error by region, %": region_rows,
+    "Openings of mouth and eyes": opening_rows,
     "Groups of faces": group_rows,
     "Faces": detection_rows,
+    "Published faces and their score": score_rows,
     "Faces by size": size_rows,
     "Sequences": video_rows,
-    "Opening of the mouth": mouth_rows,
+    "Opening of the mouth in sequences": mouth_rows,
     "Confidence of points": calibration_rows,
 }
 
 
 def plots_of(results: dict[str, Any]) -> list[tuple[str, str]]:
-    """The plots that there is something to draw for: (kind, data set), kind one of "errors", "confidence", "yaw"."""
+    """The plots that there is something to draw for: (kind, data set), kind one of "errors", "confidence", "score", "yaw"."""
     wanted = []
     for data in results["data"]:
         rows = [row for row in results["rows"] if row["data"] == data]
@@ -185,6 +234,8 @@ def plots_of(results: dict[str, Any]) -> list[tuple[str, str]]:
             wanted.append(("errors", data))
         if any("calibration" in row for row in rows):
             wanted.append(("confidence", data))
+        if any(row.get("published", {}).get("faces") for row in rows):
+            wanted.append(("score", data))
         if any("yaw" in part for part in parts):
             wanted.append(("yaw", data))
     return wanted

@@ -21,7 +21,6 @@ REGION_SIDE, REGION_SCALE, RIM = 64, 1.2, 8
 """The picture's motion is measured in a square of this many pixels, this many times the box's longer side, without its rim."""
 LARGEST_LAG, LAG_STEP = 5.0, 0.05  # frames
 LEAST_MOTION = 1.0  # percent; less shows no lag
-INNER_LIPS = (62, 66)
 WIDE_OPEN = 0.1  # of the root of the box's area: the inner lips of a yawn are farther apart
 
 
@@ -89,12 +88,6 @@ def lag(smoothed: ArrayLike, raw: ArrayLike, size: float) -> float | None:
         shifted = early[whole] * (1 - part) + early[np.minimum(whole + 1, len(early) - 1)] * part
         costs.append(((late[times] - shifted) ** 2).mean())
     return round(float(shifts[int(np.argmin(costs))]), 3)
-
-
-def mouth_opening(points68: ArrayLike, box: ArrayLike) -> float:
-    """Distance of the inner lips (62, 66) over the root of the box's area."""
-    upper, lower = np.asarray(points68, dtype=np.float64)[list(INNER_LIPS)]
-    return float(np.linalg.norm(upper - lower)) / box_size(box)
 
 
 def opening_agreement(predicted: ArrayLike, labelled: ArrayLike) -> dict[str, Any]:
