@@ -36,10 +36,9 @@ LANDMARKS = (
 # right, y up; for the right half of the face, the left one mirrors it) to the nearest vertex, the neutral face has the layout of
 # the mean of hand-marked neutral portraits (Face Research Lab London Set and Canada Set, DeBruine and Jones, CC BY 4.0;
 # benchmarks/landmark_layout.py compares): the brow's middle line instead of its upper edge, the corner of the eye at the end of
-# the caruncle, lid points at a third and two thirds of the lid, the visible border of the lips and their corner, the rim of the
-# nostrils, and the chin's lower outline instead of the edge of the jaw bone.
+# the caruncle, lid points at a third and two thirds of the lid, the visible border of the lips and their corner, and the rim of the
+# nostrils.
 ANNOTATOR_OFFSETS = {
-    5: (-0.25, -0.25), 6: (-0.12, -0.45), 7: (-0.03, -0.48), 8: (0.0, -0.48),
     17: (0.05, -0.90), 18: (0.10, -0.95), 19: (0.10, -0.85), 20: (-0.20, -1.00), 21: (-0.22, -0.95),
     28: (0.0, -0.15), 29: (0.0, -0.20), 30: (0.0, -0.20), 31: (0.0, 0.15), 32: (0.0, 0.05),
     36: (0.08, 0.0), 37: (0.30, 0.02), 38: (0.20, -0.03), 39: (0.17, -0.04), 40: (0.12, -0.02), 41: (0.28, -0.02),
