@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, Pair, types
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
-from thermal_fld_ros.perception.sources import SourceError, image_of_message
+from thermal_fld_ros.recordings.bag import image_of_message
+from thermal_fld_ros.recordings.source import SourceError
 
 SHUTTER, NO_FACE, UNCHANGED, RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""

@@ -34,8 +34,8 @@ from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_r
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
-from thermal_fld_ros.perception.sources import is_bag
 from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.recordings.bag import is_bag
 from thermal_fld_ros.registration.calibration import Calibration, open_calibration
 from thermal_fld_ros.registration.drawing import picture_of
 from thermal_fld_ros.registration.estimation import (

@@ -27,8 +27,8 @@ from thermal_fld_ros.labelling.recordings import UNPAIRED, UNREADABLE, RecordedP
 from thermal_fld_ros.perception.decoding import KELVIN_ZERO, UNITS, Decoding, ImageError, ThermalFrame, Unit
 from thermal_fld_ros.perception.geometry import Affine, box_around, extent
 from thermal_fld_ros.perception.pictures import write_image
-from thermal_fld_ros.perception.sources import SourceError
 from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.recordings.source import SourceError
 
 JOURNALS = "journal"
 JPEG_QUALITY = 95

@@ -24,17 +24,12 @@ from numpy.typing import NDArray
 from thermal_fld_ros.capture.bag import read_manifest, unfinished_files
 from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
 from thermal_fld_ros.datasets.pairs import ABOUT, INDEX, read_about, read_index, read_pairs
-from thermal_fld_ros.perception.sources import (
-    BAG_SUFFIXES,
-    IMAGE_SUFFIXES,
-    RawImage,
-    SourceError,
-    bag_reader,
-    image_of_message,
-    is_bag,
-    natural_key,
-    open_source,
-)
+from thermal_fld_ros.recordings.bag import SUFFIXES as BAG_SUFFIXES
+from thermal_fld_ros.recordings.bag import bag_reader, image_of_message, is_bag
+from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES
+from thermal_fld_ros.recordings.names import natural_key
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, SourceError
 
 UNPAIRED = "no RGB image at its time"
 UNREADABLE = "cannot be decoded"
