@@ -28,6 +28,7 @@ from thermal_fld_ros.cli._recordings import (
     matching_of,
     pipeline_options,
     teacher_of,
+    told,
 )
 from thermal_fld_ros.labelling.correspondences import BoardLook, Collection, FaceLook, Look
 from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_recording
@@ -91,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         if args.max_pairs < 1:
             raise ValueError(f"--max-pairs {args.max_pairs}: expected 1 or more")
         recordings = [open_recording(text, matching_of(args)) for text in args.recordings]
+        for recording in recordings:
+            print(told(recording), file=sys.stderr)
         calibration = _calibration(args, recordings)
         if calibration and calibration.extrinsics and args.distance and not recordings:
             return _take(args, calibration)

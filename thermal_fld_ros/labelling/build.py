@@ -138,7 +138,7 @@ class Builder:
         except ImageError as error:
             return {"faces": [], "left_out": [f"{UNREADABLE}: {error.reason}"]}
         except SourceError:
-            return {"faces": [], "left_out": [f"{UNREADABLE}: compressed"]}
+            return {"faces": [], "left_out": [f"{UNREADABLE}: damaged"]}
         if before is not None and _same(before, pair):
             return {"faces": [], "left_out": [FROZEN]}
         unit = asdict(stored_unit(self._decoding, frame.pixels.dtype))
