@@ -100,7 +100,7 @@ def face(
 
 
 def landmarks(*faces: Any, stamp: int = STAMP) -> bytes:
-    message = types().types[FACE_LANDMARKS](header(stamp), 20, 16, list(faces), "dummy", "0", 0.0)
+    message = types().types[FACE_LANDMARKS](header(stamp), 20, 16, list(faces), "dummy", "0", 0.0, False)
     return bytes(types().serialize_cdr(message, FACE_LANDMARKS))
 
 

@@ -144,6 +144,7 @@ class DetectorNode(ManagedNode):
             "images replaced unseen": self._replaced,
             "images refused": processor.refusals.total,
             "shutter frames": processor.shutter_frames,
+            "images repeated": processor.repeated,
             "results published": processor.published,
         }
         rates = self._rates.update(counts)

@@ -19,11 +19,10 @@ from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
 from thermal_fld_ros.nodes.messages import face_message
 from thermal_fld_ros.nodes.overlay import OverlayPublisher
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.perception.decoding import ImageError, ThermalFrame, decode
+from thermal_fld_ros.perception.decoding import GREY_ENCODINGS, ImageError, ThermalFrame, decode
 from thermal_fld_ros.perception.pipeline import Face, Pipeline
 from thermal_fld_ros.perception.shutter import ShutterState
 
-GREY_ENCODINGS = ("mono8", "8UC1", "mono16", "16UC1", "32FC1")
 LOOK_EVERY = 150
 """Frames between two looks at what is odd about them."""
 
@@ -45,8 +44,8 @@ class Processor:
 
     Attributes
     ----------
-    published, shutter_frames : int
-        Results, and images of a closed shutter, from which there are none.
+    published, shutter_frames, repeated : int
+        Results, images of a closed shutter, from which there are none, and results for images that the camera sent once more.
     refusals : Refusals
         Images that could not be used, by reason.
     latencies : Latencies
@@ -79,7 +78,7 @@ class Processor:
     def reset(self) -> None:
         """Begin anew: no faces, no counts."""
         self.pipeline.reset()
-        self.published = self.shutter_frames = self.faces = 0
+        self.published = self.shutter_frames = self.repeated = self.faces = 0
         self.refusals, self.latencies = Refusals(), Latencies()
         self.frame_id = ""
         self.oddities: list[str] = []
@@ -153,9 +152,10 @@ class Processor:
         self.frame_id = image.header.frame_id
         self._look_for_oddities(frame, image.encoding)
         faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
-        if self.pipeline.shutter_state is not ShutterState.LIVE:
+        if self.pipeline.shutter_state.closed:
             self.shutter_frames += 1
             return
+        self.repeated += self.pipeline.shutter_state is ShutterState.REPEATED
         self._publish(image, faces, started)
         self.latencies.add(time.monotonic() - arrival.time)
         self.published, self.faces = self.published + 1, len(faces)
@@ -170,6 +170,7 @@ class Processor:
             model_name=model.name,
             model_hash=model.sha256,
             faces=[face_message(face, image.header) for face in faces],
+            repeated=self.pipeline.shutter_state is ShutterState.REPEATED,
         )
         result.processing_time = time.monotonic() - started
         self._publisher.publish(result)
