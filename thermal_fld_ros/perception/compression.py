@@ -19,11 +19,22 @@ from numpy.typing import NDArray
 from thermal_fld_ros.perception.decoding import ImageError
 
 DEPTH = "compressedDepth"
+TRANSPORTS = ("auto", "raw", "compressed")
+"""Ways in which a topic may carry images: by its name, as sensor_msgs/Image, as CompressedImage."""
+
+VIDEO = ("h264", "h265", "hevc", "av1", "vp9", "theora", "ffmpeg")
+"""Codecs whose messages are no images by themselves."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PARAMETERS = struct.Struct("<iff")
 _RVL_SIZE = struct.Struct("<II")
 _LARGEST = 100_000_000
 """Pixels of an image; a larger number is damage."""
+
+
+def is_compressed(transport: str, topic: str) -> bool:
+    """Whether a topic carries CompressedImage: as told, or ("auto") where it has the name that image_transport gives one."""
+    return transport == "compressed" or (transport == "auto" and topic.endswith(("/compressed", f"/{DEPTH}")))
 
 
 def decompressed_image(data: Any, form: str) -> NDArray[Any]:
@@ -46,13 +57,40 @@ def decompressed_image(data: Any, form: str) -> NDArray[Any]:
     ImageError
         Of reason "compressed": it cannot be read.
     """
+    head, pixels = coded_pixels(data, form)
+    if not (head.size and form.strip().startswith("32FC1")):
+        return pixels
+    _, a, b = _PARAMETERS.unpack(head.tobytes())
+    with np.errstate(divide="ignore"):
+        inverse = np.float32(a) / (pixels.astype(np.float32) - np.float32(b))
+    return np.where(pixels == 0, np.float32(np.nan), inverse)
+
+
+def coded_pixels(data: Any, form: str) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """What precedes the code of a compressed image (the parameters of compressedDepth, or nothing), and the pixels in the code.
+
+    Raises ImageError as `decompressed_image` does.
+    """
+    if any(codec in form.lower() for codec in VIDEO):
+        raise ImageError(
+            "compressed",
+            f'an image of format "{form}" is a part of a video, which loses temperatures: expected PNG, JPEG, TIFF or {DEPTH}, '
+            "or raw images (ros2 run image_transport republish)",
+        )
     content = np.frombuffer(data, np.uint8)
+    start = _PARAMETERS.size
     # Old versions of compressed_depth_image_transport name the image's encoding only.
-    is_depth = DEPTH.lower() in form.lower() or content[12:20].tobytes() == _PNG
-    return _depth(content, form) if is_depth else _coded(content, form)
+    if DEPTH.lower() not in form.lower() and content[start : start + len(_PNG)].tobytes() != _PNG:
+        return content[:0], _coded(content, form)
+    if content.size <= start:
+        raise ImageError(
+            "compressed", f'an image of format "{form}" has {content.size} bytes, expected more than {start}'
+        )
+    head, code = content[:start], content[start:]
+    return head, _rvl(code, form) if "rvl" in form.lower() else _coded(code, form)
 
 
-def coded_pixels(content: NDArray[np.uint8]) -> NDArray[Any] | None:
+def read_code(content: NDArray[np.uint8]) -> NDArray[Any] | None:
     """The pixels of the content of a PNG, JPEG, TIFF or any other file that OpenCV reads; None where it is not whole."""
     if not content.size or _is_cut_jpeg(content):
         return None
@@ -72,7 +110,7 @@ def _is_cut_jpeg(content: NDArray[np.uint8]) -> bool:
 
 
 def _coded(content: NDArray[np.uint8], form: str) -> NDArray[Any]:
-    array = coded_pixels(content)
+    array = read_code(content)
     if array is None:
         raise ImageError(
             "compressed",
@@ -80,20 +118,6 @@ def _coded(content: NDArray[np.uint8], form: str) -> NDArray[Any]:
             f"or a format with {DEPTH}",
         )
     return array
-
-
-def _depth(content: NDArray[np.uint8], form: str) -> NDArray[Any]:
-    """compressed_depth_image_transport: a ConfigHeader (int32 kind, float32 quantisation a and b), then the coded image."""
-    if content.size <= _PARAMETERS.size:
-        raise ImageError("compressed", f'an image of format "{form}" has {content.size} bytes, expected more than 12')
-    _, a, b = _PARAMETERS.unpack_from(content.data)
-    coded = content[_PARAMETERS.size :]
-    raw = _rvl(coded, form) if "rvl" in form.lower() else _coded(coded, form)
-    if not form.strip().startswith("32FC1"):
-        return raw
-    with np.errstate(divide="ignore"):
-        inverse = np.float32(a) / (raw.astype(np.float32) - np.float32(b))
-    return np.where(raw == 0, np.float32(np.nan), inverse)
 
 
 def _rvl(coded: NDArray[np.uint8], form: str) -> NDArray[np.uint16]:

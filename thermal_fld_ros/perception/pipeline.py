@@ -161,6 +161,7 @@ class Pipeline:
         self._gate = read_gate(self.landmarker.model)
         self.last_timing: dict[str, float] = {}
         self.shutter_state = ShutterState.LIVE
+        self._faces: list[Face] = []
         self._detections = self._shutter_frames = self._cuts = 0
         self._lock = threading.Lock()
         self._tracker = Tracker()
@@ -236,7 +237,7 @@ class Pipeline:
         self._clock = _Clock()
         self._shutter = ShutterDetector()
         self._cut = CutDetector()
-        self._faces: list[Face] = []
+        self._faces = []
         self._since_detection = 0
 
     def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:

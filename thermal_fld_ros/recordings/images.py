@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.compression import coded_pixels
+from thermal_fld_ros.perception.compression import read_code
 from thermal_fld_ros.recordings.source import RawImage, Reading, Source, SourceError, image_of_array, reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".webp")
@@ -24,7 +24,7 @@ def read_pixels(path: Path) -> NDArray[Any]:
     """The pixels as they are, (H, W) or (H, W, C) in OpenCV's order; raises SourceError."""
     with reading(path):
         content = np.fromfile(path, dtype=np.uint8)
-    array = coded_pixels(content)
+    array = read_code(content)
     if array is None:
         state = "it is empty" if not content.size else "it is cut short, damaged or of another kind than its name says"
         raise SourceError(f"{path}: not an image that OpenCV can read: {state}")
