@@ -18,6 +18,8 @@ RUNTIME = [
 TRAIN = ["matplotlib>=3.7", "numba>=0.60", "onnx>=1.16", "pyyaml>=5.4", "tensorboard>=2.14", "torch>=2.3", "tqdm>=4.60"]
 # The last MediaPipe whose wheel carries its models; it wants numpy below 2, so an environment of its own may be needed.
 TEACHER = ["mediapipe==0.10.21"]
+# Temperatures of FLIR's radiometric JPEG files; EUPL-1.2, so it is no part of what this package needs.
+FLIR = ["flyr>=3.3"]
 DEV = ["hypothesis>=6.80", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]
 
 setup(
@@ -30,5 +32,11 @@ setup(
     package_dir={"thermal_fld_ros.models": "models"},
     package_data={"thermal_fld_ros.models": ["*.onnx", "*.md", "*.pt"], "thermal_fld_ros.labelling": ["*.html"]},
     install_requires=RUNTIME,
-    extras_require={"train": TRAIN, "teacher": TEACHER, "timm": [*TRAIN, "timm>=1.0"], "dev": [*DEV, *TRAIN]},
+    extras_require={
+        "train": TRAIN,
+        "teacher": TEACHER,
+        "timm": [*TRAIN, "timm>=1.0"],
+        "flir": FLIR,
+        "dev": [*DEV, *FLIR, *TRAIN],
+    },
 )

@@ -41,7 +41,7 @@ from thermal_fld_ros.msg import FaceLandmarksArray  # noqa: E402
 from thermal_fld_ros.nodes import qos  # noqa: E402
 from thermal_fld_ros.nodes.messages import image_from_array  # noqa: E402
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE  # noqa: E402
-from thermal_fld_ros.perception.sources import open_source  # noqa: E402
+from thermal_fld_ros.recordings.opening import open_source  # noqa: E402
 
 MOST_TIMES_BARE = 3.0
 MOST_MEGABYTES = 300.0

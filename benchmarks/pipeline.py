@@ -29,7 +29,8 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.perception.decoding import UNITS, Decoding  # noqa: E402
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models  # noqa: E402
-from thermal_fld_ros.perception.sources import RawImage, open_source  # noqa: E402
+from thermal_fld_ros.recordings.opening import open_source  # noqa: E402
+from thermal_fld_ros.recordings.source import RawImage  # noqa: E402
 
 SIZE = (640, 512)
 FPS = 30.0

@@ -14,8 +14,8 @@ from thermal_fld_ros.launching import node_arguments, shared_memory_profile, sta
 
 # Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
 PARAMETERS = {
-    "thermal_transport": (str, "raw or compressed"),
-    "rgb_transport": (str, "raw or compressed"),
+    "thermal_transport": (str, "auto, raw or compressed"),
+    "rgb_transport": (str, "auto, raw or compressed"),
     "record_camera_info": (str, "none, thermal, rgb or both: camera_info that is part of every pair"),
     "record_face_landmarks": (bool, "make the detector's landmarks part of every pair"),
     "record": (bool, "begin an episode at the start"),

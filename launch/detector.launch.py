@@ -17,6 +17,7 @@ from thermal_fld_ros.launching import node_arguments, shared_memory_profile, sta
 # Node parameters that are also arguments, with their types. Left empty, the parameter file decides.
 PARAMETERS = {
     "unit": (str, "what a pixel's value means: centikelvin, counts, ... (docs/parameters.md)"),
+    "transport": (str, "raw, compressed, or auto: by the name of the image topic"),
     "rotate": (int, "clockwise turn in degrees that brings the image upright: 0, 90, 180 or 270"),
     "landmark_model": (str, "ONNX file of the landmark model"),
     "detector_model": (str, "ONNX file of the face detector"),

@@ -19,7 +19,8 @@ from ament_index_python.packages import get_package_prefix
 from thermal_fld_ros.perception.decoding import UNITS
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, default_model_folder, load_model
 from thermal_fld_ros.perception.overlay import legible_scale
-from thermal_fld_ros.perception.sources import Source, SourceError, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import Reading, Source, SourceError
 
 PREFIX = Path(get_package_prefix("thermal_fld_ros"))
 CLIP = PREFIX / "share/thermal_fld_ros/resource/demo_clip.npz"
@@ -151,7 +152,7 @@ def main() -> None:
         signal.signal(number, interrupt)
     clip = options.input or CLIP
     try:
-        source = open_source(clip, topic=options.topic)
+        source = open_source(clip, Reading(topic=options.topic or ""))
         unit = options.unit or source.unit or "counts"
         print(f"{clip}: {source.length or '?'} images, unit {unit}, results in {options.output}", flush=True)
         sys.exit(run(options, source, clip, unit))

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from input_files import compressed_depth, png
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import (
@@ -46,6 +47,12 @@ def image(pixels: NDArray[Any], encoding: str, stamp: int = STAMP, padding: int 
 def compressed(pixels: NDArray[Any], suffix: str, form: str, stamp: int = STAMP) -> bytes:
     data = cv2.imencode(suffix, pixels)[1].reshape(-1)
     return bytes(types().serialize_cdr(types().types[COMPRESSED_IMAGE](header(stamp), form, data), COMPRESSED_IMAGE))
+
+
+def compressed_depth_message(pixels: NDArray[Any], stamp: int = STAMP, code: Any = png) -> bytes:
+    form = f"16UC1; compressedDepth {code.__name__}"
+    message = types().types[COMPRESSED_IMAGE](header(stamp), form, compressed_depth(code(pixels)))
+    return bytes(types().serialize_cdr(message, COMPRESSED_IMAGE))
 
 
 def camera_info(stamp: int = STAMP) -> bytes:
@@ -100,7 +107,7 @@ def face(
 
 
 def landmarks(*faces: Any, stamp: int = STAMP) -> bytes:
-    message = types().types[FACE_LANDMARKS](header(stamp), 20, 16, list(faces), "dummy", "0", 0.0)
+    message = types().types[FACE_LANDMARKS](header(stamp), 20, 16, list(faces), "dummy", "0", 0.0, False)
     return bytes(types().serialize_cdr(message, FACE_LANDMARKS))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from capture_messages import camera_info, compressed, image, landmarks
+from capture_messages import camera_info, compressed, compressed_depth_message, image, landmarks
 from node_rig import NodeRig
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -43,17 +43,24 @@ class CaptureRig(NodeRig):
         self._time = 1_700_000_000 * SECOND
         self._publishers: dict[str, Any] = {}
         self._seed = 0
+        self.depth = self.frozen = False
 
         # The tester sends faster than any camera.
         depth = "qos_overrides.{}/{}.subscription.depth"
         self.parameters |= {depth.format(self.namespace, topic): 1000 for topic in TOPICS.values()}
 
-    def start(self, **parameters: Any) -> CaptureNode:
-        return self.start_node(CaptureNode, (), parameters)
+    def start(self, *, arguments: tuple[str, ...] = (), **parameters: Any) -> CaptureNode:
+        return self.start_node(CaptureNode, arguments, parameters)
 
-    def connect(self, *roles: str, types: dict[str, type] | None = None, shift: float = 0.0) -> None:
+    def connect(
+        self,
+        *roles: str,
+        types: dict[str, type] | None = None,
+        topics: dict[str, str] | None = None,
+        shift: float = 0.0,
+    ) -> None:
         """Send messages of these roles until pairs are made of them; from then on nothing is lost."""
-        self.offer(*roles, types=types)
+        self.offer(*roles, types=types, topics=topics)
 
         def paired() -> bool:
             self.send_pair(*roles, shift=shift)
@@ -62,12 +69,13 @@ class CaptureRig(NodeRig):
 
         self.wait_for(paired, "a first pair")
 
-    def offer(self, *roles: str, types: dict[str, type] | None = None) -> None:
+    def offer(self, *roles: str, types: dict[str, type] | None = None, topics: dict[str, str] | None = None) -> None:
         """Let there be publishers of these roles."""
+        names = {**TOPICS, **(topics or {})}
         kinds = {THERMAL: Image, RGB: Image, f"{THERMAL}_info": CameraInfo, f"{RGB}_info": CameraInfo}
         kinds |= {LANDMARKS: FaceLandmarksArray, **(types or {})}
         for role in roles:
-            self._publishers[role] = self.node.create_publisher(kinds[role], TOPICS[role], QoSProfile(depth=100))
+            self._publishers[role] = self.node.create_publisher(kinds[role], names[role], QoSProfile(depth=100))
 
     def values(self) -> dict[str, str]:
         """Of the last diagnostic status."""
@@ -96,6 +104,11 @@ class CaptureRig(NodeRig):
         noise = np.random.default_rng(self._seed)
         if role == THERMAL:
             pixels = noise.integers(20_000, 40_000, (24, 32), np.uint16)
+            if self.frozen:
+                pixels = self._last
+            self._last = pixels
+            if self.depth:
+                return compressed_depth_message(pixels, stamp)
             return image(pixels, "mono16", stamp)
         colour = noise.integers(0, 255, (36, 48, 3), np.uint8)
         if self._publishers and self._publishers[RGB].msg_type is CompressedImage:

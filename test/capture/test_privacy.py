@@ -8,11 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from capture_messages import STAMP, WITH_FACES, compressed, face, image, landmarks, pair
+from capture_messages import STAMP, WITH_FACES, compressed, compressed_depth_message, face, image, landmarks, pair
+from input_files import png, rvl
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, IMAGE, LANDMARKS, RGB, THERMAL, Pair, stamp_of, types
 from thermal_fld_ros.capture.privacy import Keeper, only
+from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import message_pixels
 from thermal_fld_ros.registration.camera import CameraModel
 from thermal_fld_ros.registration.registration import CameraPair, write_registration
@@ -59,6 +61,24 @@ def test_compressed_images_are_reduced_in_their_own_format(suffix: str, form: st
     found = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)
     assert message.format == form and found.dtype == dtype
     assert (found[10:22, 10:22] > 190).all() and (found[:, 30:] < 10).all()
+
+
+@pytest.mark.parametrize("code", [png, rvl])
+def test_the_depth_transport_is_reduced_as_raw_images_are(code: Any) -> None:
+    raw = np.arange(1, 32 * 40 + 1, dtype=np.uint16).reshape(32, 40)
+    data = compressed_depth_message(raw, code=code)
+    reduced = types().deserialize_cdr(only(data, COMPRESSED_IMAGE, [(8.0, 8.0, 23.0, 23.0)]), COMPRESSED_IMAGE)
+    found = decompressed_image(reduced.data, reduced.format)
+    expected = np.zeros_like(raw)
+    expected[8:24, 8:24] = raw[8:24, 8:24]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_floating_point_is_reduced_without_loss() -> None:
+    data = compressed(np.full((16, 20), 34.25, np.float32), ".tiff", "32FC1; tiff compressed")
+    message = types().deserialize_cdr(only(data, COMPRESSED_IMAGE, [(2.0, 2.0, 5.0, 5.0)]), COMPRESSED_IMAGE)
+    found = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)
+    assert found.dtype == np.float32 and found[3, 3] == 34.25 and found[9, 9] == 0.0
 
 
 def test_what_cannot_be_reduced_is_refused() -> None:

@@ -13,7 +13,7 @@ from thermal_fld_ros.evaluation.figures import data_figures, run_figures
 from thermal_fld_ros.evaluation.metrics import POINT_SETS
 from thermal_fld_ros.evaluation.protocols import Detections, Found, Run
 from thermal_fld_ros.evaluation.report import plots_of, text
-from thermal_fld_ros.perception.sources import RawImage
+from thermal_fld_ros.recordings.source import RawImage
 
 POINTS = np.column_stack([np.tile(np.linspace(0, 40, 17), 4), np.repeat(np.linspace(0, 40, 4), 17)])  # box 40 x 40
 

@@ -416,7 +416,7 @@ def test_a_plain_bag_is_matched_by_stamps(tmp_path: Path, dataset: Dataset) -> N
     arguments = ["--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image"]
     assert dataset(tmp_path / "out", bag, *arguments, "--subject", "s7", max_gap=0.012) == 0
     assert {entry["subject"] for entry in index(tmp_path / "out")} == {"s7"}
-    assert left_out(tmp_path / "out") == {"no RGB image at its time": 1}
+    assert left_out(tmp_path / "out") == {"no RGB image at its time": 1, "no thermal image at its time": 11}
     kept = [at[k] for k in (0, 1, 3, 4)]
     for found, place in zip(in_frame(tmp_path / "out", "plain"), kept, strict=True):
         assert np.abs(found - truth(place)).max() < 1.0
@@ -449,6 +449,10 @@ def write_images(folder: Path, names: Callable[[int], tuple[str, str]], count: i
             ["{}/thr_image:{}/rgb_image_aligned"],
         ),
         (lambda k: (f"sub_7/thr_image/7_1_{k}_1.png", f"sub_7/rgb_image/7_1_{k}_2.png"), ["{}"]),
+        (lambda k: (f"train/thermal_8_bit/FLIR_0{k}.png", f"train/RGB/FLIR_0{k}.png"), ["{}"]),  # FLIR ADAS
+        (lambda k: (f"infrared/train/0{k}.png", f"visible/train/0{k}.png"), ["{}"]),  # LLVIP
+        (lambda k: (f"set00/V000/lwir/I0{k}.png", f"set00/V000/visible/I0{k}.png"), ["{}"]),  # KAIST
+        (lambda k: (f"a/{1700000000000 + 111 * k}.png", f"b/{1700000000004 + 111 * k}.png"), ["{}/a:{}/b"]),
     ],
 )
 def test_folders_of_images_are_recordings(
@@ -460,6 +464,18 @@ def test_folders_of_images_are_recordings(
     found = in_frame(tmp_path / "out", "lab")
     assert max(np.abs(one - truth(place)).max() for one, place in zip(found, places(3), strict=True)) < 1.0
     assert {entry.get("subject", "") for entry in index(tmp_path / "out")} <= {"", "7"}
+
+
+def test_images_are_matched_by_the_times_in_their_names_which_is_said(
+    tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = [1_700_000_000_000 + 111 * k for k in range(4)]
+    write_images(tmp_path / "in", lambda k: (f"t/frame_{times[k]}.png", f"v/frame_{times[k] + 4}.png"), 4)
+    (tmp_path / f"in/v/frame_{times[3] + 4}.png").rename(tmp_path / f"in/v/frame_{times[3] + 104}.png")
+    assert dataset(tmp_path / "out", f"{tmp_path}/in/t:{tmp_path}/in/v") == 0
+    assert "3 pairs by the times in their names, at most 0.05 s apart" in capsys.readouterr().err
+    assert left_out(tmp_path / "out") == {"no RGB image at its time": 1, "no thermal image at its time": 1}
+    assert [entry["stamp"] for entry in index(tmp_path / "out")] == pytest.approx([1e-3 * time for time in times[:3]])
 
 
 # --- several recordings

@@ -17,6 +17,7 @@ from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CompressedImage, Image
 
 from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL
+from thermal_fld_ros.nodes.capture import TOPICS
 from thermal_fld_ros.nodes.capture_parameters import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +115,24 @@ def test_compressed_images_are_recorded_as_they_are(capture: CaptureRig) -> None
     capture.wait_for_received(dict.fromkeys(IMAGES, 3))
     capture.end()
     assert recorded(capture) == pairs
+
+
+def test_the_depth_transport_is_recorded_as_it_is_and_its_shutter_is_told(capture: CaptureRig) -> None:
+    """Repeats of a slow camera are recorded, what stays longer than its frame time is left out."""
+    topic = f"{TOPICS[THERMAL]}/compressedDepth"
+    capture.depth = True
+    capture.start(arguments=("-r", f"{TOPICS[THERMAL]}:={topic}"), skip_shutter=True)
+    capture.connect(*IMAGES, types={THERMAL: CompressedImage}, topics={THERMAL: topic})
+    capture.begin()
+    pairs = [capture.send_pair(*IMAGES) for _ in range(4)]
+    capture.frozen = True
+    pairs.append(capture.send_pair(*IMAGES))  # 0.1 s later
+    for _ in range(3):
+        capture.send_pair(*IMAGES)
+    capture.wait_for_received(dict.fromkeys(IMAGES, 8))
+    capture.end()
+    assert recorded(capture) == pairs
+    assert capture.manifest()["pairs"]["gated"] == {"shutter": 3}
 
 
 @pytest.mark.parametrize("offset", [3.5, -3.5])

@@ -47,7 +47,8 @@ def test_another_type_is_named(rig: Rig) -> None:
     camera = rclpy.create_node("camera", namespace=rig.namespace, context=context)
     camera.create_publisher(CompressedImage, "camera/image", 1)
     rig.start(arguments=("-r", "image:=camera/image"), **SOON)
-    rig.wait_for_log("camera publishes sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
+    line = rig.wait_for_log("camera publishes sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
+    assert "the transport parameter of this topic says which it is" in line
     rclpy.shutdown(context=context)
 
 

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image
 
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.replay import ReplayNode
-from thermal_fld_ros.perception.sources import SourceError
+from thermal_fld_ros.recordings.source import SourceError
 
 GENEROUS = 30.0
 FRAMES = np.random.default_rng(0).integers(0, 65536, (5, 6, 8), dtype=np.uint16)

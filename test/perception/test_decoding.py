@@ -22,6 +22,7 @@ from thermal_fld_ros.perception.decoding import (
 from thermal_fld_ros.perception.geometry import Affine
 
 GREY = {"mono8": np.uint8, "8UC1": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32FC1": np.float32}
+SIGNED = {"8SC1": np.int8, "16SC1": np.int16, "32SC1": np.int32, "64FC1": np.float64}
 COLOUR = {"rgb8": 3, "bgr8": 3, "8UC3": 3, "rgba8": 4, "bgra8": 4, "8UC4": 4}
 YUV = {"yuv422": 1, "uyvy": 1, "yuv422_yuy2": 0, "yuyv": 0}  # place of the luma in a pair of bytes
 
@@ -56,7 +57,7 @@ def whole(frame: ThermalFrame) -> np.ndarray:
 
 
 def test_every_supported_encoding_is_tested() -> None:
-    assert set(ENCODINGS) == {*GREY, *COLOUR, *YUV}
+    assert set(ENCODINGS) == {*GREY, *SIGNED, *COLOUR, *YUV}
 
 
 @given(st.sampled_from(sorted(GREY)), sizes, st.integers(0, 9), st.booleans(), containers)
@@ -70,6 +71,42 @@ def test_grey_comes_out_as_it_went_in(encoding, size, padding, big, container) -
     sampled = whole(frame)
     assert sampled.dtype == GREY[encoding]
     np.testing.assert_array_equal(sampled, pixels)
+
+
+@given(st.sampled_from(sorted(SIGNED)), sizes, st.integers(0, 9), st.booleans(), containers)
+def test_signed_and_long_values_become_float32(encoding, size, padding, big, container) -> None:
+    pixels = (noise(size, np.int64) % 60000 - 30000).astype(SIGNED[encoding])
+    fields = message(pixels, encoding, padding, big)
+    fields["data"] = container(fields["data"])
+    frame = decode(**fields, options=Decoding(UNITS["celsius"]))
+    assert frame.pixels.dtype == np.float32 and frame.pixels.dtype.isnative
+    np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+def test_of_64_bit_what_is_beyond_32_is_dead() -> None:
+    pixels = np.full((9, 9), 30.0)
+    pixels[4, 4] = 1e300
+    frame = decode(**message(pixels, "64FC1"))
+    assert (frame.pixels == 30.0).all() and frame.dead_share == pytest.approx(1 / 81)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("MONO16", "mono16"),
+        ("16uc1", "16UC1"),
+        ("Y16 ", "mono16"),
+        ("mono12", "mono16"),
+        ("16U C1", "16UC1"),
+        ("float32", "32FC1"),
+        ("BGR", "bgr8"),
+        ("gray", "mono8"),
+    ],
+)
+def test_a_wrong_name_of_an_encoding_is_answered_with_the_likely_one(wrong: str, right: str) -> None:
+    fields = message(noise((4, 3), np.uint16), "mono16") | {"encoding": wrong}
+    with pytest.raises(ImageError, match=f'encoding "{wrong}" is not supported.*did the driver mean "{right}"'):
+        decode(**fields)
 
 
 @given(st.sampled_from(sorted(COLOUR)), sizes, st.integers(0, 9))

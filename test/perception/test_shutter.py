@@ -2,11 +2,13 @@
 import numpy as np
 import pytest
 from dummy_models import face_scene
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from thermal_fld_ros.perception.decoding import ThermalFrame, decode_array
 from thermal_fld_ros.perception.shutter import LONGEST_CLOSURE, ShutterDetector, ShutterState
 
-LIVE, FROZEN, FLAT = ShutterState.LIVE, ShutterState.FROZEN, ShutterState.FLAT
+LIVE, REPEATED, FROZEN, FLAT = ShutterState.LIVE, ShutterState.REPEATED, ShutterState.FROZEN, ShutterState.FLAT
 
 
 def frame(seed: int, dtype: type = np.uint16, spread: float = 500.0) -> ThermalFrame:
@@ -26,7 +28,31 @@ def test_a_live_camera_is_live() -> None:
 
 def test_repeated_frames_are_frozen_until_they_change() -> None:
     found = states([frame(0), frame(1), *[frame(2)] * 9, frame(3)])
-    assert found == [LIVE] * 4 + [FROZEN] * 7 + [LIVE]
+    assert found == [LIVE] * 3 + [REPEATED] + [FROZEN] * 7 + [LIVE]
+
+
+@pytest.mark.parametrize(("rate", "copies"), [(9.0, 3), (8.6, 3), (9.0, 6), (30.0, 2), (60.0, 1)])
+def test_a_camera_that_is_slower_than_its_transport_repeats_and_closes_no_shutter(rate: float, copies: int) -> None:
+    live = [frame(seed) for seed in range(12) for _ in range(copies)]
+    assert states(live, rate * copies) == ([LIVE] + [REPEATED] * (copies - 1)) * 12
+    closed = states([*live, *[live[-1]] * (4 * copies), frame(99)], rate * copies)[len(live) :]
+    assert closed[-2] is FROZEN and closed[-1] is LIVE
+    assert REPEATED not in closed[copies:], "what stays longer than the camera's frame time is a closed shutter"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-0.3, 0.3), min_size=60, max_size=60))
+def test_repeats_may_come_at_uneven_times(jitter: list[float]) -> None:
+    """27 images a second of a camera that takes 9; each comes up to 0.3 of its period early or late."""
+    detector = ShutterDetector()
+    images = [frame(seed) for seed in range(20)]
+    found = [detector.update(images[k // 3], (k + late) / 27) for k, late in enumerate(jitter)]
+    assert found == [LIVE, REPEATED, REPEATED] * 20
+
+
+def test_a_repeated_flat_frame_is_flat() -> None:
+    flat = frame(5, spread=5.0)
+    assert states([*map(frame, range(5)), flat, flat, flat, frame(7)]) == [LIVE] * 5 + [FLAT] * 3 + [LIVE]
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

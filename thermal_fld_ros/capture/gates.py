@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, Pair, types
 from thermal_fld_ros.perception.decoding import ImageError
-from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
-from thermal_fld_ros.perception.sources import SourceError, image_of_message
+from thermal_fld_ros.perception.shutter import ShutterDetector
+from thermal_fld_ros.recordings.bag import image_of_message
+from thermal_fld_ros.recordings.source import SourceError
 
 SHUTTER, NO_FACE, UNCHANGED, RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""
@@ -94,7 +95,7 @@ class Gates:
             self.unreadable = str(error)
             return False
         self.unreadable = ""
-        return self._shutter.update(frame, 1e-9 * pair.stamp) is not ShutterState.LIVE
+        return self._shutter.update(frame, 1e-9 * pair.stamp).closed
 
     def _has_changed(self, faces: dict[str, Any]) -> bool:
         """Whether a face came or went, turned or changed its shape."""

@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.gates import faces_of
 from thermal_fld_ros.capture.messages import IMAGE, IMAGES, RGB, THERMAL, Pair, Topic, types
-from thermal_fld_ros.perception.decoding import message_pixels
+from thermal_fld_ros.perception.compression import coded_pixels
+from thermal_fld_ros.perception.decoding import ImageError, message_pixels
 from thermal_fld_ros.registration.registration import Registration, read_registration
 
 KEEP = ("images", "faces", "landmarks")
 
-JPEG = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95])
-CODECS: dict[str, tuple[str, list[int]]] = {"jpeg": JPEG, "jpg": JPEG, "png": (".png", [])}
-"""Codecs that the `format` of a CompressedImage may name, and how they are written again."""
+PNG: tuple[str, list[int]] = (".png", [])
+CODECS: dict[bytes, tuple[str, list[int]]] = {
+    b"\xff\xd8": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95]),
+    b"II*\0": (".tiff", []),
+    b"MM\0*": (".tiff", []),
+}
+"""How compressed images are written again, by what they begin with; all others become PNG, which loses nothing."""
 
 Box = tuple[float, float, float, float]
 
@@ -97,7 +102,7 @@ def transformed(registration: Registration, box: Box, distance: float | None = N
 
 
 def only(data: bytes, message_type: str, boxes: Sequence[Box]) -> bytes:
-    """A serialised image with 0 outside of the boxes. Raises ValueError where its encoding or codec is unknown."""
+    """A serialised image with 0 outside of the boxes. Raises ValueError where it cannot be decoded."""
     message = types().deserialize_cdr(data, message_type)
     if message_type == IMAGE:
         fields = {name: getattr(message, name) for name in ("height", "width", "encoding", "step", "is_bigendian")}
@@ -105,12 +110,15 @@ def only(data: bytes, message_type: str, boxes: Sequence[Box]) -> bytes:
         message.data = np.zeros_like(message.data)  # what pads the rows goes too
         message_pixels(message.data, **fields)[:] = _blanked(pixels, boxes)
     else:
-        codec = next((name for name in CODECS if name in message.format.lower()), None)
-        decoded = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED) if codec else None
-        if codec is None or decoded is None:
-            raise ValueError(f'a compressed image of format "{message.format}" cannot be reduced to its faces')
-        suffix, settings = CODECS[codec]
-        message.data = cv2.imencode(suffix, _blanked(decoded, boxes), settings)[1].reshape(-1)
+        try:
+            head, pixels = coded_pixels(message.data, message.format)
+        except ImageError as error:
+            raise ValueError(f"it cannot be reduced to its faces: {error}") from error
+        start = message.data[:4].tobytes()
+        suffix, settings = next((codec for magic, codec in CODECS.items() if start.startswith(magic)), PNG)
+        blanked = cv2.imencode(suffix, _blanked(pixels, boxes), settings)[1].reshape(-1)
+        message.data = np.concatenate([head, blanked])
+        message.format = message.format.replace("compressedDepth rvl", "compressedDepth png")
     return bytes(types().serialize_cdr(message, message_type))
 
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from thermal_fld_ros.cli.predict import parse_unit
-from thermal_fld_ros.labelling.recordings import Matching
+from thermal_fld_ros.labelling.recordings import Matching, Recording
 from thermal_fld_ros.labelling.teachers import RgbTeacher, open_teacher
 from thermal_fld_ros.perception.decoding import UNITS, Decoding
 from thermal_fld_ros.perception.pipeline import PipelineOptions, with_models
@@ -53,6 +53,12 @@ def matching_of(args: argparse.Namespace, subject_pattern: str = "") -> Matching
     """How the images of a pair are found."""
     topics = {role: topic for role, topic in (("thermal", args.thermal_topic), ("rgb", args.rgb_topic)) if topic}
     return Matching(args.max_gap, args.clock_offset, topics, subject_pattern)
+
+
+def told(recording: Recording) -> str:
+    """What was found in a recording, for a person."""
+    left_out = "".join(f"; {count} left out: {reason}" for reason, count in recording.left_out.items())
+    return f"{recording.path}: {recording.length} pairs {recording.how}".rstrip() + left_out
 
 
 def teacher_of(args: argparse.Namespace) -> RgbTeacher:

@@ -24,6 +24,7 @@ from thermal_fld_ros.cli._recordings import (
     matching_of,
     pipeline_options,
     teacher_of,
+    told,
 )
 from thermal_fld_ros.datasets.pairs import SPLITS, read_pairs
 from thermal_fld_ros.labelling.build import Builder, Storing
@@ -162,6 +163,7 @@ def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
             size = sum(file.stat().st_size for file in recording.files)
             if size > TOLD_SIZE:
                 progress.say(f"{recording.path}: its {size / 1e9:.0f} GB are hashed first")
+            progress.say(told(recording))
             if not recording.about.get("consent"):
                 progress.say(f"{recording.path}: no consent is noted for it")
             for left_out in builder.add(recording, command):

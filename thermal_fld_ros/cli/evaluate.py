@@ -26,8 +26,8 @@ from thermal_fld_ros.evaluation.protocols import Run, read_predictions, run_mode
 from thermal_fld_ros.evaluation.report import text
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.models import ModelError, default_model_folder
-from thermal_fld_ros.perception.sources import SourceError
 from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.recordings.source import SourceError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

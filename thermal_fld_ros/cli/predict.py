@@ -32,7 +32,8 @@ from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.overlay import draw, legible_scale
 from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
-from thermal_fld_ros.perception.sources import RawImage, Source, SourceError, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, Reading, Source, SourceError
 
 FALLBACK_FPS = 30.0
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     try:
-        source = open_source(args.input, topic=args.topic)
+        source = open_source(args.input, Reading(args.topic or ""))
         unit = parse_unit(args.unit or source.unit or "counts")
         decoding = Decoding(unit, args.rotate, tuple(args.rows), args.inverted)
         options = PipelineOptions(provider=args.provider, threads=args.threads)

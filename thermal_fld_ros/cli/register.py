@@ -28,14 +28,15 @@ from thermal_fld_ros.cli._recordings import (
     matching_of,
     pipeline_options,
     teacher_of,
+    told,
 )
 from thermal_fld_ros.labelling.correspondences import BoardLook, Collection, FaceLook, Look
 from thermal_fld_ros.labelling.recordings import RecordedPair, Recording, open_recording
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
 from thermal_fld_ros.perception.pipeline import Pipeline
-from thermal_fld_ros.perception.sources import is_bag
 from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.recordings.bag import is_bag
 from thermal_fld_ros.registration.calibration import Calibration, open_calibration
 from thermal_fld_ros.registration.drawing import picture_of
 from thermal_fld_ros.registration.estimation import (
@@ -91,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         if args.max_pairs < 1:
             raise ValueError(f"--max-pairs {args.max_pairs}: expected 1 or more")
         recordings = [open_recording(text, matching_of(args)) for text in args.recordings]
+        for recording in recordings:
+            print(told(recording), file=sys.stderr)
         calibration = _calibration(args, recordings)
         if calibration and calibration.extrinsics and args.distance and not recordings:
             return _take(args, calibration)

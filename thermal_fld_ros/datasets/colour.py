@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ENCODINGS, ImageError, decode_array, message_pixels
 from thermal_fld_ros.perception.geometry import Affine, Size
-from thermal_fld_ros.perception.sources import RawImage
+from thermal_fld_ros.recordings.source import RawImage
 
 Rgb = NDArray[np.uint8]
 

@@ -26,7 +26,8 @@ from thermal_fld_ros.datasets.sample import (
     read_json,
 )
 from thermal_fld_ros.perception.decoding import DEFAULTS, UNITS, Decoding
-from thermal_fld_ros.perception.sources import RawImage, SourceError, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, SourceError
 
 SET_FIELDS = {
     "name",

@@ -22,7 +22,7 @@ from thermal_fld_ros.datasets.sample import (
     files_in,
     image_file,
 )
-from thermal_fld_ros.perception.sources import IMAGE_SUFFIXES
+from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES
 
 BY_COUNT = {len(SCHEMES[name]): SCHEMES[name] for name in ("ibug68", "ibug51", "sftl54")}
 

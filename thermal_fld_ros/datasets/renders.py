@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, LabelledFace, Sample, face_from
 from thermal_fld_ros.perception.decoding import UNITS, Decoding
-from thermal_fld_ros.perception.sources import RawImage
+from thermal_fld_ros.recordings.source import RawImage
 
 DECODING = Decoding(unit=UNITS["centikelvin"])
 LEAST_VISIBLE, LEAST_INSIDE, LEAST_SIZE = 0.5, 0.7, 12.0

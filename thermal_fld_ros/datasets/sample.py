@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.perception.decoding import DEFAULTS, Decoding, ThermalFrame
 from thermal_fld_ros.perception.geometry import box_around
-from thermal_fld_ros.perception.sources import RawImage, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, Reading
 
 POINTS = 68
 JAW = range(17)
@@ -272,7 +273,8 @@ def image_file(path: Path) -> Callable[[], RawImage]:
     """Reads one image file when called; raises DataSetError now where there is none."""
     if not path.is_file():
         raise DataSetError(f"{path}: no such image, but the labels name it")
-    return lambda: next(iter(open_source(path)))
+    # Labels are of what programs show, so of the picture in a radiometric JPEG.
+    return lambda: next(iter(open_source(path, Reading(preview=True))))
 
 
 def read_json(path: Path) -> Any:

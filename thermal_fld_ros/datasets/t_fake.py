@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSet, DataSetError, Sample, face_from, files_in
-from thermal_fld_ros.perception.sources import RawImage
+from thermal_fld_ros.recordings.source import RawImage
 
 LABELLED_SIZE = (512, 512)
 LINES = 70

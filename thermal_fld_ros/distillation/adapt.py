@@ -27,7 +27,7 @@ from thermal_fld_ros.evaluation.metrics import POINT_SETS
 from thermal_fld_ros.evaluation.protocols import Run, given_box
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
-from thermal_fld_ros.perception.sources import RawImage
+from thermal_fld_ros.recordings.source import RawImage
 
 START = "face_landmarks.pt"
 POINTS = ("68", "51")

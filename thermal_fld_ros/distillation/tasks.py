@@ -29,7 +29,7 @@ from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
-from thermal_fld_ros.perception.sources import IMAGE_SUFFIXES
+from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES
 from thermal_fld_ros.synthesis.gain import gain_control
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 from thermal_fld_ros.synthesis.shards import load_shards

@@ -27,8 +27,8 @@ from thermal_fld_ros.labelling.recordings import UNPAIRED, UNREADABLE, RecordedP
 from thermal_fld_ros.perception.decoding import KELVIN_ZERO, UNITS, Decoding, ImageError, ThermalFrame, Unit
 from thermal_fld_ros.perception.geometry import Affine, box_around, extent
 from thermal_fld_ros.perception.pictures import write_image
-from thermal_fld_ros.perception.sources import SourceError
 from thermal_fld_ros.provenance import git_state
+from thermal_fld_ros.recordings.source import SourceError
 
 JOURNALS = "journal"
 JPEG_QUALITY = 95
@@ -138,7 +138,7 @@ class Builder:
         except ImageError as error:
             return {"faces": [], "left_out": [f"{UNREADABLE}: {error.reason}"]}
         except SourceError:
-            return {"faces": [], "left_out": [f"{UNREADABLE}: compressed"]}
+            return {"faces": [], "left_out": [f"{UNREADABLE}: damaged"]}
         if before is not None and _same(before, pair):
             return {"faces": [], "left_out": [FROZEN]}
         unit = asdict(stored_unit(self._decoding, frame.pixels.dtype))

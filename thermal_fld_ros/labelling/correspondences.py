@@ -17,7 +17,7 @@ from thermal_fld_ros.labelling.teachers import RgbTeacher
 from thermal_fld_ros.perception.decoding import Decoding, ImageError, ThermalFrame
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around
 from thermal_fld_ros.perception.pipeline import Pipeline
-from thermal_fld_ros.perception.sources import SourceError
+from thermal_fld_ros.recordings.source import SourceError
 from thermal_fld_ros.registration.board import board_view, find_board
 from thermal_fld_ros.registration.drawing import Example
 from thermal_fld_ros.registration.registration import Registration

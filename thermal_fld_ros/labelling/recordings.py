@@ -19,32 +19,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.bag import read_manifest, unfinished_files
 from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
 from thermal_fld_ros.datasets.pairs import ABOUT, INDEX, read_about, read_index, read_pairs
-from thermal_fld_ros.perception.sources import (
-    BAG_SUFFIXES,
-    IMAGE_SUFFIXES,
-    RawImage,
-    SourceError,
-    bag_reader,
-    image_of_message,
-    is_bag,
-    natural_key,
-    open_source,
+from thermal_fld_ros.labelling.matching import (
+    NEITHER,
+    NO_RGB_THEN,
+    NO_THERMAL_THEN,
+    WORDS,
+    match_files,
+    nearest_pairs,
+    told_apart,
 )
+from thermal_fld_ros.recordings.bag import SUFFIXES as BAG_SUFFIXES
+from thermal_fld_ros.recordings.bag import bag_reader, image_of_message, is_bag, stamp_of_message, topics_of
+from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES, is_hidden
+from thermal_fld_ros.recordings.names import natural_key
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, SourceError
 
-UNPAIRED = "no RGB image at its time"
+UNPAIRED = NO_RGB_THEN
 UNREADABLE = "cannot be decoded"
 INCOMPLETE = "without a thermal or an RGB image"
 STRUCK = "struck by a review"
-WORDS = {
-    THERMAL: ("thermal", "thr", "lwir", "ir"),
-    RGB: ("rgb", "visible", "visual", "vis", "color", "colour"),
-}
-"""By which the names of files and folders tell the two apart."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Matching:
     Attributes
     ----------
     max_gap : float
-        Seconds between the two stamps, at most, in bags that were not recorded as pairs.
+        Seconds between the two stamps, at most, in bags that were not recorded as pairs and in folders whose names tell times.
     clock_offset : float or None
         Seconds added to the RGB camera's stamps; None: as the capture node did, else 0.
     topics : dict
@@ -120,6 +118,8 @@ class Recording:
         Subject, consent and note, where there is a manifest that tells.
     left_out : dict
         Count by reason of images that are in no pair.
+    how : str
+        By what the images of a pair were found to belong together, in words.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Recording:
     length: int
     about: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    how: str = ""
 
     def __iter__(self) -> Iterator[RecordedPair]:
         return self.pairs()
@@ -154,7 +155,7 @@ def open_recording(text: str, matching: Matching) -> Recording:
     """Open what a user wrote: PATH or NAME=PATH.
 
     PATH is a rosbag2 (its folder, an .mcap or a .db3 file), a data set with whole images, a folder whose images' names or folders
-    say which is which (a_thermal.png, a_rgb.png), or two folders THERMAL:RGB with files of equal names.
+    say which is which (a_thermal.png, a_rgb.png), or two folders THERMAL:RGB. `matching.match_files` tells which files are a pair.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def _bag(text: str, matching: Matching) -> Recording:
     told = manifest.get("topics", {})
     topics = {role: matching.topics.get(role) or told.get(role, {}).get("name", "") for role in WORDS}
     with bag_reader(path) as reader:
-        counts = {one.topic: one.msgcount for one in reader.connections if one.msgtype in IMAGES}
+        counts = topics_of(reader, IMAGES)
     for role, topic in topics.items():
         if topic not in counts:
             found = ", ".join(sorted(counts)) or "none"
@@ -206,12 +207,33 @@ def _bag(text: str, matching: Matching) -> Recording:
     name = path.absolute().name if path.is_dir() else path.stem
     subject = about.get("subject", "")
     if told:  # the capture node gave the messages of a pair one time
-        length = min(counts[topic] for topic in topics.values())
-        return Recording(name, text, files, partial(_of_one_time, path, topics, subject, offset), length, about)
-    matched, unpaired = _match(path, topics, offset, matching.max_gap)
-    left_out = {UNPAIRED: unpaired} if unpaired else {}
+        length = _full_times(path, topics, counts)
+        left_out = _unpaired({role: counts[topic] for role, topic in topics.items()}, length)
+        pairs = partial(_of_one_time, path, topics, subject, offset)
+        return Recording(name, text, files, pairs, length, about, left_out, "by the bag's times")
+    matched, seen = _match(path, topics, offset, matching.max_gap)
+    length = len(matched) // len(topics)
     pairs = partial(_matched, path, topics, subject, offset, matched)
-    return Recording(name, text, files, pairs, len(matched) // len(topics), about, left_out)
+    how = f"by the stamps, at most {matching.max_gap:g} s apart"
+    return Recording(name, text, files, pairs, length, about, _unpaired(seen, length), how)
+
+
+def _unpaired(counts: dict[str, int], pairs: int) -> dict[str, int]:
+    """Images of each role that are in no pair, by reason."""
+    left_out = {NO_RGB_THEN: counts[THERMAL] - pairs, NO_THERMAL_THEN: counts[RGB] - pairs}
+    return {reason: count for reason, count in left_out.items() if count}
+
+
+def _full_times(path: Path, topics: dict[str, str], counts: dict[str, int]) -> int:
+    """Number of times at which a bag has a message of every topic."""
+    of_roles = {counts[topic] for topic in topics.values()}
+    if len(of_roles) == 1:
+        return of_roles.pop()
+    times: Counter[int] = Counter()
+    with bag_reader(path) as reader:
+        chosen = [one for one in reader.connections if one.topic in topics.values()]
+        times.update(time for _, time, _ in reader.messages(chosen))
+    return sum(count == len(topics) for count in times.values())
 
 
 def _of_one_time(path: Path, topics: dict[str, str], subject: str, offset: float) -> Iterator[RecordedPair]:
@@ -224,30 +246,26 @@ def _of_one_time(path: Path, topics: dict[str, str], subject: str, offset: float
                 yield _pair(reader, f"{path.name}[{number}]", messages, time, subject, offset)
 
 
-def _match(path: Path, topics: dict[str, str], offset: float, max_gap: float) -> tuple[dict[tuple[str, int], int], int]:
-    """Of a bag without pairs: by role and number of the message the number of its pair, and how many thermal images have none.
-
-    Each of two images in a pair is the nearest one in time to the other.
-    """
+def _match(
+    path: Path, topics: dict[str, str], offset: float, max_gap: float
+) -> tuple[dict[tuple[str, int], int], dict[str, int]]:
+    """Of a bag without pairs: by role and number of the message the number of its pair, and how many images there are by role."""
     stamps: dict[str, list[int]] = {role: [] for role in topics}
     with bag_reader(path) as reader:
         for role, topic in topics.items():
             chosen = [one for one in reader.connections if one.topic == topic]
-            stamps[role] = [stamp_of(data) or time for _, time, data in reader.messages(chosen)]
+            stamps[role] = [_stamp(reader, one, data, time) for one, time, data in reader.messages(chosen)]
     thermal, rgb = (np.array(stamps[role], np.int64) for role in (THERMAL, RGB))
-    rgb = rgb + round(1e9 * offset)
-    forth, back = _nearest(thermal, rgb), _nearest(rgb, thermal)
-    kept = [k for k, j in enumerate(forth) if back[j] == k and abs(int(rgb[j] - thermal[k])) <= 1e9 * max_gap]
-    pairs = {(role, int(k if role == THERMAL else forth[k])): n for n, k in enumerate(kept) for role in topics}
-    return pairs, len(thermal) - len(kept)
+    kept = nearest_pairs(thermal, rgb + round(1e9 * offset), max_gap)
+    pairs = {(role, index[role == RGB]): n for n, index in enumerate(kept) for role in topics}
+    return pairs, {role: len(of_role) for role, of_role in stamps.items()}
 
 
-def _nearest(these: NDArray[np.int64], those: NDArray[np.int64]) -> NDArray[np.intp]:
-    """For each of these times the index of the nearest of those."""
-    order = np.argsort(those, kind="stable")
-    place = np.clip(np.searchsorted(those[order], these), 1, max(len(those) - 1, 1))
-    candidates = order[np.stack([place - 1, np.minimum(place, len(those) - 1)])]
-    return candidates[np.abs(those[candidates] - these).argmin(axis=0), np.arange(len(these))]
+def _stamp(reader: Any, connection: Any, data: bytes, time: int) -> int:
+    """Of a serialised message, in ns."""
+    if reader.is2:
+        return stamp_of(data) or time
+    return stamp_of_message(reader.deserialize(data, connection.msgtype), time)
 
 
 def _matched(
@@ -275,7 +293,7 @@ def _pair(reader: Any, name: str, messages: dict[str, Any], time: int, subject: 
         connection, data = messages[role]
         return image_of_message(reader.deserialize(data, connection.msgtype), f"{name} {role}", time)
 
-    stamps = {role: (stamp_of(data) or time) * 1e-9 for role, (_, data) in messages.items()}
+    stamps = {role: _stamp(reader, one, data, time) * 1e-9 for role, (one, data) in messages.items()}
     gap = stamps[RGB] + offset - stamps[THERMAL]
     return RecordedPair(name, {role: partial(read, role) for role in messages}, subject, stamps[THERMAL], gap)
 
@@ -316,48 +334,56 @@ def _data_set(text: str) -> Recording:
 def _folder(text: str, matching: Matching) -> Recording:
     """Images of both kinds in one folder and those below it, told apart by the words in their names or folders."""
     folder = Path(text)
-    kinds: dict[str, dict[str, Path]] = {role: {} for role in WORDS}
+    kinds: dict[str, list[tuple[str, Path]]] = {role: [] for role in WORDS}
+    left_out: Counter[str] = Counter()
     for file in _images(folder):
-        found = _told_apart(file.relative_to(folder).with_suffix("").as_posix())
+        found = told_apart(file.relative_to(folder).with_suffix("").as_posix())
         if found:
-            kinds[found[0]].setdefault(found[1], file)
-    return _of_files(text, folder.absolute().name, kinds, folder, matching)
+            kinds[found[0]].append((found[1], file))
+        else:
+            left_out[NEITHER] += 1
+    return _of_files(text, folder.absolute().name, kinds, folder, matching, left_out)
 
 
 def _folders(text: str, thermal: Path, rgb: Path, matching: Matching) -> Recording:
-    """Two folders with files of equal names."""
+    """Two folders, one a camera."""
     for folder in (thermal, rgb):
         if not folder.is_dir():
             raise SourceError(f"{text}: no folder {folder}")
     kinds = {
-        role: {file.relative_to(folder).with_suffix("").as_posix(): file for file in _images(folder)}
+        role: [(file.relative_to(folder).with_suffix("").as_posix(), file) for file in _images(folder)]
         for role, folder in ((THERMAL, thermal), (RGB, rgb))
     }
-    return _of_files(text, thermal.absolute().name, kinds, thermal, matching)
+    return _of_files(text, thermal.absolute().name, kinds, thermal, matching, Counter())
 
 
-def _of_files(text: str, name: str, kinds: dict[str, dict[str, Path]], folder: Path, matching: Matching) -> Recording:
-    if not kinds[THERMAL].keys() & kinds[RGB].keys():
-        # a number at the end may tell the cameras apart, as SpeakingFaces' do
-        kinds = {role: {_unnumbered(key): file for key, file in files.items()} for role, files in kinds.items()}
-    thermal, rgb = kinds[THERMAL], kinds[RGB]
-    keys = sorted(thermal.keys() & rgb.keys(), key=natural_key)
-    if not keys:
+def _of_files(
+    text: str,
+    name: str,
+    kinds: dict[str, list[tuple[str, Path]]],
+    folder: Path,
+    matching: Matching,
+    left_out: Counter[str],
+) -> Recording:
+    matched = match_files(kinds[THERMAL], kinds[RGB], matching.max_gap, matching.clock_offset or 0.0)
+    left_out.update(matched.left_out)
+    if not matched.pairs:
         words = " or ".join("/".join(role) for role in WORDS.values())
+        others = f", {left_out[NEITHER]} others" if left_out[NEITHER] else ""
         raise SourceError(
-            f"{text}: {len(thermal)} thermal and {len(rgb)} RGB images, none of which belong together; expected names that differ in "
-            f"{words}, or two folders THERMAL:RGB with equal names"
+            f"{text}: {len(kinds[THERMAL])} thermal and {len(kinds[RGB])} RGB images{others}, none of which belong together "
+            f"(looked for pairs {matched.how}); expected names that differ in {words}, or two folders THERMAL:RGB with equal names, "
+            "indices or times"
         )
 
     def pairs() -> Iterator[RecordedPair]:
-        for key in keys:
-            read = {role: _reader(files[key]) for role, files in kinds.items()}
-            place = thermal[key].relative_to(folder).as_posix()
-            yield RecordedPair(place, read, _subject(place, matching.subject))
+        for pair in matched.pairs:
+            read = {THERMAL: _reader(pair.thermal), RGB: _reader(pair.rgb)}
+            place = pair.thermal.relative_to(folder).as_posix()
+            yield RecordedPair(place, read, _subject(place, matching.subject), pair.stamp, pair.gap)
 
-    left_out = {UNPAIRED: len(thermal) - len(keys)} if len(thermal) > len(keys) else {}
-    files = [files[key] for files in kinds.values() for key in keys]
-    return Recording(name, text, files, pairs, len(keys), {}, left_out)
+    files = [file for pair in matched.pairs for file in (pair.thermal, pair.rgb)]
+    return Recording(name, text, files, pairs, len(matched.pairs), {}, dict(left_out), matched.how)
 
 
 def _reader(file: Path) -> Callable[[], RawImage]:
@@ -365,21 +391,8 @@ def _reader(file: Path) -> Callable[[], RawImage]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _told_apart(name: str) -> tuple[str, str] | None:
-    """Which kind of image a name without suffix means, and what is left of it; the last word that says so counts."""
-    words = re.split(r"([/_.\- ])", name)
-    for k in range(len(words) - 1, -1, -1):
-        for role, known in WORDS.items():
-            if words[k].lower() in known:
-                return role, "".join(words[:k] + words[k + 1 :])
-    return None
-
-
-def _unnumbered(name: str) -> str:
-    return re.sub(r"[_-]\d+$", "", name)
+    found = (file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file))
+    return sorted(found, key=lambda file: natural_key(file.as_posix()))
 
 
 def _subject(name: str, pattern: str) -> str:

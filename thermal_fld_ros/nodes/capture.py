@@ -104,7 +104,7 @@ class CaptureNode(ManagedNode):
     def _listen(self, values: Values) -> None:
         """Subscribe, in place of the subscriptions that there are."""
         self._end_subscriptions()
-        roles = message_types(values)
+        roles = self._message_types(values)
         self._pairing = Pairing(
             self,
             list(roles),
@@ -120,6 +120,9 @@ class CaptureNode(ManagedNode):
 
         if values["camera_info"] != "none":
             self._listen_for_transforms()
+
+    def _message_types(self, values: Values) -> dict[str, str]:
+        return message_types(values, {role: self.resolve_topic_name(TOPICS[role]) for role in (THERMAL, RGB)})
 
     def _listen_for_transforms(self) -> None:
         """Where the cameras are goes with their calibration, where somebody says it."""
@@ -160,7 +163,7 @@ class CaptureNode(ManagedNode):
         assert self._pairing is not None
         pairing, values = self._pairing, self._values
         output = Path(values["output"]).expanduser().absolute()
-        roles = message_types(values)
+        roles = self._message_types(values)
         topics = {role: Topic(self._subscriptions_of[role].topic, name) for role, name in roles.items()}
         if self._tf_subscription is not None:
             topics[TF_STATIC] = Topic(self._tf_subscription.topic_name, TF_MESSAGE, latched=True)

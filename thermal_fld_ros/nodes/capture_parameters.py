@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from thermal_fld_ros.capture.bag import SUFFIXES
 from thermal_fld_ros.capture.episode import EpisodeOptions
 from thermal_fld_ros.capture.gates import GateOptions
@@ -17,8 +19,8 @@ from thermal_fld_ros.capture.messages import (
 )
 from thermal_fld_ros.capture.privacy import KEEP
 from thermal_fld_ros.nodes.parameters import Parameter, Values
+from thermal_fld_ros.perception.compression import TRANSPORTS, is_compressed
 
-TRANSPORTS = {"raw": IMAGE, "compressed": COMPRESSED_IMAGE}
 CALIBRATIONS = {"none": (), "thermal": (THERMAL,), "rgb": (RGB,), "both": (THERMAL, RGB)}
 
 LIVE = frozenset({"no_message_timeout", "diagnostics_period"})
@@ -41,8 +43,16 @@ PAIRING = frozenset(
 TABLE = (
     Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
     # what is recorded
-    Parameter("thermal_transport", "raw", "Message type of thermal/image.", choices=tuple(TRANSPORTS)),
-    Parameter("rgb_transport", "raw", "Message type of rgb/image.", choices=tuple(TRANSPORTS)),
+    *(
+        Parameter(
+            f"{camera}_transport",
+            "auto",
+            f"Message type of {camera}/image: raw is sensor_msgs/Image, compressed is CompressedImage; auto goes by the topic's name "
+            "(.../compressed, .../compressedDepth).",
+            choices=TRANSPORTS,
+        )
+        for camera in (THERMAL, RGB)
+    ),
     Parameter(
         "camera_info",
         "none",
@@ -111,9 +121,12 @@ TABLE = (
 )
 
 
-def message_types(values: Values) -> dict[str, str]:
-    """Message type of every topic that is part of a pair, by role."""
-    roles = {THERMAL: TRANSPORTS[values["thermal_transport"]], RGB: TRANSPORTS[values["rgb_transport"]]}
+def message_types(values: Values, names: Mapping[str, str]) -> dict[str, str]:
+    """Message type of every topic that is part of a pair, by role; `names` are those of the two image topics, resolved."""
+    roles = {
+        camera: COMPRESSED_IMAGE if is_compressed(values[f"{camera}_transport"], names[camera]) else IMAGE
+        for camera in (THERMAL, RGB)
+    }
     roles |= {f"{camera}_info": CAMERA_INFO for camera in CALIBRATIONS[values["camera_info"]]}
     if values["face_landmarks"]:
         roles[LANDMARKS] = FACE_LANDMARKS

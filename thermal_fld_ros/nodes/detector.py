@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
@@ -23,6 +23,7 @@ from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.processing import Arrival, Processor
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.nodes.worker import NewestWorker
+from thermal_fld_ros.perception.compression import is_compressed
 from thermal_fld_ros.perception.models import ModelError
 
 REPLACED_SHARE = 0.1
@@ -92,11 +93,13 @@ class DetectorNode(ManagedNode):
         if before is not None:
             before.close()
         profile = qos.images(values["image_reliability"])
-        self._images = WatchedSubscription(self, Image, "image", self._on_image, profile)
+        compressed = is_compressed(values["transport"], self.resolve_topic_name("image"))
+        kind = CompressedImage if compressed else Image
+        self._images = WatchedSubscription(self, kind, "image", self._on_image, profile)
         if before is not None:
             self._images.continue_from(before)
 
-    def _on_image(self, image: Image) -> None:
+    def _on_image(self, image: Image | CompressedImage) -> None:
         if self._worker is not None:
             self._replaced += self._worker.put(Arrival(image, time.monotonic()))
 
@@ -123,7 +126,7 @@ class DetectorNode(ManagedNode):
                 pipeline_options(values)
         except ModelError as error:
             raise ValueError(str(error)) from error
-        if "image_reliability" in changed and self._images is not None:
+        if changed & {"image_reliability", "transport"} and self._images is not None:
             self._listen(values)
         if "diagnostics_period" in changed:
             self._start_timer(values["diagnostics_period"])
@@ -144,6 +147,7 @@ class DetectorNode(ManagedNode):
             "images replaced unseen": self._replaced,
             "images refused": processor.refusals.total,
             "shutter frames": processor.shutter_frames,
+            "images repeated": processor.repeated,
             "results published": processor.published,
         }
         rates = self._rates.update(counts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from thermal_fld_ros.nodes.parameters import Parameter, Values
+from thermal_fld_ros.perception.compression import TRANSPORTS
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, Unit
 from thermal_fld_ros.perception.pipeline import PipelineOptions
 
@@ -29,6 +30,13 @@ TABLE = (
     Parameter("rows_bottom", 0, "Rows to leave out at the bottom of the image.", 0, 4096),
     Parameter("inverted", False, "Warm is dark in the image (black hot)."),
     Parameter("max_pixels", 16_000_000, "Images with more pixels are refused.", 1, 100_000_000),
+    Parameter(
+        "transport",
+        "auto",
+        "Message type of image: raw is sensor_msgs/Image, compressed is CompressedImage of any format; auto goes by the topic's name "
+        "(.../compressed, .../compressedDepth).",
+        choices=TRANSPORTS,
+    ),
     Parameter(
         "image_reliability",
         "best_effort",
@@ -70,7 +78,12 @@ TABLE = (
     Parameter(
         "beta", 20.0, "Rise of the cut-off with motion in Hz per face size per second; higher lags less.", 0.0, 10_000.0
     ),
-    Parameter("shutter", True, "Tell frames of a closed shutter (frozen or flat) and publish nothing from them."),
+    Parameter(
+        "shutter",
+        True,
+        "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
+        "last result.",
+    ),
     # output
     Parameter("overlay_scale", 1, "Whole factor by which the overlay is larger than the image.", 1, 8),
     Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),

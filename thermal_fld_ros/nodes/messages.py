@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarks
-from thermal_fld_ros.perception.decoding import message_array, message_pixels
+from thermal_fld_ros.perception.compression import decompressed_image
+from thermal_fld_ros.perception.decoding import (
+    Decoding,
+    ThermalFrame,
+    decode,
+    decode_array,
+    message_array,
+    message_pixels,
+)
 from thermal_fld_ros.perception.landmarker import SCHEME
 
 if TYPE_CHECKING:
@@ -64,6 +72,23 @@ def array_from_image(image: Image) -> NDArray[Any]:
         step=image.step,
         is_bigendian=bool(image.is_bigendian),
     )
+
+
+def decoded(image: Image | CompressedImage, options: Decoding) -> tuple[ThermalFrame, str]:
+    """The frame of either message, and the encoding of its pixels; raises ImageError."""
+    if isinstance(image, CompressedImage):
+        pixels, encoding = message_array(decompressed_image(image.data, image.format))
+        return decode_array(pixels, options), encoding
+    frame = decode(
+        image.data,
+        height=image.height,
+        width=image.width,
+        encoding=image.encoding,
+        step=image.step,
+        is_bigendian=bool(image.is_bigendian),
+        options=options,
+    )
+    return frame, image.encoding
 
 
 def face_message(face: Face, header: Header) -> FaceLandmarks:

@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 import cv2
 from rclpy.node import Node
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.camera import CameraIntrinsics
 from thermal_fld_ros.nodes.detector_parameters import decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
-from thermal_fld_ros.nodes.messages import face_message
+from thermal_fld_ros.nodes.messages import decoded, face_message
 from thermal_fld_ros.nodes.overlay import OverlayPublisher
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.perception.decoding import ImageError, ThermalFrame, decode
+from thermal_fld_ros.perception.decoding import GREY_ENCODINGS, ImageError, ThermalFrame
 from thermal_fld_ros.perception.pipeline import Face, Pipeline
 from thermal_fld_ros.perception.shutter import ShutterState
 
-GREY_ENCODINGS = ("mono8", "8UC1", "mono16", "16UC1", "32FC1")
 LOOK_EVERY = 150
 """Frames between two looks at what is odd about them."""
 
@@ -34,7 +34,7 @@ TIME_JUMP = 0.5
 class Arrival(NamedTuple):
     """An image and the monotonic time in seconds at which it arrived."""
 
-    image: Image
+    image: Image | CompressedImage
     time: float
 
 
@@ -45,8 +45,8 @@ class Processor:
 
     Attributes
     ----------
-    published, shutter_frames : int
-        Results, and images of a closed shutter, from which there are none.
+    published, shutter_frames, repeated : int
+        Results, images of a closed shutter, from which there are none, and results for images that the camera sent once more.
     refusals : Refusals
         Images that could not be used, by reason.
     latencies : Latencies
@@ -79,7 +79,7 @@ class Processor:
     def reset(self) -> None:
         """Begin anew: no faces, no counts."""
         self.pipeline.reset()
-        self.published = self.shutter_frames = self.faces = 0
+        self.published = self.shutter_frames = self.repeated = self.faces = 0
         self.refusals, self.latencies = Refusals(), Latencies()
         self.frame_id = ""
         self.oddities: list[str] = []
@@ -141,40 +141,34 @@ class Processor:
     def _process(self, arrival: Arrival) -> None:
         image, values = arrival.image, self._values
         started = time.monotonic()
-        frame = decode(
-            image.data,
-            height=image.height,
-            width=image.width,
-            encoding=image.encoding,
-            step=image.step,
-            is_bigendian=bool(image.is_bigendian),
-            options=self._decoding,
-        )
+        frame, encoding = decoded(image, self._decoding)
         self.frame_id = image.header.frame_id
-        self._look_for_oddities(frame, image.encoding)
+        self._look_for_oddities(frame, encoding)
         faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
-        if self.pipeline.shutter_state is not ShutterState.LIVE:
+        if self.pipeline.shutter_state.closed:
             self.shutter_frames += 1
             return
-        self._publish(image, faces, started)
+        self.repeated += self.pipeline.shutter_state is ShutterState.REPEATED
+        self._publish(frame, image.header, faces, started)
         self.latencies.add(time.monotonic() - arrival.time)
         self.published, self.faces = self.published + 1, len(faces)
         self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
 
-    def _publish(self, image: Image, faces: list[Face], started: float) -> None:
+    def _publish(self, frame: ThermalFrame, header: Header, faces: list[Face], started: float) -> None:
         model = self.pipeline.landmarker.model
         result = FaceLandmarksArray(
-            header=image.header,
-            image_width=image.width,
-            image_height=image.height,
+            header=header,
+            image_width=frame.image_size[0],
+            image_height=frame.image_size[1],
             model_name=model.name,
             model_hash=model.sha256,
-            faces=[face_message(face, image.header) for face in faces],
+            faces=[face_message(face, header) for face in faces],
+            repeated=self.pipeline.shutter_state is ShutterState.REPEATED,
         )
         result.processing_time = time.monotonic() - started
         self._publisher.publish(result)
 
-    def _stamp(self, image: Image) -> float:
+    def _stamp(self, image: Image | CompressedImage) -> float:
         """The image's time in s; where the driver sets none, the node's clock."""
         header = image.header.stamp
         stamp = header.sec + 1e-9 * header.nanosec

@@ -19,6 +19,9 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
+IMAGE_TYPES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
+TRANSPORT_HINT = " (the transport parameter of this topic says which it is: raw or compressed)"
+
 REPEAT_SECONDS = 30.0
 LOST_SHARE = 0.2
 LOST_COUNT = 5
@@ -135,7 +138,8 @@ class WatchedSubscription:
         for publisher in publishers:
             compatibility, why = qos_check_compatible(publisher.qos_profile, self._qos)
             if publisher.topic_type != ours:
-                reasons.append(f"{publisher.node_name} publishes {publisher.topic_type}, not {ours}")
+                hint = TRANSPORT_HINT if {publisher.topic_type, ours} == IMAGE_TYPES else ""
+                reasons.append(f"{publisher.node_name} publishes {publisher.topic_type}, not {ours}{hint}")
             elif compatibility == QoSCompatibility.ERROR:
                 offered = qos_profiles.describe(publisher.qos_profile)
                 reasons.append(

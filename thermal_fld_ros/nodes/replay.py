@@ -21,7 +21,8 @@ from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
 from thermal_fld_ros.nodes.process import run
-from thermal_fld_ros.perception.sources import RawImage, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, Reading
 
 TABLE = (
     Parameter("input", "", "What to play: image, folder of images, video, .npy, .npz or rosbag2.", read_only=True),
@@ -53,7 +54,7 @@ class ReplayNode(Node):
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
-        self._source = open_source(str(values["input"]), topic=str(values["topic"]) or None)
+        self._source = open_source(str(values["input"]), Reading(topic=str(values["topic"])))
         self._images: Iterator[RawImage] = iter(self._source)
         self._publisher = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=qos.overrides())
         self.rate = float(values["rate"]) or self._source.fps or DEFAULT_RATE

@@ -7,6 +7,7 @@ about it, and pixels are fetched through one affine map when a network asks for 
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,6 +120,10 @@ _ENCODINGS = {
     "mono16": _Encoding(np.uint16),
     "16UC1": _Encoding(np.uint16),
     "32FC1": _Encoding(np.float32),
+    "64FC1": _Encoding(np.float64),
+    "8SC1": _Encoding(np.int8),
+    "16SC1": _Encoding(np.int16),
+    "32SC1": _Encoding(np.int32),
     "rgb8": _Encoding(np.uint8, 3, cv2.COLOR_RGB2GRAY),
     "bgr8": _Encoding(np.uint8, 3, cv2.COLOR_BGR2GRAY),
     "8UC3": _Encoding(np.uint8, 3, cv2.COLOR_BGR2GRAY),
@@ -131,6 +136,16 @@ _ENCODINGS = {
     "yuyv": _Encoding(np.uint8, 2, cv2.COLOR_YUV2GRAY_YUY2),
 }
 ENCODINGS = tuple(_ENCODINGS)
+GREY_ENCODINGS = tuple(name for name, layout in _ENCODINGS.items() if layout.luma is None)
+"""Encodings that may hold what a camera measured; the others show a palette."""
+
+_OTHER_NAMES = {
+    "mono16": ("y16", "gray16", "grey16", "gray16le", "l16", "mono10", "mono12", "mono14", "y10", "y12", "y14", "uint16"),
+    "mono8": ("y8", "y800", "gray", "grey", "gray8", "grey8", "l8", "uint8"),
+    "32FC1": ("float", "float32", "f32"),
+    "64FC1": ("double", "float64", "f64"),
+}
+"""What drivers and other libraries call these, in small letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,7 +293,10 @@ def message_pixels(
         raise ImageError("size", f"the image is {width} x {height} pixels, expected at least 1 x 1")
     layout = _ENCODINGS.get(encoding)
     if layout is None:
-        raise ImageError("encoding", f'encoding "{encoding}" is not supported, expected one of {", ".join(ENCODINGS)}')
+        raise ImageError(
+            "encoding",
+            f'encoding "{encoding}" is not supported, expected one of {", ".join(ENCODINGS)}{_meant(encoding)}',
+        )
     dtype = np.dtype(layout.dtype).newbyteorder(">" if is_bigendian else "<")
     row = width * layout.channels * dtype.itemsize
     if step < row:
@@ -337,6 +355,15 @@ def message_array(array: NDArray[Any]) -> tuple[NDArray[Any], str]:
     return pixels, {1: "mono8", 2: "mono16", 4: "32FC1"}[pixels.itemsize]
 
 
+def _meant(encoding: str) -> str:
+    """The encoding that a wrong name is likely to mean, as a question."""
+    name = encoding.strip().lower()
+    known = {one.lower(): one for one in ENCODINGS}
+    known |= {other: one for one, others in _OTHER_NAMES.items() for other in others}
+    near = difflib.get_close_matches(name, known, 1)
+    return f'; did the driver mean "{known[near[0]]}"?' if near else ""
+
+
 def _check_pixels(count: int, options: Decoding) -> None:
     if count > options.max_pixels:
         raise ImageError("max_pixels", f"the image has {count} pixels, expected at most {options.max_pixels}")
@@ -365,15 +392,16 @@ def _camera_dtype(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frame(pixels: NDArray[Any], options: Decoding) -> ThermalFrame:
-    """Row crop, and for floating-point pixels byte order and dead pixels."""
+    """Row crop; signed and floating-point pixels become float32 of native byte order, dead ones filled."""
     height, width = pixels.shape
     top, bottom = options.rows
     if top + bottom >= height:
         raise ImageError("rows", f"{top} + {bottom} rows are to be dropped, but the image has only {height}")
     pixels = pixels[top : height - bottom]
     dead_share = 0.0
-    if pixels.dtype.kind == "f":
-        pixels, dead_share = _fill_dead(np.asarray(pixels, dtype=np.float32))
+    if pixels.dtype.kind in "fi":
+        with np.errstate(over="ignore"):  # of 64 bit: what is beyond 32 is dead
+            pixels, dead_share = _fill_dead(np.asarray(pixels, dtype=np.float32))
     return ThermalFrame(pixels, options.unit, options.inverted, options.rotation, (width, height), top, dead_share)
 
 

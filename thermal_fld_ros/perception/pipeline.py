@@ -82,7 +82,7 @@ class PipelineOptions:
     beta : float
         Hz per face size per second.
     shutter : bool
-        Find no faces in frames of a closed shutter.
+        Find no faces in frames of a closed shutter, and the last ones in frames that the camera repeats.
     """
 
     detector_model: str = ""
@@ -161,6 +161,7 @@ class Pipeline:
         self._gate = read_gate(self.landmarker.model)
         self.last_timing: dict[str, float] = {}
         self.shutter_state = ShutterState.LIVE
+        self._faces: list[Face] = []
         self._detections = self._shutter_frames = self._cuts = 0
         self._lock = threading.Lock()
         self._tracker = Tracker()
@@ -180,7 +181,8 @@ class Pipeline:
 
         Returns
         -------
-        list of Face, the longest known first, in pixels of the incoming image.
+        list of Face, the longest known first, in pixels of the incoming image. Of an image that the camera sends once more
+        (`shutter_state` is REPEATED) they are those of the last call.
         """
         with self._lock:
             timing = Timing()
@@ -191,7 +193,11 @@ class Pipeline:
             now = self._clock.advance(stamp)
             if self._shutter_closed(frame, now, timing):
                 self.last_timing = timing.stages
+                self._faces = []
                 return []
+            if self.shutter_state is ShutterState.REPEATED:  # nothing new to see: the same faces once more
+                self.last_timing = timing.stages
+                return list(self._faces)
             step = self._clock.lap()
             if self._cut.update(frame):
                 self._cuts += 1
@@ -200,9 +206,9 @@ class Pipeline:
             if self._detection_is_due():
                 self._detect(frame, timing)
             self._tracker.forget(now, self.options.keep_lost)
-            faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
+            self._faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
             self.last_timing = timing.stages
-            return faces
+            return list(self._faces)
 
     def update(self, options: PipelineOptions) -> None:
         """Change options from the next frame on; tracks go on. On ModelError everything stays as it was."""
@@ -231,12 +237,13 @@ class Pipeline:
         self._clock = _Clock()
         self._shutter = ShutterDetector()
         self._cut = CutDetector()
+        self._faces = []
         self._since_detection = 0
 
     def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:
         self.shutter_state = self._shutter.update(frame, now) if self.options.shutter else ShutterState.LIVE
         timing.lap("shutter")
-        closed = self.shutter_state is not ShutterState.LIVE
+        closed = self.shutter_state.closed
         self._shutter_frames += closed
         return closed
 

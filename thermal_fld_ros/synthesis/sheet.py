@@ -13,7 +13,8 @@ from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 from thermal_fld_ros.perception.pictures import Picture, tiled, write_image
-from thermal_fld_ros.perception.sources import SourceError, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import SourceError
 from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import Array, load_morphable_model
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering

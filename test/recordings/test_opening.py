@@ -9,7 +9,8 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from thermal_fld_ros.perception.sources import RawImage, SourceError, open_source
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
 STAMPS = [10.0, 10.1, 10.25]
@@ -124,7 +125,7 @@ def test_an_archive_with_a_rate(tmp_path: Path) -> None:
         ((5, 12, 16), np.uint16, 5, "mono16"),
         ((12, 16, 3), np.uint8, 1, "bgr8"),
         ((5, 12, 16, 3), np.uint8, 5, "bgr8"),
-        ((5, 12, 3), np.uint16, 5, "mono16"),
+        ((5, 12, 9), np.uint16, 5, "mono16"),
         ((5, 12, 16), np.int64, 5, "mono16"),
         ((5, 12, 16), ">u2", 5, "mono16"),
         ((5, 12, 16), np.float64, 5, "32FC1"),
@@ -194,9 +195,9 @@ def test_a_bag_with_several_image_topics_needs_a_choice(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", {"/a": [image_message(frame, 1.0)], "/b": [image_message(frame, 2.0)]})
     with pytest.raises(SourceError, match="images on /a, /b: choose one topic"):
         open_source(bag)
-    assert [image.stamp for image in open_source(bag, topic="/b")] == [2.0]
+    assert [image.stamp for image in open_source(bag, Reading(topic="/b"))] == [2.0]
     with pytest.raises(SourceError, match="no images on /c, there are some on: /a, /b"):
-        open_source(bag, topic="/c")
+        open_source(bag, Reading(topic="/c"))
 
 
 def test_a_bag_without_images_is_refused(tmp_path: Path) -> None:
