@@ -138,7 +138,7 @@ class Episode:
         self._waiting: deque[Pair | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = self._cut_short = False
         self._reason = "stopped"
         self._started, self._clock = time.time_ns(), time.monotonic_ns()
         self._last_time = 0
@@ -171,11 +171,17 @@ class Episode:
                 self._waiting.append(message)
                 self._changed.notify()
 
-    def stop(self, reason: str = "stopped") -> None:
-        """Write what waits and finish the bag. It may be called again."""
+    def stop(self, reason: str = "stopped", failure: str = "") -> None:
+        """Write what waits and finish the bag. It may be called again.
+
+        With a `failure`, an error outside of the recording that cuts it short, the manifest calls it "broken" by that.
+        """
         with self._changed:
             if not self._stopping:
-                self._stopping, self._reason = True, reason
+                self._stopping, self._reason = True, failure or reason
+                if failure:
+                    self._cut_short = True
+                    self.failure = f"the recording was cut short: {failure}"
             self._changed.notify()
         self._thread.join()
 
@@ -200,7 +206,7 @@ class Episode:
         try:
             self._record_all()
             self._bag.close()
-            state = COMPLETE
+            state = BROKEN if self._cut_short else COMPLETE
         except Exception as error:  # whatever it is, what was written must stay and a person must know
             self._fail(error)
             state = BROKEN

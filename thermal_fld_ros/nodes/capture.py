@@ -92,9 +92,9 @@ class CaptureNode(ManagedNode):
         self._stop("deactivated")
         return SUCCESS
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """Finish the bag and release what `configure` made. It may be called again."""
-        self._stop("the node has ended")
+        self._stop("the node has ended", failure)
         for service in self._episode_services:
             self.destroy_service(service)
         self._episode_services = []
@@ -148,8 +148,8 @@ class CaptureNode(ManagedNode):
         if self._episode is not None:
             self._episode.put(pair)
 
-    def _stop(self, reason: str = "stopped") -> None:
-        self._end(reason)
+    def _stop(self, reason: str = "stopped", failure: str = "") -> None:
+        self._end(reason, failure)
         self._end_subscriptions()
         self._pairing = None
 
@@ -191,10 +191,10 @@ class CaptureNode(ManagedNode):
             self.get_logger().warning("consent is not stated: the manifest will say nothing of it")
         return episode
 
-    def _end(self, reason: str) -> Episode | None:
+    def _end(self, reason: str, failure: str = "") -> Episode | None:
         episode, self._episode = self._episode, None
         if episode is not None:
-            episode.stop(reason)
+            episode.stop(reason, failure)
             if not episode.failure:
                 self.get_logger().info(f"{episode.folder} is finished: {episode.written} of {episode.matched} pairs")
         return episode

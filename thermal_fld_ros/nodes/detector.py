@@ -78,7 +78,7 @@ class DetectorNode(ManagedNode):
         self._stop()
         return SUCCESS
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """End the worker thread and release what `configure` made. It may be called again."""
         self._stop()
         if self._processor is not None:
