@@ -117,7 +117,7 @@ class DetectorNode(ManagedNode):
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
         try:
             if self._processor is not None:
-                self._processor.update(values)
+                self._processor.update(values, changed)
             else:
                 decoding(values)
                 pipeline_options(values)
