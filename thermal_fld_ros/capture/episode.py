@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from thermal_fld_ros.capture.bag import MANIFEST, WRITE_ERRORS, BagWriter, replace_file
+from thermal_fld_ros.capture.bag import BROKEN, COMPLETE, MANIFEST, RECORDING, WRITE_ERRORS, BagWriter, replace_file
 from thermal_fld_ros.capture.gates import GateOptions, Gates
 from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, Pair, Topic, types
 from thermal_fld_ros.capture.privacy import Keeper
@@ -24,9 +24,6 @@ MANIFEST_VERSION = 1
 MEGABYTE = 1_000_000
 NOT_REDUCED = "not reduced to faces"
 """Gate of pairs whose images could not be reduced to what may be kept."""
-
-RECORDING, COMPLETE, BROKEN = "recording", "complete", "broken"
-"""States in the manifest; "broken" is ended by an error. `bag.recover` adds another."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.bag import unfinished_files
+from thermal_fld_ros.capture.bag import is_unfinished
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
 from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Pair, Topic, types
@@ -227,7 +227,7 @@ class CaptureNode(ManagedNode):
     def _look_for_unfinished_bags(self) -> None:
         output = Path(self._values["output"]).expanduser().absolute()
         folders = sorted(path for path in output.iterdir() if path.is_dir()) if output.is_dir() else []
-        unfinished = [str(folder) for folder in folders if unfinished_files(folder)]
+        unfinished = [str(folder) for folder in folders if is_unfinished(folder)]
         if unfinished:
             command = f"python -m thermal_fld_ros recover {' '.join(unfinished)}"
             self.get_logger().warning(f"a recording was not finished, or is still going on; to finish it: {command}")
