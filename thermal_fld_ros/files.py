@@ -34,6 +34,27 @@ def read_bytes(path: str | Path, largest: int = LARGEST) -> bytes:
         return file.read()
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that it is at any time the old one or the new one, whole, whatever fails on the way.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; it is as it was.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def parse_json(text: str | bytes) -> Any:
     """What a JSON text holds; raises ValueError whatever is wrong with it, endless nesting and broken UTF-8 included."""
     try:
