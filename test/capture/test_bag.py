@@ -16,7 +16,7 @@ from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.bag import BagError, BagWriter, recover
+from thermal_fld_ros.capture.bag import BagError, BagWriter, is_unfinished, recover
 from thermal_fld_ros.capture.messages import Topic, types
 
 STORAGES = ("mcap", "sqlite3")
@@ -106,7 +106,8 @@ def test_after_a_kill_what_was_flushed_is_recovered(tmp_path: Path, storage: str
     (bag / "manifest.json").write_text('{"state": "recording", "subject": "s1"}')
     assert main(["recover", str(bag)]) == 0
     found = contents(bag)
-    assert len(found) >= 5 and all(found[1000 + number] == messages(number, WITH_FACES) for number in range(5))
+    kept = {"mcap": 8, "sqlite3": 5}[storage]  # what was written, what was flushed
+    assert found == {1000 + number: messages(number, WITH_FACES) for number in range(kept)}
     assert {path.name for path in bag.iterdir() if path.is_dir()} == set()
     with Reader(bag) as reader:
         assert {connection.msgcount for connection in reader.connections} == {len(found)}
@@ -142,14 +143,103 @@ def test_a_cut_file_keeps_its_whole_chunks(tmp_path: Path, cut: int) -> None:
     assert 1 <= len(found) <= 4 and found == {1000 + number: messages(number) for number in range(len(found))}
 
 
+MANIFEST = {
+    "state": "recording",
+    "topics": {role: {"name": topic.name} for role, topic in WITH_FACES.items()}
+    | {"tf_static": {"name": "/tf_static"}},
+    "recorded": [*WITH_FACES, "tf_static"],
+    "pairs": {"matched": 9, "written": 7},
+}
+
+
+def with_manifest(bag: Path) -> Path:
+    (bag / "manifest.json").write_text(json.dumps(MANIFEST))
+    return bag
+
+
+def recovered(bag: Path, pairs: int) -> None:
+    """The bag is recovered, and its manifest counts so many pairs."""
+    assert is_unfinished(bag)
+    assert main(["recover", str(bag)]) == 0
+    manifest = json.loads((bag / "manifest.json").read_text())
+    assert (manifest["state"], manifest["pairs"]["written"]) == ("recovered", pairs) and "killed" in manifest[
+        "ended_by"
+    ]
+    assert manifest["recovered"] == {topic.name: pairs for topic in WITH_FACES.values() if pairs}
+    assert (
+        not is_unfinished(bag) and not list(bag.glob("*.tmp")) and not [path for path in bag.iterdir() if path.is_dir()]
+    )
+    if pairs:
+        assert len(contents(bag)) == pairs
+    before = {path.name: path.read_bytes() for path in bag.iterdir()}
+    assert main(["recover", str(bag)]) == 0, "once more changes nothing"
+    assert {path.name: path.read_bytes() for path in bag.iterdir()} == before
+
+
 @pytest.mark.parametrize("storage", STORAGES)
-def test_killed_before_the_first_flush_there_is_nothing_to_keep(tmp_path: Path, storage: str) -> None:
+def test_killed_before_the_first_message_there_is_nothing_to_keep(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "bag", storage, list(TOPICS.values()))
     writer._begin()
     writer._writer.abort()
     writer._release()
-    assert recover(tmp_path / "bag").counts == {}
-    assert list((tmp_path / "bag").iterdir()) == []
+    recovered(with_manifest(tmp_path / "bag"), 0)
+
+
+def test_killed_before_the_bag_has_a_file_it_is_a_recording_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "bag").mkdir()
+    recovered(with_manifest(tmp_path / "bag"), 0)
+    (tmp_path / "other" / "other_0").mkdir(parents=True)
+    recovered(with_manifest(tmp_path / "other"), 0)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_killed_after_a_split_the_empty_file_goes_and_the_manifest_is_renewed(tmp_path: Path, storage: str) -> None:
+    size = sum(map(len, messages(0, WITH_FACES).values()))
+    writer = fill(tmp_path / "bag", storage, 3, split_bytes=3 * size)
+    writer._finish()
+    writer._begin()
+    writer._writer.abort()
+    writer._release()
+    recovered(with_manifest(tmp_path / "bag"), 3)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_killed_between_two_steps_of_finishing_a_file(tmp_path: Path, storage: str) -> None:
+    """The file was moved up, but its folder has not gone and metadata.yaml does not know it."""
+    size = sum(map(len, messages(0, WITH_FACES).values()))
+    writer = fill(tmp_path / "bag", storage, 4, split_bytes=3 * size)
+    metadata = (tmp_path / "bag" / "metadata.yaml").read_text()
+    writer.close()
+    (tmp_path / "bag" / "metadata.yaml").write_text(metadata)
+    (tmp_path / "bag" / "bag_1").mkdir()
+    (tmp_path / "bag" / "bag_1" / "metadata.yaml").write_text("")
+    (tmp_path / "bag" / "metadata.yaml.tmp").write_text("rosbag2_")
+    recovered(with_manifest(tmp_path / "bag"), 4)
+
+
+def test_a_manifest_that_a_power_failure_has_emptied_is_made_anew(tmp_path: Path) -> None:
+    fill(tmp_path / "bag", "mcap", 2).close()
+    (tmp_path / "bag" / "manifest.json").write_bytes(bytes(500))
+    assert is_unfinished(tmp_path / "bag")
+    assert main(["recover", str(tmp_path / "bag")]) == 0
+    assert json.loads((tmp_path / "bag" / "manifest.json").read_text())["recovered"]["/thermal/image"] == 2
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_damaged_file_does_not_cost_the_others(
+    tmp_path: Path, storage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = sum(map(len, messages(0, WITH_FACES).values()))
+    bag = with_manifest(killed(tmp_path / "bag", storage, split=3 * size))
+    (first,) = (path for path in bag.iterdir() if path.suffix in (".mcap", ".db3") and path.stem == "bag_0")
+    first.write_bytes(b"damaged" * 1000)
+    assert main(["recover", str(bag)]) == 2
+    assert f"{first}: damaged" in capsys.readouterr().err
+    assert first.read_bytes() == b"damaged" * 1000
+    found = contents(bag)
+    assert [*found][:2] == [1003, 1004]
+    manifest = json.loads((bag / "manifest.json").read_text())
+    assert manifest["damaged"].keys() == {first.name} and manifest["pairs"]["written"] == len(found)
 
 
 def test_a_bag_that_is_being_written_is_left_alone(tmp_path: Path) -> None:

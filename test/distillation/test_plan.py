@@ -234,11 +234,28 @@ def changed(tmp_path: Path, **changes: Any) -> Path:
         ),
         ({"compare": {"mcl": ["teacher"]}}, "compare names mcl, teacher, expected stages: ktl, mcl, direct"),
         ({"shared": {}}, "teacher lacks batch, epochs"),
+        ({"stages": ["one"]}, r"plan\.yaml: stages is \['one'\], expected dict of dict"),
+        ({"stages": {"one": 3}}, "expected dict of dict"),
+        ({"seeds": ["x"]}, r"seeds is \['x'\], expected list of int"),
+        ({"out": 3}, "out is 3, expected str"),
     ],
 )
 def test_a_plan_that_cannot_be_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_plan(changed(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "[1]", "a: [1\n b: 2", "{1: 2}", "!!python/object/apply:os.system [x]", "[" * 5000, "\x00"]
+)
+@pytest.mark.parametrize("command", ["distil", "train"])
+def test_a_file_that_is_no_mapping_is_named(
+    tmp_path: Path, text: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.yaml").write_text(text)
+    assert main([command, str(tmp_path / "plan.yaml")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "plan.yaml") in line
 
 
 def test_plans_are_for_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,6 +201,25 @@ def test_a_configuration_without_a_key_is_named(tmp_path: Path) -> None:
         load_config(file)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("epochs", 0, "a whole number of at least 1"),
+        ("epochs", 2.5, "a whole number of at least 1"),
+        ("batch", True, "a whole number of at least 1"),
+        ("learning_rate", "1e-3", "a number"),
+        ("learning_rate", float("nan"), "a number"),
+        ("weight_decay", -1.0, "a number .* of at least 0"),
+        ("workers", None, "a whole number of at least 0"),
+    ],
+)
+def test_a_number_that_is_none_is_named(rendered: Path, tmp_path: Path, key: str, value: Any, expected: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(small("face_landmarks", rendered) | {key: value}))
+    with pytest.raises(ValueError, match=rf"bad\.yaml: {key} is .*, expected {expected}"):
+        load_config(file)
+
+
 def test_the_large_network_has_the_students_recipe_and_ten_times_its_size() -> None:
     student, large = (load_config(CONFIGS / f"{name}.yaml") for name in ("face_landmarks", "face_landmarks_large"))
     assert {key for key in student | large if student.get(key) != large.get(key)} == {"name", "network"}

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -103,6 +105,54 @@ def test_what_is_no_strike_changes_nothing(server: ReviewServer, path: str, cont
     before = (server.folder / "pairs.jsonl").read_bytes()
     assert post(server.url + path, content) in (400, 404)
     assert (server.folder / "pairs.jsonl").read_bytes() == before
+
+
+def raw(server: ReviewServer, *lines: str, body: bytes = b"") -> bytes:
+    """The status line that answers a request as it stands here, sent by a client that then waits."""
+    with socket.create_connection(server.server_address[:2], timeout=30) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        return client.makefile("rb").readline()
+
+
+def test_requests_that_are_malformed_are_refused_without_a_trace(
+    server: ReviewServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = server.url.partition(str(server.server_address[1]))[2]
+    strike = f"POST {path}1 HTTP/1.1"
+    assert b" 400 " in raw(server, strike, body=b"{"), "no length: nothing is waited for"
+    for length in ("x", "-1", "", "1e3", "99999999999999", "100001", "9" * 5000, "²"):
+        assert b" 400 " in raw(server, strike, f"Content-Length: {length}", body=b"{"), length
+        assert b" 404 " in raw(server, "POST /guess/1 HTTP/1.1", f"Content-Length: {length}"), "first comes the secret"
+    for body in (b"", b"{", b"[" * 90_000, b"\xff\xfe", b"null", b"3", b'{"struck": NaN, "image": 1}'):
+        assert b" 400 " in raw(server, strike, f"Content-Length: {len(body)}", body=body), body[:20]
+    for what in ("9" * 5000, "-1", "²", "٣", "1/2", "999999999"):
+        for method in ("GET", "POST"):
+            assert b" 40" in raw(server, f"{method} {path}{what} HTTP/1.1", "Content-Length: 2", body=b"{}"), what
+    assert len(json.loads(get(server.url + "faces"))) == 5
+    assert capfd.readouterr().err == ""
+
+
+def test_a_client_that_goes_silent_or_away_leaves_no_trace(
+    server: ReviewServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thermal_fld_ros.labelling.review._Handler.timeout", 0.2)
+    path = server.url.partition(str(server.server_address[1]))[2]
+    answer = raw(server, f"POST {path}1 HTTP/1.1", "Content-Length: 100", body=b"{")
+    assert b" 500 " in answer, "not waited for beyond its patience"
+    for _ in range(20):
+        with socket.create_connection(server.server_address[:2]) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
+            client.sendall(f"GET {path}faces HTTP/1.1\r\n\r\n".encode())
+    assert len(json.loads(get(server.url + "faces"))) == 5
+    assert capfd.readouterr().err == ""
+
+
+def test_a_data_set_that_is_damaged_meanwhile_is_told(server: ReviewServer, capfd: pytest.CaptureFixture[str]) -> None:
+    (server.folder / "pairs.jsonl").write_text("{\n" * 5)
+    for what in ("faces", "1"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            get(server.url + what)
+    assert capfd.readouterr().err == ""
 
 
 def test_only_who_knows_the_address_is_answered(server: ReviewServer) -> None:

@@ -302,3 +302,26 @@ def test_an_unfinished_bag_is_pointed_out(capture: CaptureRig) -> None:
 def test_the_parameter_file_sets_every_parameter() -> None:
     content = yaml.safe_load((ROOT / "config/capture.yaml").read_text())
     assert content == {"/**": {"ros__parameters": {parameter.name: parameter.default for parameter in TABLE}}}
+
+
+def test_a_transition_that_the_state_does_not_have_leaves_the_recording_alone(capture: CaptureRig) -> None:
+    capture.start()
+    capture.connect(*IMAGES)
+    capture.begin()
+    capture.send_pair(*IMAGES)
+    assert not capture.change_state(Transition.TRANSITION_CONFIGURE)
+    capture.send_pair(*IMAGES)
+    capture.wait_for_received(dict.fromkeys(IMAGES, 2))
+    assert capture.end().success and capture.manifest()["pairs"]["written"] == 2
+
+
+def test_a_crash_is_never_called_complete(capture: CaptureRig) -> None:
+    node = capture.start()
+    capture.connect(*IMAGES)
+    capture.begin()
+    capture.send_pair(*IMAGES)
+    capture.wait_for_received(dict.fromkeys(IMAGES, 1))
+    node.close("KeyError: 'x'")
+    manifest = capture.manifest()
+    assert manifest["state"] == "broken" and "KeyError" in manifest["ended_by"]
+    assert manifest["pairs"]["written"] == 1 and len(contents(capture.bag)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from node_rig import Rig
@@ -44,6 +45,15 @@ def test_shutdown_from_active_leaves_nothing_running(rig: Rig) -> None:
     rig.start_connected()
     assert rig.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN) and rig.state() == "finalized"
     assert not worker_threads()
+
+
+@pytest.mark.parametrize("transition", [Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP, 98, 255])
+def test_a_transition_that_the_state_does_not_have_is_refused(rig: Rig, transition: int) -> None:
+    """As any manager sends `configure` to a node that `autostart` has activated already."""
+    rig.start_connected()
+    assert not rig.change_state(transition)
+    assert rig.state() == "active" and rig.detect(rig.scene()).faces
+    assert str(transition) in rig.wait_for_log("is not possible in this state")
 
 
 def test_a_model_that_cannot_be_loaded_fails_configure_and_says_why(rig: Rig, tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_the_node_declares_the_table(rig: Rig) -> None:
         ({"rotate": 45}, "rotate"),
         ({"rotate": "90"}, "type"),
         ({"unit": "fahrenheit"}, "unit: 'fahrenheit' is not one of counts, agc, celsius"),
-        ({"unit": "custom", "unit_scale": 0.0}, "scale must be finite and not 0"),
+        ({"unit": "custom", "unit_scale": 0.0}, "scale is 0.0 and offset 0.0, expected a scale of"),
+        ({"unit": "custom", "unit_scale": 1e-320}, "expected a scale of 1e-06 to 1e+06"),
+        ({"rows_top": 200, "rows_bottom": 40}, "rows_top and rows_bottom are (200, 40), the image has only 240 rows"),
+        ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: it is no regular file"),
         ({"unit_offset": float("nan")}, "unit_offset"),
         ({"max_faces": 0}, "max_faces"),
         ({"min_cutoff": 0.0}, "min_cutoff"),
@@ -127,6 +130,26 @@ def test_another_model_is_loaded_while_the_node_runs(rig: Rig, dummy_models: Pat
     assert second.faces[0].id == first.faces[0].id, "tracks go on"
     assert rig.wait_for_status(lambda status, values: True)["landmark model"] == f"adapted {second.model_hash}"
     assert not rig.set_parameters(landmark_model=str(dummy_models / DETECTOR_FILE)).successful
+
+
+def test_a_file_that_was_replaced_is_loaded_when_its_path_is_set_again(
+    rig: Rig, dummy_models: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.onnx"
+    model = onnx.load(dummy_models / LANDMARKS_FILE)
+    onnx.save(with_metadata(model, {**LANDMARKS_METADATA, "name": "first"}), path)
+    rig.start_connected(landmark_model=str(path))
+    first = rig.detect(rig.scene())
+    onnx.save(with_metadata(model, {**LANDMARKS_METADATA, "name": "second"}), path)
+    assert rig.detect(rig.scene()).model_name == "first", "until it is asked for"
+    assert rig.set_parameters(landmark_model=str(path)).successful
+    second = rig.detect(rig.scene())
+    assert (first.model_name, second.model_name) == ("first", "second") and first.model_hash != second.model_hash
+    path.write_bytes(b"cut")
+    result = rig.set_parameters(landmark_model=str(path))
+    assert not result.successful and f"{path}: onnxruntime cannot load it" in result.reason
+    assert rig.detect(rig.scene()).model_name == "second"
+    assert rig.set_parameters(max_faces=3).successful, "what does not concern the models does not look at them"
 
 
 def test_changes_of_the_decoding_take_effect(rig: Rig) -> None:

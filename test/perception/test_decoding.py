@@ -276,7 +276,7 @@ def test_an_implausible_temperature_only_warns() -> None:
 
 @pytest.mark.parametrize(("scale", "offset"), [(0.0, 1.0), (np.nan, 0.0), (1.0, np.inf)])
 def test_a_unit_without_meaning_is_refused(scale: float, offset: float) -> None:
-    with pytest.raises(ValueError, match="scale must be"):
+    with pytest.raises(ValueError, match="expected a scale of"):
         Unit("custom", scale, offset)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import copy
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from dummy_models import CROP, LANDMARKS_METADATA, detector_model, landmarks_model, with_metadata
+from dummy_models import CROP, DETECTOR_METADATA, LANDMARKS_METADATA, detector_model, landmarks_model, with_metadata
 
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.landmarker import Landmarker
@@ -86,7 +87,19 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
         (changed("name", None), 'lacks the field "name"'),
         (changed("input.size", None), 'lacks the field "input.size"'),
         (changed("input.size", "64"), "\"input.size\" is '64', expected int"),
-        (changed("input.size", 0), '"input.size" is 0, expected a number above 0'),
+        (changed("input.size", 0), '"input.size" is 0, expected 1 to 2048'),
+        (changed("input.size", 100_000), '"input.size" is 100000, expected 1 to 2048'),
+        (changed("input.size", 10**400), '"input.size" is 1000.*, expected 1 to 2048'),
+        (changed("input.crop_scale", float("inf")), '"input.crop_scale" is inf, expected 0.5 to 10'),
+        (changed("input.crop_scale", 1e9), '"input.crop_scale" is 1000000000.0, expected 0.5 to 10'),
+        (changed("input.crop_scale", 10**400), '"input.crop_scale" is 1000.*, expected float'),
+        (changed("threshold", float("nan")), '"threshold" is nan, expected 0 to 1'),
+        (changed("threshold", -5), '"threshold" is -5.0, expected 0 to 1'),
+        (changed("threshold", 1e9), '"threshold" is 1000000000.0, expected 0 to 1'),
+        (changed("normalisation.low", float("nan")), 'field "normalisation": .* low < high'),
+        (changed("name", "a\nb"), "\"name\" is 'a.*b', expected 1 to 100 printable characters"),
+        (changed("name", "\ud800"), '"name" is .*, expected 1 to 100 printable characters'),
+        ("[" * 100_000, "is not JSON: nested too deeply"),
         (changed("input.size", 96), "a trial run on an input of shape .* failed"),
         (changed("input", 64), 'lacks the field "input.size"'),
         (changed("scheme", "wflw98"), '"scheme" is "wflw98", expected "ibug68"'),
@@ -122,3 +135,28 @@ def test_outputs_that_do_not_fit_are_named(tmp_path: Path) -> None:
 def test_whole_numbers_do_for_fractions(tmp_path: Path) -> None:
     metadata = changed("input.crop_scale", 2)
     assert Landmarker(load_model(save(with_metadata(landmarks_model(), metadata), tmp_path))).crop_scale == 2.0
+
+
+@pytest.mark.parametrize("field", ["input.max_side", "input.multiple"])
+@pytest.mark.parametrize("value", [0, -32, 1_000_000])
+def test_a_detectors_input_has_limits(tmp_path: Path, field: str, value: int) -> None:
+    metadata = copy.deepcopy(DETECTOR_METADATA)
+    metadata["input"][field.removeprefix("input.")] = value
+    with pytest.raises(ModelError, match=f'"{field}" is {value}, expected 1 to 2048'):
+        Detector(load_model(save(with_metadata(detector_model(), metadata), tmp_path)))
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening a pipe waits for a writer, and reading a device may never end."""
+    pipe = tmp_path / "pipe.onnx"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(ModelError, match=f"{path}: cannot be read: it is no regular file"):
+            load_model(path)
+    with pytest.raises(ModelError, match="cannot be read: Is a directory"):
+        load_model(tmp_path)
+    huge = tmp_path / "huge.onnx"
+    with huge.open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(ModelError, match="it has 1000000000000 bytes, expected at most"):
+        load_model(huge)

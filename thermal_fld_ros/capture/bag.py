@@ -3,7 +3,7 @@
 
 rosbags' writer makes one file in a folder of its name. Here every file of a bag is made so, inside the bag's folder, and moved up when
 it is finished; `metadata.yaml` lists the finished files. A process that is killed leaves them readable, and beside them one
-unfinished file, of which `recover` keeps every message up to the last flush.
+unfinished file, of which `recover` keeps every message that was written (SQLite: up to the last flush).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
+import struct
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,16 +25,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from thermal_fld_ros.capture.mcap_tail import finish_mcap
-from thermal_fld_ros.capture.messages import Topic, types
+from thermal_fld_ros.capture.messages import TF_STATIC, Topic, types
+from thermal_fld_ros.files import parse_json, read_bytes
 
 METADATA_VERSION: Final = 8
 """The newest that every ROS 2 from Humble on can play."""
 
 MANIFEST = "manifest.json"
-RECOVERED = "recovered"
-"""State in the manifest of a bag that was finished by `recover`."""
+RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "recovered"
+"""States in the manifest; "broken" is ended by an error, "recovered" finished by `recover`."""
+
+KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
+"""What the manifest of a recovered bag says of its end."""
 
 SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
+DAMAGED = (ValueError, LookupError, EOFError, struct.error, sqlite3.DatabaseError)
+"""What reading raises when a file's content is not what it should be."""
+
 WRITE_ERRORS = (OSError, sqlite3.Error)
 """What writing raises when the disk is full, gone or broken."""
 
@@ -100,24 +108,33 @@ class BagWriter:
             self._begin()
         for topic, data in messages.items():
             self._writer.write(self._connections[topic], time_ns, data)
+        self._hand_over()
         self.written += size
         self._size += size
 
+    def _hand_over(self) -> None:
+        """Leave an MCAP file's messages to the operating system, so that a kill takes none of them, in chunks that are whole.
+
+        SQLite has none but costly means to this; there it is the flush.
+        """
+        # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
+        storage = self._writer.storage
+        if self._storage == "mcap":
+            if storage.chunk.msgs:
+                storage.close_chunk()
+            storage.bio.flush()
+
     def flush(self) -> None:
-        """Hand everything that was written to the operating system, and let it bring that to the disk while writing goes on.
+        """Bring everything that was written to the disk, while writing goes on.
 
         It waits for the flush before this one, and raises one of `WRITE_ERRORS` if that has failed.
         """
         if self._writer is None:
             return
-        # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
         storage = self._writer.storage
         if self._storage == "sqlite3":
             storage.conn.commit()
             return
-        if storage.chunk.msgs:
-            storage.close_chunk()
-        storage.bio.flush()
         self._wait_for_sync()
         self._sync = self._syncer.submit(os.fdatasync, storage.bio.fileno())
 
@@ -259,10 +276,14 @@ def replace_file(path: Path, text: str) -> None:
 
 @dataclass
 class Recovery:
-    """What `recover` did: files that were unfinished, and what the bag holds now, by topic."""
+    """What `recover` did: files that were unfinished, and what the bag holds now, by topic.
+
+    `damaged` are files that cannot be read, with the reason: they stay as they are, and are no part of the bag.
+    """
 
     finished: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
 
 def recover(folder: Path) -> Recovery:
@@ -276,55 +297,115 @@ def recover(folder: Path) -> Recovery:
     BagError
         The folder holds no bag of `BagWriter`, or it is still being written.
     """
-    unfinished = unfinished_files(folder)
-    finished = sorted(
-        (path for path in folder.glob(f"{folder.name}_*") if path.suffix in SUFFIXES.values() and path.is_file()),
-        key=_number,
-    )
-    if not unfinished and not finished:
-        raise BagError(f"{folder}: no recording of the capture node, there is no {folder.name}_0")
-    suffix = (unfinished or finished)[0].suffix
+    if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
+        raise BagError(f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0")
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
         raise BagError(f"{folder}: it is being recorded") from error
     try:
-        result = Recovery()
-        files = [_describe(path) for path in finished]
-        for path in unfinished:
-            if (finish_mcap(path) if suffix == SUFFIXES["mcap"] else _roll_back(path)) == 0:
-                shutil.rmtree(path.parent)
+        interrupted = is_unfinished(folder)
+        result, files = Recovery(), []
+        for path in (*_finished_files(folder), *unfinished_files(folder)):
+            try:
+                file = _describe(path) if path.parent == folder else _finish(path)
+            except sqlite3.OperationalError:  # the disk's fault, not the file's
+                raise
+            except DAMAGED as error:
+                result.damaged[path.name] = str(error) or type(error).__name__
                 continue
-            files.append(_take_up(path.parent))
-            result.finished.append(path.name)
-        if files and (unfinished or not (folder / "metadata.yaml").is_file()):
-            storage = next(name for name, known in SUFFIXES.items() if known == suffix)
-            write_metadata(folder, storage, files, _topics(folder / files[-1].name))
+            if file is not None:
+                files.append(file)
+                result.finished += [path.name] if path.parent != folder else []
+        for file in files:
+            for topic, count in file.counts.items():
+                result.counts[topic] = result.counts.get(topic, 0) + count
+        if interrupted or _listed(folder) != [file.name for file in files]:
+            _remove_leftovers(folder)
+            if files:
+                storage = next(name for name, suffix in SUFFIXES.items() if files[-1].name.endswith(suffix))
+                write_metadata(folder, storage, files, _topics(folder / files[-1].name))
+            if (folder / MANIFEST).is_file():
+                replace_file(folder / MANIFEST, json.dumps(_recovered(folder, result), indent=1) + "\n")
     finally:
         os.close(lock)
-    for file in files:
-        for topic, count in file.counts.items():
-            result.counts[topic] = result.counts.get(topic, 0) + count
-    if result.finished and (folder / MANIFEST).is_file():
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        content |= {"state": RECOVERED, "recovered": result.counts}
-        replace_file(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
     return result
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a recording in this folder was not finished, or is still going on."""
+    try:
+        state = read_manifest(folder).get("state")
+    except ValueError:  # cut by a power failure
+        state = RECORDING
+    return state == RECORDING or bool(unfinished_files(folder))
+
+
+def _finish(path: Path) -> BagFile | None:
+    """Finish a file and move it to its place; None, and it goes, where it holds no message."""
+    if (finish_mcap(path) if path.suffix == SUFFIXES["mcap"] else _roll_back(path)) == 0:
+        shutil.rmtree(path.parent)
+        return None
+    return _take_up(path.parent)
+
+
+def _recovered(folder: Path, result: Recovery) -> dict[str, Any]:
+    """The manifest of a bag that was finished now; what it says of pairs is as of its last renewal, but for those that are there."""
+    try:
+        content = read_manifest(folder)
+    except ValueError:  # cut by a power failure
+        content = {}
+    content |= {"state": RECOVERED, "ended_by": KILLED, "recovered": result.counts}
+    if result.damaged:
+        content["damaged"] = result.damaged
+    if "pairs" in content:
+        names = [content["topics"][role]["name"] for role in content["recorded"] if role != TF_STATIC]
+        content["pairs"]["written"] = min((result.counts.get(name, 0) for name in names), default=0)
+    return content
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What a kill between two steps leaves: temporary files, and folders of the writer whose file has been moved up or never was."""
+    for path in folder.glob("*.tmp"):
+        path.unlink()
+    for path in folder.glob(f"{folder.name}_*"):
+        if path.is_dir() and not any(file.suffix in SUFFIXES.values() for file in path.iterdir()):
+            shutil.rmtree(path)
+
+
+def _listed(folder: Path) -> list[str] | None:
+    """The files that the bag's metadata.yaml names; None where there is none that can be read."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe").load((folder / "metadata.yaml").read_text(encoding="utf-8"))
+        return list(content["rosbag2_bagfile_information"]["relative_file_paths"])
+    except (OSError, ValueError, YAMLError, LookupError, TypeError):
+        return None
 
 
 def read_manifest(bag: Path) -> dict[str, Any]:
     """What the capture node tells of a bag, its folder or a file in it; empty where there is no manifest.
 
-    Raises ValueError where it is not JSON.
+    Raises ValueError where it is no JSON object.
     """
     file = (bag if bag.is_dir() else bag.parent) / MANIFEST
     if not file.is_file():
         return {}
     try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(read_bytes(file))
     except ValueError as error:
         raise ValueError(f"{file}: not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: expected an object")
     return content
+
+
+def _finished_files(folder: Path) -> list[Path]:
+    """The finished files of a bag, in their order."""
+    places = (path for path in folder.glob(f"{folder.name}_*") if path.suffix in SUFFIXES.values() and path.is_file())
+    return sorted(places, key=_number)
 
 
 def unfinished_files(folder: Path) -> list[Path]:
@@ -363,11 +444,14 @@ def _take_up(path: Path) -> BagFile:
 
 
 def _describe(path: Path) -> BagFile:
-    from rosbags.rosbag2 import Reader
+    from rosbags.rosbag2 import Reader, ReaderError
 
-    with Reader(path) as reader:
-        counts = {connection.topic: connection.msgcount for connection in reader.connections if connection.msgcount}
-        start, end = (reader.start_time, reader.end_time - 1) if counts else (0, 0)
+    try:
+        with Reader(path) as reader:
+            counts = {connection.topic: connection.msgcount for connection in reader.connections if connection.msgcount}
+            start, end = (reader.start_time, reader.end_time - 1) if counts else (0, 0)
+    except ReaderError as error:
+        raise BagError(f"{path}: {error}") from error
     return BagFile(path.name, path.stat().st_size, counts, start, end)
 
 

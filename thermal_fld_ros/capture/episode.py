@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from thermal_fld_ros.capture.bag import MANIFEST, WRITE_ERRORS, BagWriter, replace_file
+from thermal_fld_ros.capture.bag import BROKEN, COMPLETE, MANIFEST, RECORDING, WRITE_ERRORS, BagWriter, replace_file
 from thermal_fld_ros.capture.gates import GateOptions, Gates
 from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, Pair, Topic, types
 from thermal_fld_ros.capture.privacy import Keeper
@@ -24,9 +24,6 @@ MANIFEST_VERSION = 1
 MEGABYTE = 1_000_000
 NOT_REDUCED = "not reduced to faces"
 """Gate of pairs whose images could not be reduced to what may be kept."""
-
-RECORDING, COMPLETE, BROKEN = "recording", "complete", "broken"
-"""States in the manifest; "broken" is ended by an error. `bag.recover` adds another."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Episode:
         self._waiting: deque[Pair | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = self._cut_short = False
         self._reason = "stopped"
         self._started, self._clock = time.time_ns(), time.monotonic_ns()
         self._last_time = 0
@@ -171,11 +168,17 @@ class Episode:
                 self._waiting.append(message)
                 self._changed.notify()
 
-    def stop(self, reason: str = "stopped") -> None:
-        """Write what waits and finish the bag. It may be called again."""
+    def stop(self, reason: str = "stopped", failure: str = "") -> None:
+        """Write what waits and finish the bag. It may be called again.
+
+        With a `failure`, an error outside of the recording that cuts it short, the manifest calls it "broken" by that.
+        """
         with self._changed:
             if not self._stopping:
-                self._stopping, self._reason = True, reason
+                self._stopping, self._reason = True, failure or reason
+                if failure:
+                    self._cut_short = True
+                    self.failure = f"the recording was cut short: {failure}"
             self._changed.notify()
         self._thread.join()
 
@@ -200,7 +203,7 @@ class Episode:
         try:
             self._record_all()
             self._bag.close()
-            state = COMPLETE
+            state = BROKEN if self._cut_short else COMPLETE
         except Exception as error:  # whatever it is, what was written must stay and a person must know
             self._fail(error)
             state = BROKEN

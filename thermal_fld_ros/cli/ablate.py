@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
                 print(f"  {name}: {seconds:.0f} s")
             return 0
         write_report(run_ablation(plan, command_of(args, "ablate"), args.processes), args.page)
-    except (ValueError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             args.data, out, args.command_line, start=args.start, teacher=args.teacher, steps=args.steps or STEPS,
             seed=args.seed, threads=args.threads,
         )  # fmt: skip
-    except (ValueError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if result.model is None:

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         run_plan(plan_of(args, "distil"), command_of(args, "distil"), args.threads)
-    except (ValueError, OSError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -7,6 +7,7 @@ With a file .pt as --out only the weights are written, which adaptation and dist
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -31,10 +32,14 @@ def run(args: argparse.Namespace) -> int:
 
     name = args.config or f"config/training/{args.out.stem.removesuffix('_int8')}.yaml"
     command = f"python -m thermal_fld_ros {'distil' if 'distillation' in Path(name).parts else 'train'} {name}"
-    if args.out.suffix == ".pt":
-        metadata = export_weights(args.checkpoint, args.out, command)
-    else:
-        metadata = export(args.checkpoint, args.out, command, int8=args.int8)
+    try:
+        if args.out.suffix == ".pt":
+            metadata = export_weights(args.checkpoint, args.out, command)
+        else:
+            metadata = export(args.checkpoint, args.out, command, int8=args.int8)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     print(
         f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB,",
         ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()),

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Recover each bag; the exit status is 2 where one is none, is still being recorded or cannot be written."""
+    """Recover each bag; the exit status is 2 where one is none, is still being recorded, is damaged or cannot be written."""
     status = 0
     for bag in arguments.bags:
         try:
@@ -29,5 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
             status = 2
             continue
         counts = ", ".join(f"{topic} {count}" for topic, count in result.counts.items()) or "no messages"
+        for name, reason in result.damaged.items():
+            print(f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}", file=sys.stderr)
+            status = 2
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")
     return status

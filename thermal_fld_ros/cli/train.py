@@ -7,6 +7,7 @@ In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros train ...`
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -21,9 +22,12 @@ def run(args: argparse.Namespace) -> int:
     """Train."""
     from thermal_fld_ros.distillation.trainer import load_config, train
 
-    config = load_config(args.config)
     out = args.out or Path("runs") / args.config.stem
-    figures = train(config, out, args.threads)
+    try:
+        figures = train(load_config(args.config), out, args.threads)
+    except (ValueError, ArithmeticError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     if figures:  # none in processes after the first
         print(f"{out}/checkpoint.pt:", "  ".join(f"{k} {v:.4g}" for k, v in figures.items()))
     return 0

@@ -7,7 +7,6 @@ and the points may be missing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSetError, LabelledFace, face_from, number
+from thermal_fld_ros.files import parse_json
 from thermal_fld_ros.perception.geometry import Affine
 
 INDEX = "pairs.jsonl"
@@ -112,7 +112,7 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for count, line in enumerate((folder / INDEX).read_text(encoding="utf-8").splitlines(), 1):
         where = f"{folder / INDEX}, line {count}"
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
         except ValueError as error:
             raise DataSetError(f"{where}: not JSON: {error}") from error
         if not isinstance(entry, dict) or set(entry) - FIELDS or not {"thermal", "rgb"} & set(entry):
@@ -125,7 +125,7 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def read_about(folder: Path) -> dict[str, Any]:
     """What the dataset.json of a data set of `dataset` tells; raises DataSetError."""
     try:
-        content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        content = parse_json((folder / ABOUT).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataSetError(f"{folder}: no data set of `dataset`, there is no {ABOUT}") from error
     except ValueError as error:

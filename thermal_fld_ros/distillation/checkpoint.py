@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import torch
 from torch import nn
 
 from thermal_fld_ros.distillation.tasks import NETWORKS
+from thermal_fld_ros.files import read_bytes, write_bytes
 
 STUDENT = "student."
 """Where the network lies in what a distillation trains; the rest of it is of use in the training only."""
@@ -17,6 +21,44 @@ STUDENT = "student."
 
 WEIGHTS = ("averaged", "config", "figures", "git", "recipes")
 """What of a checkpoint outlives the training."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and says why."""
+
+
+def write_state(state: dict[str, Any], file: Path) -> None:
+    """Write a checkpoint; the file is at any time the old one or the new one. Raises OSError that names it."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(file, content.getbuffer())
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """What a checkpoint holds, on the CPU; no code in it is ever run.
+
+    Raises
+    ------
+    CheckpointError
+        The file is cut or damaged, or holds anything else than tensors, numbers and texts by name.
+    OSError
+        It cannot be read.
+    """
+    content = io.BytesIO(read_bytes(file))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with zipfile.ZipFile(content) as archive:
+                if archive.testzip():  # torch does not look at the checksums
+                    raise zipfile.BadZipFile
+            content.seek(0)
+            state = torch.load(content, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds, and some of its texts advise to let the code run
+        reason = "it is cut or damaged, or holds more than weights, which is refused"
+        raise CheckpointError(f"{file}: no checkpoint that can be read: {reason}") from error
+    if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
+        raise CheckpointError(f"{file}: no checkpoint of this package, it has no configuration")
+    return state
 
 
 def save_trained(state: dict[str, Any], file: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -31,9 +73,7 @@ def save_trained(state: dict[str, Any], file: Path, dtype: torch.dtype = torch.f
         name: value.cpu().contiguous().to(dtype if value.is_floating_point() else value.dtype)
         for name, value in kept["averaged"].items()
     }
-    partial = file.with_suffix(".tmp")
-    torch.save(kept, partial)
-    partial.replace(file)
+    write_state(kept, file)
 
 
 def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -41,19 +81,27 @@ def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
 
     Raises
     ------
-    FileNotFoundError
-        When there is no such file.
+    CheckpointError
+        When it is none, its weights are not those of its configuration, or some are no finite numbers.
+    OSError
+        When the file cannot be read.
     """
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
-    network = NETWORKS[state["config"]["task"]](state["config"])
-    weights = state["averaged"]
-    if state["config"]["task"] == "distillation":
-        weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}
-    network.load_state_dict(weights)
+    state = read_state(file)
+    try:
+        network = NETWORKS[state["config"]["task"]](state["config"])
+        weights = state["averaged"]
+        if state["config"]["task"] == "distillation":
+            weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}
+        network.load_state_dict(weights)
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise CheckpointError(f"{file}: its configuration and its weights make no network: {reason}") from error
+    broken = [name for name, value in network.state_dict().items() if not torch.isfinite(value).all()]
+    if broken:
+        raise CheckpointError(f"{file}: {len(broken)} of its weights are NaN or infinite, the first is {broken[0]}")
     return network.eval(), state
 
 
 def steps_of(file: Path) -> int:
     """How many steps the training of a checkpoint has made, as its optimiser counted them."""
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu", mmap=True)
-    return int(state["optimiser"]["state"][0]["step"])
+    return int(read_state(file)["optimiser"]["state"][0]["step"])

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, 
 from thermal_fld_ros.distillation.quantisation import CALIBRATION, quantise_export
 from thermal_fld_ros.distillation.tasks import pick_peaks
 from thermal_fld_ros.distillation.trainer import recipes
+from thermal_fld_ros.files import write_bytes
 
 OPSET = 17
 RENDERS = "renders of the ICT-FaceKit morphable face (MIT); no photographs"
@@ -60,7 +63,7 @@ def export(
 
     Beside a landmark network in floating point lie its weights (.pt) too, which further training starts from.
 
-    The file is run by onnxruntime and compared with torch before it is left there.
+    The network is run by onnxruntime and compared with torch before anything is written.
 
     Parameters
     ----------
@@ -75,7 +78,10 @@ def export(
     Raises
     ------
     ValueError
-        When the network does not take thermal images, a detector is asked for in 8 bits, or onnxruntime's outputs differ from torch's.
+        When the checkpoint cannot be used, its network does not take thermal images, a detector is asked for in 8 bits, or onnxruntime's
+        outputs differ from torch's.
+    OSError
+        When a file cannot be written; what was there is as it was.
     """
     network, state = load_trained(checkpoint)
     config = state["config"]
@@ -96,28 +102,35 @@ def export(
         outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
         shape = {"max_side": config["max_side"], "multiple": 2 ** (1 + len(config["network"]["widths"]))}
     axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if landmarks else {})}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(runtime, (example,), str(out), input_names=["image"], output_names=outputs, dynamic_axes=axes,
+    exported = io.BytesIO()
+    torch.onnx.export(runtime, (example,), exported, input_names=["image"], output_names=outputs, dynamic_axes=axes,  # type: ignore[arg-type]
                       opset_version=OPSET, dynamo=False)  # fmt: skip
     metadata = _metadata(state, command, shape) | ({"comparison": comparison} if comparison else {})
-    model = onnx.load(str(out))
-    onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
-    onnx.save(model, str(out))
+    model = _with_metadata(exported.getvalue(), metadata)
     for image in (example, other):
-        _compare(out, runtime, image, outputs)
-    if landmarks and not int8:
-        save_trained(state, out.with_suffix(".pt"))
+        _compare(model, runtime, image, outputs)
     if int8:
         metadata |= {
             "name": out.stem,
             "precision": f"8-bit integers, calibrated on {CALIBRATION} of the rendered crops",
         }
-        metadata["metrics"] = quantise_export(out, int8, Path(config["validation"]))
-        model = onnx.load(str(out))
-        onnx.helper.set_model_props(model, {"thermal_fld_ros": json.dumps(metadata)})
-        onnx.save(model, str(out))
+        with tempfile.TemporaryDirectory() as scratch:
+            quantised = Path(scratch) / out.name
+            quantised.write_bytes(model)
+            metadata["metrics"] = quantise_export(quantised, int8, Path(config["validation"]))
+            model = _with_metadata(quantised.read_bytes(), metadata)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(out, model)
+    if landmarks and not int8:
+        save_trained(state, out.with_suffix(".pt"))
     _describe(metadata, network, out)
     return metadata
+
+
+def _with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
+    network = onnx.load_model_from_string(model)
+    onnx.helper.set_model_props(network, {"thermal_fld_ros": json.dumps(metadata)})
+    return bytes(network.SerializeToString())
 
 
 def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
@@ -229,8 +242,8 @@ def _compared(comparison: dict[str, dict[str, float]]) -> str:
     return "\n".join(["", told, "", head, *rows, ""])
 
 
-def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+def _compare(model: bytes, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = runtime(example)
     for name, ours, theirs in zip(outputs, session.run(outputs, {"image": example.numpy()}), expected, strict=True):
@@ -238,4 +251,6 @@ def _compare(file: Path, runtime: nn.Module, example: Tensor, outputs: list[str]
         if name == "boxes":  # peaks of nearly equal score may change places: compare each with the nearest
             reference = reference[np.abs(reference[None] - ours[:, None]).max(-1).argmin(1)]
         if not np.allclose(ours, reference, atol=0.02):
-            raise ValueError(f"{file}: output {name} differs from torch by {np.abs(ours - reference).max():.3g}")
+            raise ValueError(
+                f"onnxruntime's output {name} differs from torch's by {np.abs(ours - reference).max():.3g}"
+            )

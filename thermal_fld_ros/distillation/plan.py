@@ -19,18 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from thermal_fld_ros.datasets.forms import open_dataset
 from thermal_fld_ros.datasets.sample import DataSet
-from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.checkpoint import load_trained, read_state
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
 from thermal_fld_ros.distillation.parallel import this_process
 from thermal_fld_ros.distillation.tasks import landmark_net
-from thermal_fld_ros.distillation.trainer import checked, train
+from thermal_fld_ros.distillation.trainer import checked, read_mapping, train
 from thermal_fld_ros.evaluation.figures import run_figures
 from thermal_fld_ros.evaluation.metrics import POINT_SETS
 from thermal_fld_ros.evaluation.protocols import Run as Answers
@@ -41,7 +40,11 @@ from thermal_fld_ros.perception.models import load_model
 POINTS = ("68", "51")
 """The sets of points that are told of data sets that label them; of others all that they have."""
 
-FIELDS = {"out", "stages", "shared", "tests", "export", "seeds", "once", "compare"}
+FIELDS: dict[str, type] = {
+    "out": str, "stages": dict, "shared": dict, "tests": list, "export": str, "seeds": list, "once": list, "compare": dict,
+}  # fmt: skip
+INNER: dict[str, type] = {"stages": dict, "tests": str, "seeds": int, "once": str, "compare": list}
+"""The fields of a plan and their kinds, and what those hold that hold something."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,7 @@ class Training:
         """Whether its checkpoint is the last one."""
         if not self.checkpoint.exists():
             return False
-        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu", mmap=True)
+        state = read_state(self.checkpoint)
         return bool(state["config"] == self.config and state["epoch"] == self.config["epochs"])
 
 
@@ -108,11 +111,12 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
     ValueError
         When a field is missing or unknown, or a stage names a teacher that does not come before it.
     """
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    unknown, missing = set(content) - FIELDS, {"out", "stages"} - set(content)
+    content = read_mapping(file)
+    unknown, missing = set(content) - set(FIELDS), {"out", "stages"} - set(content)
     if unknown or missing:
         what = f"knows no field {', '.join(sorted(unknown))}" if unknown else f"lacks {', '.join(sorted(missing))}"
         raise ValueError(f"{file}: a plan {what}; expected {', '.join(sorted(FIELDS))}")
+    _check_kinds(file, content)
     out = out or Path(content["out"])
     stages = {
         name: {"task": "distillation", **content.get("shared", {}), **own} for name, own in content["stages"].items()
@@ -145,6 +149,18 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
             done[name, seed] = Training(name, config["seed"], config, folder, teacher, stage.get("start"), depth)
     trainings = list(dict.fromkeys(done.values()))
     return Plan(file, out, trainings, content.get("tests", []), content.get("export"), seeds, compare)
+
+
+def _check_kinds(file: Path, content: dict[str, Any]) -> None:
+    """Raise ValueError where a field is of another kind than it must be."""
+    for name, kind in FIELDS.items():
+        value = content.get(name)
+        inner = INNER.get(name)
+        entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        fits = isinstance(value, kind) and all(isinstance(entry, inner or object) for entry in entries)
+        if name in content and not fits:
+            of = f" of {inner.__name__}" if inner else ""
+            raise ValueError(f"{file}: {name} is {value!r}, expected {kind.__name__}{of}")
 
 
 def carry_out(training: Training, tests: Sequence[str], command: str, threads: int = 0) -> dict[str, Any]:

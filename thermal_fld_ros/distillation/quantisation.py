@@ -26,7 +26,7 @@ CALIBRATION = 256  # crops
 
 def crops(folder: Path, model: Model, count: int) -> tuple[Array, Array, Array]:
     """Network inputs (N, 1, S, S) at the true crops of rendered faces, their points (N, 68, 2) and sqrt(w h) (N,), crop pixels."""
-    size, scale = model.positive("input.size", int), model.positive("input.crop_scale", float)
+    size, scale = model.field("input.size", int), model.field("input.crop_scale", float)
     normalisation = model.normalisation()
     images, labels = load_shards(folder)
     last = np.append(np.diff(labels["frame"]) > 0, True)  # the last face of an image is in front

@@ -16,11 +16,12 @@ import yaml
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from thermal_fld_ros.distillation.checkpoint import save_trained
+from thermal_fld_ros.distillation.checkpoint import CheckpointError, read_state, save_trained, write_state
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
 from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask, Task
+from thermal_fld_ros.files import read_bytes
 from thermal_fld_ros.provenance import git_state
 
 TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
@@ -28,6 +29,14 @@ TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
     "detection": DetectionTask,
     "distillation": DistillationTask,
 }
+
+
+NUMBERS: tuple[tuple[tuple[str, ...], Any, int], ...] = (
+    (("seed", "workers"), int, 0),
+    (("epochs", "batch"), int, 1),
+    (("learning_rate", "weight_decay"), (int, float), 0),
+)
+"""Settings that every training needs, their kind and their least value."""
 
 
 def load_config(file: Path) -> dict[str, Any]:
@@ -38,7 +47,18 @@ def load_config(file: Path) -> dict[str, Any]:
     ValueError
         When a key that every training needs is missing.
     """
-    return checked(yaml.safe_load(file.read_text()), str(file))
+    return checked(read_mapping(file), str(file))
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds; raises ValueError where it holds none, OSError where it cannot be read."""
+    try:
+        content = yaml.safe_load(read_bytes(file))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ValueError(f"{file}: expected a mapping of names")
+    return content
 
 
 def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
@@ -46,8 +66,14 @@ def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
     missing = {"task", "seed", "epochs", "batch", "learning_rate", "weight_decay", "workers"} - set(config)
     if missing:
         raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
-    if config["task"] not in TASKS:
+    if not isinstance(config["task"], str) or config["task"] not in TASKS:
         raise ValueError(f"{where}: task is {config['task']!r}, expected one of {', '.join(TASKS)}")
+    for names, kinds, least in NUMBERS:
+        for name in names:
+            value = config[name]
+            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
+                what = "a whole number" if kinds is int else "a number (YAML's 1e-3 is a text, 1.0e-3 is none)"
+                raise ValueError(f"{where}: {name} is {value!r}, expected {what} of at least {least}")
     return dict(config)
 
 
@@ -87,8 +113,7 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
             judged = f"validation/{next(iter(figures))}"
             if all(log.rows[-1][judged] < row[judged] for row in log.rows[:-1]):
                 save_trained(state, out / "best.pt")
-            torch.save(state, out / "checkpoint.tmp")
-            (out / "checkpoint.tmp").replace(out / "checkpoint.pt")  # a kill while writing loses nothing
+            write_state(state, out / "checkpoint.pt")
         if log:
             log.close()
         process.wait()  # the checkpoint is there for everybody
@@ -175,10 +200,15 @@ def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, 
     """What a checkpoint holds: that in the file, or that of a training that begins."""
     if not file.exists():
         return {"epoch": 0, "figures": {}, "config": config, "git": git_state(), "recipes": recipes(config)}
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
+    state = read_state(file)
     if state["config"] != config:
         raise ValueError(f"{file} was written with another configuration: choose another output folder, or remove it")
-    learner.load(state)
+    try:
+        learner.load(state)
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{file}: no training can go on from it, choose another output folder: {error}"
+        ) from error
     return state
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from thermal_fld_ros.capture.bag import read_manifest, unfinished_files
+from thermal_fld_ros.capture.bag import is_unfinished, read_manifest
 from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
 from thermal_fld_ros.datasets.pairs import ABOUT, INDEX, read_about, read_index, read_pairs
 from thermal_fld_ros.labelling.matching import (
@@ -186,7 +186,7 @@ def open_recording(text: str, matching: Matching) -> Recording:
 
 def _bag(text: str, matching: Matching) -> Recording:
     path = Path(text)
-    if path.is_dir() and unfinished_files(path.absolute()):
+    if path.is_dir() and is_unfinished(path.absolute()):
         raise SourceError(f"{path}: its recording was killed: python -m thermal_fld_ros recover {path}")
     manifest = read_manifest(path)
     told = manifest.get("topics", {})

@@ -8,7 +8,9 @@ people are not for everybody who has an account on this machine, nor for other p
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,7 @@ import cv2
 
 from thermal_fld_ros.datasets.pairs import read_about, read_pair
 from thermal_fld_ros.datasets.sample import DataSetError
+from thermal_fld_ros.files import parse_json
 from thermal_fld_ros.labelling.folder import read_entries, read_entry, strike
 from thermal_fld_ros.labelling.picture import picture_of
 
@@ -26,6 +29,8 @@ HOST = "127.0.0.1"
 REASONS = ("points off", "blurred", "covered", "wrong face", "other")
 SIDE = 320  # pixels of each half of a picture
 LONGEST_REQUEST = 100_000
+PATIENCE = 30.0  # seconds that a connection may be silent
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class ReviewServer(ThreadingHTTPServer):
@@ -85,6 +90,11 @@ class ReviewServer(ThreadingHTTPServer):
         encoded = cv2.imencode(".jpg", picture_of(read_pair(self.folder, f"line {number + 1}", entry), SIDE))[1]
         return bytes(encoded)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away or says nothing is no error."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
+
     def strike(self, number: int, image: str, reason: str | None) -> None:
         """Strike the line of the index that is of this image, or take that back.
 
@@ -99,28 +109,33 @@ class ReviewServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: ReviewServer
 
+    timeout = PATIENCE
+
     def do_GET(self) -> None:
         what = self._asked()
-        if what == "":
-            self._answer("text/html; charset=utf-8", page().encode())
-        elif what == "faces":
-            self._answer("application/json", json.dumps(self.server.listed()).encode())
-        elif what is not None and what.isdecimal():
-            try:
+        try:
+            if what == "":
+                self._answer("text/html; charset=utf-8", page().encode())
+            elif what == "faces":
+                self._answer("application/json", json.dumps(self.server.listed()).encode())
+            elif what is not None and NUMBER.fullmatch(what):
                 self._answer("image/jpeg", self.server.picture(int(what)))
-            except (IndexError, DataSetError) as error:
-                self._refuse(HTTPStatus.NOT_FOUND, str(error))
-        else:
-            self._refuse(HTTPStatus.NOT_FOUND, "not here")
+            else:
+                self._refuse(HTTPStatus.NOT_FOUND, "not here")
+        except (LookupError, ValueError, OSError) as error:  # the data set has changed, or is damaged
+            self._refuse(HTTPStatus.NOT_FOUND, str(error))
 
     def do_POST(self) -> None:
         what = self._asked()
-        length = int(self.headers.get("Content-Length", 0))
-        if what is None or not what.isdecimal() or length > LONGEST_REQUEST:
+        if what is None or not NUMBER.fullmatch(what):
             self._refuse(HTTPStatus.NOT_FOUND, "not here")
             return
+        length = self.headers.get("Content-Length", "")
+        if not NUMBER.fullmatch(length) or int(length) > LONGEST_REQUEST:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"Content-Length: expected a number up to {LONGEST_REQUEST}")
+            return
         try:
-            content = json.loads(self.rfile.read(length))
+            content = parse_json(self.rfile.read(int(length)))
             reason, image = content["struck"], content["image"]
             if not (reason is None or (isinstance(reason, str) and reason)):
                 raise ValueError("a reason is a text or null")
@@ -134,9 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("application/json", b"{}")
 
     def _asked(self) -> str | None:
-        """The path behind the secret."""
-        start = f"/{self.server.secret}/"
-        return self.path.removeprefix(start) if self.path.startswith(start) else None
+        """The path behind the secret; None for who does not know that, of whose request nothing else is looked at."""
+        _, secret, what = [*self.path.split("/", 2), "", ""][:3]
+        return what if secrets.compare_digest(secret.encode(), self.server.secret.encode()) else None
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
         self._answer("text/plain; charset=utf-8", reason.encode(), status)

@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.bag import unfinished_files
+from thermal_fld_ros.capture.bag import is_unfinished
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
 from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Pair, Topic, types
@@ -92,9 +92,9 @@ class CaptureNode(ManagedNode):
         self._stop("deactivated")
         return SUCCESS
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """Finish the bag and release what `configure` made. It may be called again."""
-        self._stop("the node has ended")
+        self._stop("the node has ended", failure)
         for service in self._episode_services:
             self.destroy_service(service)
         self._episode_services = []
@@ -151,8 +151,8 @@ class CaptureNode(ManagedNode):
         if self._episode is not None:
             self._episode.put(pair)
 
-    def _stop(self, reason: str = "stopped") -> None:
-        self._end(reason)
+    def _stop(self, reason: str = "stopped", failure: str = "") -> None:
+        self._end(reason, failure)
         self._end_subscriptions()
         self._pairing = None
 
@@ -194,10 +194,10 @@ class CaptureNode(ManagedNode):
             self.get_logger().warning("consent is not stated: the manifest will say nothing of it")
         return episode
 
-    def _end(self, reason: str) -> Episode | None:
+    def _end(self, reason: str, failure: str = "") -> Episode | None:
         episode, self._episode = self._episode, None
         if episode is not None:
-            episode.stop(reason)
+            episode.stop(reason, failure)
             if not episode.failure:
                 self.get_logger().info(f"{episode.folder} is finished: {episode.written} of {episode.matched} pairs")
         return episode
@@ -230,7 +230,7 @@ class CaptureNode(ManagedNode):
     def _look_for_unfinished_bags(self) -> None:
         output = Path(self._values["output"]).expanduser().absolute()
         folders = sorted(path for path in output.iterdir() if path.is_dir()) if output.is_dir() else []
-        unfinished = [str(folder) for folder in folders if unfinished_files(folder)]
+        unfinished = [str(folder) for folder in folders if is_unfinished(folder)]
         if unfinished:
             command = f"python -m thermal_fld_ros recover {' '.join(unfinished)}"
             self.get_logger().warning(f"a recording was not finished, or is still going on; to finish it: {command}")

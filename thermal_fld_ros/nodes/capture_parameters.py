@@ -82,7 +82,7 @@ TABLE = (
     Parameter(
         "flush_period",
         1.0,
-        "Seconds between two flushes; no more than one such time is lost when the process is killed, two in a power failure.",
+        "Seconds between two flushes to the disk; a power failure costs two of them, a kill none (SQLite: one).",
         0.05,
         60.0,
     ),

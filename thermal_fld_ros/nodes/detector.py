@@ -79,7 +79,7 @@ class DetectorNode(ManagedNode):
         self._stop()
         return SUCCESS
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """End the worker thread and release what `configure` made. It may be called again."""
         self._stop()
         if self._processor is not None:
@@ -120,7 +120,7 @@ class DetectorNode(ManagedNode):
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
         try:
             if self._processor is not None:
-                self._processor.update(values)
+                self._processor.update(values, changed)
             else:
                 decoding(values)
                 pipeline_options(values)

@@ -45,8 +45,16 @@ TABLE = (
     ),
     Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log says why.", 0.5, 3600.0),
     # the models
-    Parameter("detector_model", "", "ONNX file of the face detector; empty: the packaged one."),
-    Parameter("landmark_model", "", "ONNX file of the landmark model; empty: the packaged one."),
+    Parameter(
+        "detector_model",
+        "",
+        "ONNX file of the face detector; empty: the packaged one. To load a file that was replaced, set its path again.",
+    ),
+    Parameter(
+        "landmark_model",
+        "",
+        "ONNX file of the landmark model; empty: the packaged one. To load a file that was replaced, set its path again.",
+    ),
     Parameter(
         "provider",
         "auto",

@@ -7,12 +7,15 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from thermal_fld_ros.nodes.diagnostics import DiagnosticsPublisher, Rates
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters, Values
 
+RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -21,6 +24,7 @@ class ManagedNode(LifecycleNode):
 
     def __init__(self, name: str, table: Sequence[Parameter], **options: Any) -> None:
         super().__init__(name, **options)
+        self._refuse_invalid_transitions()
         self._failure = ""
         self._settings = Parameters(self, table, self._apply)
         self._diagnostics = DiagnosticsPublisher(self)
@@ -34,8 +38,8 @@ class ManagedNode(LifecycleNode):
             self.trigger_activate()
 
     @abstractmethod
-    def close(self) -> None:
-        """Release what `configure` and `activate` made. It may be called again."""
+    def close(self, failure: str = "") -> None:
+        """Release what `configure` and `activate` made, and say of what is cut short that this error did it. It may be called again."""
 
     @abstractmethod
     def _apply(self, values: Values, changed: frozenset[str]) -> None:
@@ -62,9 +66,31 @@ class ManagedNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall back to unconfigured."""
-        self.get_logger().error(f"a transition from the state {state.label} failed")
-        self.close()
+        failure = f"a transition from the state {state.label} failed"
+        self.get_logger().error(failure)
+        self.close(failure)
         return SUCCESS
+
+    def _refuse_invalid_transitions(self) -> None:
+        """Answer `change_state` with success=False where the state has no such transition.
+
+        rclpy does so by label, but by id lets an RCLError end the process (ros2/rclpy issue 1209, mended by pull request 1319).
+        """
+        service = self._service_change_state
+        change = service.callback
+
+        def change_if_valid(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return change(request, response)
+            except RCLError:
+                transition = request.transition
+                self.get_logger().warning(
+                    f"transition {transition.id} {transition.label} is not possible in this state"
+                )
+                response.success = False
+                return response
+
+        service.callback = change_if_valid
 
     def _fail(self, transition: str, error: Exception) -> TransitionCallbackReturn:
         self._failure = f"{transition} failed: {error}"

@@ -27,6 +27,11 @@ from thermal_fld_ros.perception.shutter import ShutterState
 LOOK_EVERY = 150
 """Frames between two looks at what is odd about them."""
 
+MODELS = frozenset({"detector_model", "landmark_model"})
+"""Parameters that, when they are set, load the files anew, be the paths the same."""
+
+ROWS = frozenset({"rows_top", "rows_bottom"})
+
 TIME_JUMP = 0.5
 """Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
 
@@ -84,16 +89,20 @@ class Processor:
         self.frame_id = ""
         self.oddities: list[str] = []
         self._until_look = 0
+        self._rows = 0
         self._last_stamp = 0.0
 
-    def update(self, values: Values) -> None:
+    def update(self, values: Values, changed: frozenset[str]) -> None:
         """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
-        changed, models_before = decoding(values), self.pipeline.options.models
-        self.pipeline.update(pipeline_options(values))
+        new_decoding = decoding(values)
+        if changed & ROWS and 0 < self._rows <= sum(new_decoding.rows):
+            raise ValueError(f"rows_top and rows_bottom are {new_decoding.rows}, the image has only {self._rows} rows")
+        before = self.pipeline.detector, self.pipeline.landmarker
+        self.pipeline.update(pipeline_options(values), reload=bool(changed & MODELS))
         cv2.setNumThreads(values["threads"])
-        self._decoding, self._values = changed, values
+        self._decoding, self._values = new_decoding, values
         self._until_look = 0
-        if self.pipeline.options.models != models_before:
+        if (self.pipeline.detector, self.pipeline.landmarker) != before:
             self._announce_models()
 
     def _announce_models(self) -> None:
@@ -142,7 +151,7 @@ class Processor:
         image, values = arrival.image, self._values
         started = time.monotonic()
         frame, encoding = decoded(image, self._decoding)
-        self.frame_id = image.header.frame_id
+        self.frame_id, self._rows = image.header.frame_id, frame.image_size[1]
         self._look_for_oddities(frame, encoding)
         faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
         if self.pipeline.shutter_state.closed:

@@ -206,7 +206,7 @@ class RecorderNode(Node):
             flush=True,
         )
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """Finish the files and tell what came."""
         self.film.close()
         summary = self.statistics.summary()

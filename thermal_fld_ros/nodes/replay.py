@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -22,7 +21,7 @@ from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.recordings.opening import open_source
-from thermal_fld_ros.recordings.source import RawImage, Reading
+from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
 
 TABLE = (
     Parameter("input", "", "What to play: image, folder of images, video, .npy, .npz or rosbag2.", read_only=True),
@@ -68,10 +67,13 @@ class ReplayNode(Node):
             self.get_logger().info(waiting, throttle_duration_sec=5.0, skip_first=True)
             return
         self._wait_for = 0
-        image = next(self._images, None)
-        if image is None and self._loop and self.published:
-            self._images = iter(self._source)
+        try:
             image = next(self._images, None)
+            if image is None and self._loop and self.published:
+                self._images = iter(self._source)
+                image = next(self._images, None)
+        except SourceError as error:  # what is damaged inside shows only here
+            raise SystemExit(f"{self.get_name()}: {error}") from error
         if image is None:
             self._timer.cancel()
             self._timer = self.create_timer(LINGER, self._finish)
@@ -82,7 +84,7 @@ class ReplayNode(Node):
     def _finish(self) -> None:
         self.finished = True
 
-    def close(self) -> None:
+    def close(self, failure: str = "") -> None:
         """Tell what was played."""
         self.get_logger().info(f"published {self.published} images at {self.rate:.3g} Hz")
 
@@ -99,15 +101,9 @@ class ReplayNode(Node):
         return message
 
 
-def play(node: ReplayNode) -> None:
-    """Spin until the recording is played."""
-    while not node.finished:
-        rclpy.spin_once(node)
-
-
 def main(args: list[str] | None = None) -> None:
     """Run the node until the recording is played, or it is interrupted."""
-    run("thermal_fld_replay", ReplayNode, args, spin=play)
+    run("thermal_fld_replay", ReplayNode, args, done=lambda node: node.finished)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ KELVIN_ZERO = -273.15
 PLAUSIBLE_CELSIUS = (-80.0, 400.0)
 MAX_DEAD_SHARE = 0.5
 IDENTITY = np.eye(2, 3)
+LEAST_SCALE, MOST_SCALE = 1e-6, 1e6  # degC per count, and the limit of an offset
 LARGEST_VALUE = 1e9  # larger floating-point values are as dead as infinity
 
 
@@ -51,8 +52,11 @@ class Unit:
     radiometric: bool = True
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and math.isfinite(self.offset) and self.scale != 0.0):
-            raise ValueError(f'unit "{self.name}": scale must be finite and not 0, offset finite')
+        if not (LEAST_SCALE <= abs(self.scale) <= MOST_SCALE and abs(self.offset) <= MOST_SCALE):
+            raise ValueError(
+                f'unit "{self.name}": scale is {self.scale} and offset {self.offset}, expected a scale of {LEAST_SCALE:g} to '
+                f"{MOST_SCALE:g} or its negative, and an offset of at most {MOST_SCALE:g}"
+            )
 
 
 UNITS: dict[str, Unit] = {
@@ -282,9 +286,7 @@ def decode(
     return _frame(cv2.cvtColor(pixels, layout.luma), options)
 
 
-def message_pixels(
-    data: Any, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool
-) -> NDArray[Any]:
+def message_pixels(data: Any, *, height: int, width: int, encoding: str, step: int, is_bigendian: bool) -> NDArray[Any]:
     """The fields of a `sensor_msgs/Image` as a view of its data, as they are: (H, W) or (H, W, C), of the message's byte order.
 
     Raises ImageError where they do not fit together. Thermal images to work on come from `decode`.

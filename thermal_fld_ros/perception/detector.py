@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.geometry import Affine, Size, iou
-from thermal_fld_ros.perception.models import Model, ModelError
+from thermal_fld_ros.perception.models import LARGEST_INPUT, Model, ModelError
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.timing import Timing
 
@@ -28,9 +28,9 @@ class Detector:
     def __init__(self, model: Model) -> None:
         model.expect(task="detection", inputs={"image"}, outputs={"boxes", "scores"})
         self.model = model
-        self.threshold = model.field("threshold", float)
-        self._max_side = model.positive("input.max_side", int)
-        self._multiple = model.positive("input.multiple", int)
+        self.threshold = model.number("threshold", float, 0.0, 1.0)
+        self._max_side = model.number("input.max_side", int, 1, LARGEST_INPUT)
+        self._multiple = model.number("input.multiple", int, 1, LARGEST_INPUT)
         self._normalisation = model.normalisation()
         if self._max_side % self._multiple:
             raise ModelError(

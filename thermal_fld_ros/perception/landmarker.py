@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.perception.models import Model, ModelError
+from thermal_fld_ros.perception.models import LARGEST_INPUT, Model, ModelError
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.timing import Timing
 
@@ -57,9 +57,9 @@ class Landmarker:
                 f'{model.path}: the metadata field "scheme" is "{model.metadata["scheme"]}", expected "{SCHEME}"'
             )
         self.model = model
-        self.threshold = model.field("threshold", float)
-        self.size = model.positive("input.size", int)
-        self.crop_scale = model.positive("input.crop_scale", float)
+        self.threshold = model.number("threshold", float, 0.0, 1.0)
+        self.size = model.number("input.size", int, 1, LARGEST_INPUT)
+        self.crop_scale = model.number("input.crop_scale", float, 0.5, 10.0)
         self._normalisation = model.normalisation()
         self._inputs = np.zeros((1, 1, self.size, self.size), dtype=np.float32)
         for count in (2, 1):

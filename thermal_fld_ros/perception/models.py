@@ -8,7 +8,6 @@ there and repeats none of them.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from thermal_fld_ros.files import parse_json, read_bytes
 from thermal_fld_ros.perception.normalisation import Normalisation
 
 METADATA_KEY = "thermal_fld_ros"
@@ -29,6 +29,11 @@ PROVIDERS = {
 }
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+LONGEST_NAME = 100
+LARGEST_INPUT = 2048
+"""Pixels on a side of a network's input."""
 
 
 class ModelError(RuntimeError):
@@ -65,6 +70,10 @@ class Model:
         self.sha256 = sha256
         self.metadata = _read_metadata(path, session)
         self.name = self.field("name", str)
+        if not self.name.isprintable() or not 0 < len(self.name) <= LONGEST_NAME:
+            raise ModelError(
+                f'{path}: the metadata field "name" is {self.name[:LONGEST_NAME]!r}, expected 1 to {LONGEST_NAME} printable characters'
+            )
         self.provider = _short_name(session.get_providers()[0])
         self._session = session
         self._outputs = [output.name for output in session.get_outputs()]
@@ -80,17 +89,17 @@ class Model:
             if not isinstance(value, dict) or part not in value:
                 raise ModelError(f'{self.path}: the metadata lacks the field "{name}"')
             value = value[part]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
             value = float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ModelError(f'{self.path}: the metadata field "{name}" is {value!r}, expected {kind.__name__}')
         return value
 
-    def positive(self, name: str, kind: type[T]) -> T:
-        """A field of the metadata that must be a number above 0."""
+    def number(self, name: str, kind: type[N], low: N, high: N) -> N:
+        """A field of the metadata that must be a number in a range, both ends included."""
         value = self.field(name, kind)
-        if not value > 0:  # type: ignore[operator]
-            raise ModelError(f'{self.path}: the metadata field "{name}" is {value!r}, expected a number above 0')
+        if not low <= value <= high:
+            raise ModelError(f'{self.path}: the metadata field "{name}" is {value!r}, expected {low:g} to {high:g}')
         return value
 
     def normalisation(self) -> Normalisation:
@@ -151,11 +160,11 @@ def load_model(path: str | Path, *, provider: str = "auto", require_provider: bo
     Raises
     ------
     ModelError
-        No such file, no network, no metadata, or not the provider that is required.
+        No such file, or none that is regular; no network, no metadata, or not the provider that is required.
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     wanted = _providers(provider, path)
@@ -205,8 +214,8 @@ def _read_metadata(path: Path, session: ort.InferenceSession) -> dict[str, Any]:
             f'{path}: the file has no metadata property "{METADATA_KEY}"; was it exported by this package?'
         )
     try:
-        metadata = json.loads(text)
-    except json.JSONDecodeError as error:
+        metadata = parse_json(text)
+    except ValueError as error:
         raise ModelError(f'{path}: the metadata property "{METADATA_KEY}" is not JSON: {error}') from error
     if not isinstance(metadata, dict):
         raise ModelError(f'{path}: the metadata property "{METADATA_KEY}" is no JSON object')

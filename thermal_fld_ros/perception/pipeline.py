@@ -210,9 +210,13 @@ class Pipeline:
             self.last_timing = timing.stages
             return list(self._faces)
 
-    def update(self, options: PipelineOptions) -> None:
-        """Change options from the next frame on; tracks go on. On ModelError everything stays as it was."""
-        loaded = _load(options) if options.models != self.options.models else (self.detector, self.landmarker)
+    def update(self, options: PipelineOptions, *, reload: bool = False) -> None:
+        """Change options from the next frame on; tracks go on. On ModelError everything stays as it was.
+
+        With `reload` the models are loaded anew even where their paths are the same: the files may be others by now.
+        """
+        same = options.models == self.options.models and not reload
+        loaded = (self.detector, self.landmarker) if same else _load(options)
         gate = read_gate(loaded[1].model)
         with self._lock:
             self.options = options

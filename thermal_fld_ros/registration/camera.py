@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thermal_fld_ros.files import parse_json, read_bytes
 from thermal_fld_ros.perception.geometry import Size
 
 COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (0, 4)}
@@ -179,9 +179,9 @@ def read_camera(path: Path) -> CameraModel:
 
 def read_fields(path: Path) -> list[Any]:
     """The documents of a YAML file, or what a JSON file holds as the only one; raises ValueError or OSError."""
-    text = path.read_text(encoding="utf-8")
+    text = read_bytes(path).decode("utf-8")
     if path.suffix.lower() == ".json":
-        return [json.loads(text)]
+        return [parse_json(text)]
     from ruamel.yaml import YAML  # as rosbags, which brings it
     from ruamel.yaml.error import YAMLError
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thermal_fld_ros.files import parse_json, read_bytes
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.pose import Camera, estimate_pose
 from thermal_fld_ros.registration.camera import CameraModel, camera_of, fields_of
@@ -196,7 +197,7 @@ def read_registration(path: str | Path) -> Registration:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_bytes(path))
         if not isinstance(content, Mapping) or not ("homography" in content or "rotation" in content):
             raise ValueError(
                 'expected an object with "homography", or with thermal, rgb, rotation, translation, distance'

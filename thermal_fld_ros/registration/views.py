@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.files import parse_json, read_bytes
 from thermal_fld_ros.perception.geometry import extent
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 
@@ -105,7 +105,7 @@ Lists = tuple[list[Any], list[Any], list[Any]]
 
 
 def _of_json(path: Path) -> dict[str, Lists]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = parse_json(read_bytes(path))
     if not isinstance(content, dict) or not isinstance(content.get("views"), list):
         raise ValueError('expected an object with a list "views"')
     listed = {}
