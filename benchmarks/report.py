@@ -159,24 +159,6 @@ by yaw in degrees:
 """
 
 
-def quantisation() -> str:
-    """The landmark network in fewer bits."""
-    result = load("benchmarks/results/quantisation.json")
-    rows: list[list[object]] = [
-        [name, row["ms"], row["times_fp32"], f"{row['nme']:.3f}", f"{row['shift_px']:.2f}", f"{row['bytes'] / 1e6:.2f}"]
-        for name, row in result["rows"].items()
-    ]
-    machine = result["machine"]
-    return f"""## The landmark network in fewer bits: `{result["command"]}`
-
-One crop on one thread, the variants in turns; NME in % on {result["crops"]} rendered test faces; *shift*: mean distance of the
-points from those of fp32. {machine["cpu"]}, {machine["cores"]} cores, onnxruntime {machine["onnxruntime"]}. A processor that
-multiplies 8-bit integers (VNNI) gains from int8, others may not.
-
-{table(["", "ms", "times fp32", "NME", "shift, pixels", "MB"], rows)}
-"""
-
-
 def landmark_layout() -> str:
     """Where the rendered faces' landmarks lie."""
     columns = load("benchmarks/results/landmark_layout.json")
@@ -234,7 +216,7 @@ def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
     return "\n".join(
-        [head, pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation(), quantisation()]
+        [head, pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation()]
     )
 
 

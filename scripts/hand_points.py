@@ -28,6 +28,7 @@ JAW = SCHEMES["sftl54"].places(range(17))
 
 
 def main() -> None:
+    """Write the labels and print how far the rounds are apart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER", help="where the images lie")
     args = parser.parse_args()

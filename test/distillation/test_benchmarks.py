@@ -29,13 +29,3 @@ def test_ingredients_are_compared_and_a_second_run_goes_on(rendered: Path, tmp_p
     assert json.loads((tmp_path / "out.json").read_text())["rows"] == result["rows"]
     assert "| without thermal |" in again
     assert (tmp_path / "out.png").is_file()
-
-
-def test_fewer_bits_are_measured(rendered: Path, tmp_path: Path) -> None:
-    faces = ["--calibration", rendered / "faces", "--test", rendered / "faces"]
-    run("quantisation.py", *faces, "--crops", 8, "--out", tmp_path / "out.json")
-    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
-    assert set(rows) == {"fp32", "int8", "int8 convolutions", "fp16"}
-    assert rows["fp32"]["times_fp32"] == 1
-    assert rows["int8"]["bytes"] < 0.5 * rows["fp32"]["bytes"]
-    assert 0 < rows["fp16"]["shift_px"] < 0.5

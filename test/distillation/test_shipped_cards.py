@@ -24,7 +24,7 @@ def test_the_rgb_teacher_s_card_says_what_its_json_says() -> None:
     assert load_trained(MODELS / "rgb_teacher.pt")[1]["config"] == described["training"]["config"]
 
 
-@pytest.mark.parametrize("name", ["face_detector", "face_landmarks", "face_landmarks_int8"])
+@pytest.mark.parametrize("name", ["face_detector", "face_landmarks"])
 def test_the_card_says_what_the_json_says_and_the_json_what_the_file_says(name: str) -> None:
     described = json.loads((MODELS / f"{name}.json").read_text(encoding="utf-8"))
     assert (MODELS / f"{name}.md").read_text(encoding="utf-8") == model_card(described)

@@ -35,6 +35,7 @@ def small(name: str, rendered: Path, **changes: Any) -> dict[str, Any]:
     """A shipped configuration on the test's data, with a tiny network."""
     config = load_config(CONFIGS / f"{name}.yaml")
     config |= {"frames": str(rendered / "frames"), "workers": 0, "batch": 8, "epochs": 2}
+    config["scenes"] = str(rendered / "scenes")
     if name == "face_landmarks":
         config |= {"faces": str(rendered / "faces"), "validation": str(rendered / "faces"), "size": 64,
                    "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16}}  # fmt: skip

@@ -18,25 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", default="", help="path of the configuration, named in the metadata's training command"
     )
-    parser.add_argument(
-        "--int8",
-        type=Path,
-        metavar="FACES",
-        help="write a landmark network in 8-bit integers, calibrated on rendered faces",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
     from thermal_fld_ros.distillation.export import export, export_weights
 
-    name = args.config or f"config/training/{args.out.stem.removesuffix('_int8')}.yaml"
+    name = args.config or f"config/training/{args.out.stem}.yaml"
     command = f"python -m thermal_fld_ros {'distil' if 'distillation' in Path(name).parts else 'train'} {name}"
     try:
         if args.out.suffix == ".pt":
             metadata = export_weights(args.checkpoint, args.out, command)
         else:
-            metadata = export(args.checkpoint, args.out, command, int8=args.int8)
+            metadata = export(args.checkpoint, args.out, command)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -77,5 +77,6 @@ def _face(labels: dict[str, NDArray[Any]], row: int, shape: tuple[int, ...]) -> 
         visible=visible,
         yaw=float(np.degrees(labels["pose"][row, 0])),
         required=required,
+        turned_away=not labels["facing"][row],
         **told,
     )

@@ -99,6 +99,8 @@ class LabelledFace:
         Empty: not told.
     required : bool
         False: too small, turned away, cut by the border; it need not be found, and is no false face when it is found.
+    turned_away : bool
+        The back or the crown of a head: points that are found there are never right.
     """
 
     box: NDArray[np.float64]
@@ -109,6 +111,7 @@ class LabelledFace:
     mask: bool | None = None
     subject: str = ""
     required: bool = True
+    turned_away: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,8 +39,8 @@ LEAST = {"train": 50, "validation": 10, "test": 10}
 STEPS, PASSES, ROUNDS, BATCH = 500, 6, 10, 32
 """Of the training: steps, but each face at least so many times; and how often it is looked at by "validation"."""
 
-KEPT = ("version", "size", "crop_scale", "normalisation", "threshold", "network")
-"""What the adapted network takes from the one that it starts from."""
+KEPT = ("version", "size", "crop_scale", "normalisation", "threshold", "network", "gate")
+"""What the adapted network takes from the one that it starts from, where that has it."""
 
 ANCHORED = {"task": {"weight": 1.0}, "output": {"weight": 1.0, "decay": "constant"}}
 FIRST_LEVEL = {"task": {"weight": 1.0}, "forward_injection": {"weight": 1.0}, "reverse_injection": {"weight": 1.0}}
@@ -171,7 +171,7 @@ def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path, state: dic
     about = f"{len(known)} faces of {_people(known)}" + (f" in {recordings} recordings" if recordings else "")
     return {
         "task": "distillation", "modality": "thermal", "name": f"face_landmarks_{folder.resolve().name}",
-        **{key: before[key] for key in KEPT}, "start": str(start),
+        **{key: before[key] for key in KEPT if key in before}, "start": str(start),
         "adapted_from": {"name": before["name"], "version": str(before["version"]), "git": state["git"]},
         "about_data": f"{before.get('about_data', RENDERS)}; then adapted to {about}, labelled by {_labeller(folder)}",
         "index_sha256": hashlib.sha256((folder / INDEX).read_bytes()).hexdigest(),

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
-from thermal_fld_ros.distillation.quantisation import CALIBRATION, quantise_export
 from thermal_fld_ros.distillation.tasks import pick_peaks
 from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.files import write_bytes
@@ -57,11 +55,10 @@ def export(
     out: Path,
     command: str,
     comparison: dict[str, dict[str, float]] | None = None,
-    int8: Path | None = None,
 ) -> dict[str, Any]:
     """Write the ONNX file of a checkpoint, and beside it its metadata (.json) and model card (.md); returns the metadata.
 
-    Beside a landmark network in floating point lie its weights (.pt) too, which further training starts from.
+    Beside a landmark network lie its weights (.pt) too, which further training starts from.
 
     The network is run by onnxruntime and compared with torch before anything is written.
 
@@ -72,22 +69,18 @@ def export(
         That trained it.
     comparison : dict, optional
         Size and NME in % by test set, for this network and others that were trained beside it, by their names.
-    int8 : Path, optional
-        Rendered faces: the landmark network is written in 8-bit integers, calibrated on them, and measured anew.
 
     Raises
     ------
     ValueError
-        When the checkpoint cannot be used, its network does not take thermal images, a detector is asked for in 8 bits, or onnxruntime's
-        outputs differ from torch's.
+        When the checkpoint cannot be used, its network does not take thermal images, or onnxruntime's outputs differ
+        from torch's.
     OSError
         When a file cannot be written; what was there is as it was.
     """
     network, state = load_trained(checkpoint)
     config = state["config"]
     landmarks = isinstance(network, LandmarkNet)
-    if int8 and not landmarks:
-        raise ValueError(f"{checkpoint} is no landmark network: only that is written in 8 bits")
     if isinstance(network, LandmarkNet):
         if network.channels != 1:
             raise ValueError(f"{checkpoint} takes {config['modality']} images, expected a thermal network")
@@ -109,19 +102,9 @@ def export(
     model = _with_metadata(exported.getvalue(), metadata)
     for image in (example, other):
         _compare(model, runtime, image, outputs)
-    if int8:
-        metadata |= {
-            "name": out.stem,
-            "precision": f"8-bit integers, calibrated on {CALIBRATION} of the rendered crops",
-        }
-        with tempfile.TemporaryDirectory() as scratch:
-            quantised = Path(scratch) / out.name
-            quantised.write_bytes(model)
-            metadata["metrics"] = quantise_export(quantised, int8, Path(config["validation"]))
-            model = _with_metadata(quantised.read_bytes(), metadata)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, model)
-    if landmarks and not int8:
+    if landmarks:
         save_trained(state, out.with_suffix(".pt"))
     _describe(metadata, network, out)
     return metadata
@@ -131,6 +114,24 @@ def _with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
     network = onnx.load_model_from_string(model)
     onnx.helper.set_model_props(network, {"thermal_fld_ros": json.dumps(metadata)})
     return bytes(network.SerializeToString())
+
+
+def set_gate(model: Path, gate: dict[str, float]) -> None:
+    """Write the weights of the gate (`perception.gate.Gate`) into a landmark network's files: .onnx, .json, .md and .pt.
+
+    Raises
+    ------
+    ValueError
+        When the weights (.pt) beside the model cannot be used.
+    OSError
+        When a file cannot be read or written.
+    """
+    weights = model.with_suffix(".pt")
+    _, state = load_trained(weights)
+    state["config"]["gate"] = gate
+    save_trained(state, weights)
+    told = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
+    export(weights, model, told["training"]["command"], told.get("comparison"))
 
 
 def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dic
         "training": {"command": command, "git": state["git"], "config": config,
                      "data": config.get("about_data", RENDERS),
                      "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
-        "metrics": state["figures"],
+        "metrics": state["figures"], **({"gate": config["gate"]} if "gate" in config else {}),
     }  # fmt: skip
 
 
@@ -199,8 +200,10 @@ def model_card(metadata: dict[str, Any]) -> str:
         ("file", f"`{file}`, {metadata['bytes'] / 1e6:.2f} MB, {metadata['parameters'] / 1e6:.2f} M parameters"),
         ("version", metadata["version"]), ("licence", metadata["licence"]),
         ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
-        *([("precision", metadata["precision"])] if "precision" in metadata else []),
-        ("working point", f"score {metadata['threshold']}"), ("trained on", training["data"]),
+        ("working point", f"score {metadata['threshold']}"),
+        *([("gate", f"`{json.dumps(metadata['gate'])}`: weights of the detector's and this network's logit, and bias")]
+          if "gate" in metadata else []),
+         ("trained on", training["data"]),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
         *([("adapted from", f"{adapted['name']} {adapted['version']}, commit {adapted['git']}")] if adapted else []),
         *((METRICS[k].format(faces=faces), f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),

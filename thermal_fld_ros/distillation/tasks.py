@@ -244,7 +244,7 @@ class NoFaces:
     def rendered(folder: Path, size: int, scale: float) -> NoFaces:
         """From rendered frames."""
         frames, labels = load_shards(folder)
-        facing, of_frame = labels["facing"], labels["frame"]
+        facing, of_frame = labels["facing"].astype(bool), labels["frame"]
         first = np.searchsorted(of_frame, np.arange(len(frames) + 1))
         rows = [np.arange(*first[k : k + 2]) for k in range(len(frames))]
         faces = [labels["points"][row[facing[row]]] for row in rows]
@@ -255,8 +255,8 @@ class NoFaces:
     def scenes(folder: Path, size: int, scale: float) -> NoFaces:
         """From a folder of thermal images (PNG, JPEG, TIFF) without any face; raises ValueError where there is none."""
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-        frames = [cv2.imread(str(file), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE) for file in files]
-        frames = [frame for frame in frames if frame is not None]
+        read = [cv2.imread(str(file), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE) for file in files]
+        frames = [frame for frame in read if frame is not None]
         if not frames:
             raise ValueError(f"{folder}: no images, expected thermal images without faces")
         return NoFaces(frames, [np.zeros((0, 68, 2))] * len(frames), size, scale)
@@ -417,7 +417,7 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         mine = self.frame == k
         image, boxes, visible = self.images[k], self.boxes[mine].astype(np.float64), self.visible[mine]
         if len(self.scenes) and rng.random() < SCENES / 4:
-            image, boxes, visible = self.scenes[rng.integers(len(self.scenes))], boxes[:0], visible[:0]
+            image, boxes, visible = self.scenes[int(rng.integers(len(self.scenes)))], boxes[:0], visible[:0]
         width, height = self.size
         zoom = float(np.exp(rng.uniform(np.log(0.55), np.log(1.5))))
         whole = np.array(image.shape[::-1])

@@ -336,6 +336,8 @@ def published_figures(data: DataSet, found: list[list[Found]]) -> dict[str, Any]
 
 
 def _is_right(data: DataSet, face: Found, label: LabelledFace) -> bool:
+    if label.turned_away:
+        return False
     if label.points is None or data.scheme is None:
         return bool(overlaps([face.box], [label.box])[0, 0] >= RIGHT_IOU)
     errors = metrics.point_errors(data.scheme.select(face.points), label.points, metrics.box_size(data.extent(label)))

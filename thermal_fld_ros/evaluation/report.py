@@ -50,7 +50,11 @@ def landmark_rows(results: dict[str, Any]) -> tuple[list[str], list[list[object]
             for name, values in row.get(key, {}).get("points", {}).items():
                 if values["faces"]:
                     counts = [values["faces"], row[key].get("people", "-"), values["missed"]]
-                    errors = [figure(values["nme"]), _between(values.get("interval")), figure(values.get("nme_shifted"))]
+                    errors = [
+                        figure(values["nme"]),
+                        _between(values.get("interval")),
+                        figure(values.get("nme_shifted")),
+                    ]
                     errors += [figure(values[part]) for part in ("median", "worst")]
                     others = [figure(values.get("nme_interocular")), figure(values["auc_8"], 3)]
                     others += [percent(values[part]) for part in ("failure_8", "failure_10")]

@@ -30,7 +30,7 @@ class CutDetector:
         height, width = frame.pixels.shape
         grid = frame.pixels[:: max(1, height // _GRID), :: max(1, width // _GRID)].astype(np.float32)
         last, self._last = self._last, grid
-        if last is None or last.shape != grid.shape or not (np.isfinite(grid).all() and np.isfinite(last).all()):
+        if last is None or last.shape != grid.shape:
             return False
         return _correlation(last, grid) < LEAST_CORRELATION and _shift(last, grid) > MOST_SHIFT
 
