@@ -37,9 +37,17 @@ def parse() -> argparse.Namespace:
         prog="scripts/demo.sh", description="Landmarks on a thermal clip: replayed camera, detector node, recorder."
     )
     parser.add_argument(
-        "--input", type=Path, help="folder of images, video, .npy, .npz or rosbag2 (default: a rendered clip)"
+        "--input",
+        type=Path,
+        help="folder of images, video, array, table or bag: docs/input.md (default: a rendered clip)",
     )
     parser.add_argument("--topic", help="image topic of a bag that has several")
+    parser.add_argument(
+        "--axes", default="", help="order of an array's axes, such as THW or HWT (default: by its shape)"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="of radiometric JPEG files the picture, not the temperatures"
+    )
     parser.add_argument(
         "--unit", choices=sorted(UNITS), help="what a pixel's value means (default: what the input says, or counts)"
     )
@@ -105,7 +113,7 @@ def usable_models(folder: Path) -> dict[str, str]:
 
 def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> int:
     """Play the clip through the nodes."""
-    first = next(iter(source), None)
+    first = next((image for image in source.entries() if not isinstance(image, SourceError)), None)
     if first is None:
         raise SourceError(f"{clip}: there is no image in it")
     rate = min(max(options.rate or source.fps or 30.0, 0.1), 1000.0)  # what the nodes take
@@ -127,10 +135,29 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
             rotate=options.rotate,
             total=source.length or 0,
         )
-        nodes.start("replay", input=str(clip), topic=options.topic or "", rate=rate, wait_for_subscribers=2)
-        return nodes.wait_for("replay")
+        nodes.start(
+            "replay",
+            input=str(clip),
+            topic=options.topic or "",
+            axes=options.axes,
+            preview=options.preview,
+            rate=rate,
+            wait_for_subscribers=2,
+        )
+        status = nodes.wait_for("replay")
     finally:
         nodes.stop()
+    return status or check(options.output)
+
+
+def check(output: Path) -> int:
+    """The exit status by what the recorder has seen: a run without any result has shown nothing."""
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    if summary["results"]:
+        return 0
+    raise RuntimeError(
+        f"the detector gave no result for any of {summary['images']} images: the reason stands above, in its messages"
+    )
 
 
 def ignore_signals() -> None:
@@ -152,9 +179,11 @@ def main() -> None:
         signal.signal(number, interrupt)
     clip = options.input or CLIP
     try:
-        source = open_source(clip, Reading(topic=options.topic or ""))
+        source = open_source(clip, Reading(options.topic or "", options.axes, options.preview))
         unit = options.unit or source.unit or "counts"
         print(f"{clip}: {source.length or '?'} images, unit {unit}, results in {options.output}", flush=True)
+        for note in source.notes:
+            print(f"{clip}: {note}", flush=True)
         sys.exit(run(options, source, clip, unit))
     except (SourceError, RuntimeError) as error:
         sys.exit(f"demo: {error}")

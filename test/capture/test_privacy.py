@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, IMAGE, LANDMARKS, RGB, THERMAL, Pair, stamp_of, types
 from thermal_fld_ros.capture.privacy import Keeper, only
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import message_pixels
-from thermal_fld_ros.registration.camera import CameraModel
 from thermal_fld_ros.registration.registration import CameraPair, write_registration
 
 
@@ -103,7 +103,7 @@ def test_faces_are_kept_in_both_images(tmp_path: Path) -> None:
 
 
 def test_with_calibrated_cameras_a_face_is_where_its_distance_says(tmp_path: Path) -> None:
-    camera = CameraModel(np.array([[20.0, 0, 10], [0, 20, 8], [0, 0, 1]]), np.zeros(0), (20, 16))
+    camera = Camera(np.array([[20.0, 0, 10], [0, 20, 8], [0, 0, 1]]), np.zeros(0), (20, 16))
     cameras = CameraPair(camera, camera, np.eye(3), np.array([0.2, 0, 0]), distance=2.0)
     write_registration(cameras, tmp_path / "registration.json")
     keeper = Keeper("faces", WITH_FACES, str(tmp_path / "registration.json"), margin=0.0)

@@ -100,6 +100,85 @@ def test_a_frame_that_cannot_be_decoded_is_told_and_skipped(dummy_models: Path, 
     assert "clip.npy[1]: 100% of the pixels" in capsys.readouterr().err
 
 
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A folder of three images, one of them cut."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for name in "abc":
+        cv2.imwrite(str(folder / f"{name}.png"), face_scene((160, 120), [(60, 60, 30)]))
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:1000])
+    (folder / "._a.png").write_bytes(b"Mac OS X")
+    return folder
+
+
+def test_a_damaged_file_is_named_and_counted_and_the_rest_goes_on(
+    dummy_models: Path, damaged: Path, tmp_path: Path, capsys
+) -> None:
+    assert predict(dummy_models, damaged, "--json", tmp_path / "out.jsonl", "--independent") == 0
+    found = records(tmp_path / "out.jsonl")
+    assert [len(record.get("faces", [])) for record in found] == [1, 0, 1]
+    assert found[1]["source"] == "b.png" and "b.png: not an image" in found[1]["error"]
+    told = capsys.readouterr().err
+    assert "b.png: not an image that OpenCV can read" in told
+    assert "3 frames, faces in 2, 1 could not be decoded" in told
+    assert "hidden files" in told
+    assert predict(dummy_models, damaged, "--json", tmp_path / "out.jsonl", "--strict") == 1
+
+
+def test_frames_of_a_closed_shutter_are_marked_and_the_switch_looks_at_them(
+    dummy_models: Path, tmp_path: Path, capsys
+) -> None:
+    scenes = [face_scene((160, 120), [(60 + i, 60, 30)], seed=i) for i in range(4)]
+    np.savez(tmp_path / "clip.npz", frames=np.stack([*scenes, *[scenes[-1]] * 3]), stamps=np.arange(7) / 9)
+    assert predict(dummy_models, tmp_path / "clip.npz", "--json", tmp_path / "out.jsonl") == 0
+    found = records(tmp_path / "out.jsonl")
+    assert [record["shutter"] for record in found] == ["live"] * 4 + ["repeated", "frozen", "frozen"]
+    assert [len(record["faces"]) for record in found] == [1] * 5 + [0] * 2
+    assert found[4]["faces"] == found[3]["faces"]
+    assert "2 from a closed shutter" in capsys.readouterr().err
+    assert predict(dummy_models, tmp_path / "clip.npz", "--json", tmp_path / "out.jsonl", "--no-shutter") == 0
+    found = records(tmp_path / "out.jsonl")
+    assert {(record["shutter"], len(record["faces"])) for record in found} == {("live", 1)}
+
+
+def test_a_provider_that_is_not_there_is_an_error(dummy_models: Path, clip: Path, capsys) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    assert predict(dummy_models, clip, "--provider", "cuda") == 2
+    assert 'execution provider "cuda" is required' in capsys.readouterr().err
+    assert predict(dummy_models, clip, "--provider", "cpu") == 0
+
+
+def test_axes_of_another_order_are_said(dummy_models: Path, tmp_path: Path, capsys) -> None:
+    scenes = np.stack([face_scene((160, 120), [(60, 60, 30)], seed=i) for i in range(5)])
+    np.save(tmp_path / "clip.npy", scenes.transpose(1, 2, 0))
+    assert predict(dummy_models, tmp_path / "clip.npy", "--json", tmp_path / "out.jsonl") == 0
+    assert "read as (H, W, T), 5 images" in capsys.readouterr().err
+    assert [len(record["faces"]) for record in records(tmp_path / "out.jsonl")] == [1] * 5
+    assert predict(dummy_models, tmp_path / "clip.npy", "--axes", "HWT", "--json", tmp_path / "out.jsonl") == 0
+    assert "read as" not in capsys.readouterr().err
+    assert predict(dummy_models, tmp_path / "clip.npy", "--axes", "HTX") == 2
+
+
+def test_the_list_tells_what_an_input_is_taken_for(clip: Path, damaged: Path, tmp_path: Path, capsys) -> None:
+    assert main(["predict", str(clip), "--list", "--unit", "centikelvin"]) == 0
+    told = capsys.readouterr().out
+    for text in (
+        "array (5, 120, 160) uint16, axes THW", "160 x 120 px, mono16", "centikelvin, as --unit says", "degC, median",
+        "10.000 to 10.444 s, 9 images a second",
+    ):  # fmt: skip
+        assert text in told
+    assert main(["predict", str(clip), "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "counts, as neither --unit nor the input says" in told
+    assert "that of a room, in degC: centikelvin (" in told
+    assert main(["predict", str(damaged), "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "folder of 3 .png" in told and "1, the first:" in told and "b.png" in told
+
+
 def test_an_implausible_unit_is_told(dummy_models: Path, clip: Path, capsys) -> None:
     predict(dummy_models, clip, "--unit", "kelvin")
     assert 'is the unit really "kelvin"' in capsys.readouterr().err

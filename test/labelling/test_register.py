@@ -18,9 +18,10 @@ from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.messages import CAMERA_INFO, TF_MESSAGE, Topic
 from thermal_fld_ros.labelling.folder import strike
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.pose import HEAD_POINTS
-from thermal_fld_ros.registration.camera import CameraModel, fields_of
+from thermal_fld_ros.registration.camera import fields_of
 from thermal_fld_ros.registration.registration import CameraPair, Registration, read_registration
 
 from .conftest import SECOND, START, TO_RGB, Place, episode, places, plain_bag, rgb_pixels, thermal_pixels
@@ -134,8 +135,8 @@ def test_nothing_to_register_by(register: Register, tmp_path: Path, capsys: pyte
 
 # --- calibrated cameras
 
-THERMAL_CAMERA = CameraModel(np.array([[380.0, 0, 159.5], [0, 380, 127.5], [0, 0, 1]]), np.zeros(5), (320, 256))
-RGB_CAMERA = CameraModel(
+THERMAL_CAMERA = Camera(np.array([[380.0, 0, 159.5], [0, 380, 127.5], [0, 0, 1]]), np.zeros(5), (320, 256))
+RGB_CAMERA = Camera(
     np.array([[600.0, 0, 319.5], [0, 600, 239.5], [0, 0, 1]]), np.array([-0.1, 0, 0, 0]), (640, 480)
 )
 TRUE = CameraPair(THERMAL_CAMERA, RGB_CAMERA, np.eye(3), np.array([-0.2, 0.0, 0.0]), 1.0)

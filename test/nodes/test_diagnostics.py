@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,9 +62,9 @@ def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
         rig.wait_for(sent, status)
 
     calibrate(calibration(320, 240, 0.0), "camera_info is refused, faces have no pose: a camera matrix is 3 x 3")
-    fisheye = calibration(320, 240, 400.0)
-    fisheye.distortion_model, fisheye.d = "equidistant", [0.1] * 4
-    calibrate(fisheye, 'distortion model "equidistant" is not one of plumb_bob, rational_polynomial')
+    unheard_of = calibration(320, 240, 400.0)
+    unheard_of.distortion_model, unheard_of.d = "double_sphere", [0.1] * 4
+    calibrate(unheard_of, 'distortion model "double_sphere" is not one of plumb_bob, rational_polynomial, equidistant')
     short = calibration(320, 240, 400.0)
     short.d = [0.1] * 3
     calibrate(short, "D has 3 coefficients")
@@ -75,6 +76,42 @@ def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
     calibrate(calibration(640, 480, 400.0), "it is for 640 x 480 px, the image has 320 x 240")
     assert not rig.detect(rig.scene()).faces[0].pose_valid
     assert len([line for line in rig.logs if "camera_info is refused" in line]) == 5, "once each"
+
+
+def test_wide_lenses_parts_of_the_sensor_and_telemetry_are_calibrated(rig: Rig) -> None:
+    """Each calibration is of the same camera, so each places the head alike."""
+    rig.start_connected()
+    publisher = rig.node.create_publisher(CameraInfo, "camera_info", 1)
+
+    def position(info: CameraInfo, image: np.ndarray | None = None) -> tuple[float, float, float]:
+        found: list[Any] = []
+
+        def placed() -> bool:
+            publisher.publish(info)
+            found.extend(rig.detect(rig.scene() if image is None else image).faces)
+            return bool(found) and found[-1].pose_valid
+
+        rig.wait_for(placed, "a pose")
+        assert rig.wait_for_status(lambda status, values: True)["calibration"] == "calibrated"
+        place = found[-1].pose.position
+        return place.x, place.y, place.z
+
+    plain = calibration(320, 240, 400.0)
+    expected = position(plain)
+    fisheye = calibration(320, 240, 400.0)
+    fisheye.distortion_model, fisheye.d = "fisheye", [1e-3] * 4
+    assert math.dist(position(fisheye), expected) < 0.05
+    binned = calibration(640, 480, 800.0)
+    binned.binning_x = binned.binning_y = 2
+    binned.k[2], binned.k[5] = 2 * (160 + 0.5) - 0.5, 2 * (120 + 0.5) - 0.5
+    assert math.dist(position(binned), expected) < 0.02
+    part = calibration(640, 480, 400.0)
+    part.roi.x_offset, part.roi.y_offset, part.roi.width, part.roi.height = 100, 50, 320, 240
+    part.k[2], part.k[5] = 260.0, 170.0
+    assert math.dist(position(part), expected) < 0.02
+    assert rig.set_parameters(rows_top=2).successful
+    telemetry = np.concatenate([np.zeros((2, 320), np.uint16), rig.scene()])
+    assert math.dist(position(plain, telemetry), expected) < 0.02
 
 
 def test_refusals_are_logged_at_once_and_then_counted_up() -> None:

@@ -172,6 +172,15 @@ def test_input_without_images_is_named(demo: Demo, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_input_of_which_every_image_is_refused_is_a_failure(demo: Demo, tmp_path: Path) -> None:
+    """A picture of a palette, said to hold temperatures."""
+    np.savez(tmp_path / "palette.npz", frames=np.zeros((20, 120, 160, 3), np.uint8), fps=30.0)
+    done = demo.run("--input", str(tmp_path / "palette.npz"), "--unit", "centikelvin")
+    assert done.returncode == 1
+    assert "the detector gave no result for any of" in done.stderr
+    assert "image refused" in done.stdout + done.stderr
+
+
 def test_detector_that_cannot_start_ends_the_demo(demo: Demo, tmp_path: Path) -> None:
     done = demo.run("--models", str(tmp_path / "no_models"))
     assert done.returncode != 0

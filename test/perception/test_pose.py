@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thermal_fld_ros.perception.pose import HEAD_POINTS, Camera, estimate_pose
+from thermal_fld_ros.perception.camera import Camera
+from thermal_fld_ros.perception.pose import HEAD_POINTS, estimate_pose
 
 CAMERA = Camera(np.array([[500.0, 0, 320], [0, 500, 256], [0, 0, 1]]), np.zeros(5))
 TRUSTED = np.ones(68, np.float32)

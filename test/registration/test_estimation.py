@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.pose import HEAD_POINTS
-from thermal_fld_ros.registration.camera import CameraModel
 from thermal_fld_ros.registration.estimation import (
     PLANE_MODELS,
     coverage,
@@ -29,8 +29,8 @@ OUTWARDS = np.array([[0, 0, -1.0], [1, 0, 0], [0, -1, 0]])
 """Rows: x forward, y left, z up of a head that looks into the camera, in the optical frame."""
 
 PAIR = CameraPair(
-    CameraModel(np.array([[380.0, 0, 161], [0, 381, 127], [0, 0, 1]]), np.array([-0.3, 0.1, 1e-3, 0, 0]), SIZE),
-    CameraModel(np.array([[1000.0, 0, 640], [0, 1002, 355], [0, 0, 1]]), np.array([0.05, -0.02, 0, 0]), (1280, 720)),
+    Camera(np.array([[380.0, 0, 161], [0, 381, 127], [0, 0, 1]]), np.array([-0.3, 0.1, 1e-3, 0, 0]), SIZE),
+    Camera(np.array([[1000.0, 0, 640], [0, 1002, 355], [0, 0, 1]]), np.array([0.05, -0.02, 0, 0]), (1280, 720)),
     np.asarray(cv2.Rodrigues(np.array([0.03, -0.05, 0.02]))[0], np.float64),
     np.array([0.07, -0.02, 0.01]),
     1.2,

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.pose import HEAD_POINTS
-from thermal_fld_ros.registration.camera import CameraModel, read_camera
+from thermal_fld_ros.registration.camera import read_camera
 from thermal_fld_ros.registration.registration import (
     CameraPair,
     Homography,
@@ -30,12 +31,12 @@ DISTORTIONS = {
 }
 
 
-def camera(size: tuple[int, int], model: str, share: float, focal: float = 1.0) -> CameraModel:
+def camera(size: tuple[int, int], model: str, share: float, focal: float = 1.0) -> Camera:
     """A camera with a share of its model's distortion."""
     matrix = np.array(
         [[focal * size[0], 0, size[0] / 2 - 0.3], [0, focal * size[0], size[1] / 2 + 0.7], [0, 0, 1]], float
     )
-    return CameraModel(matrix, share * np.array(DISTORTIONS[model]), size, model)
+    return Camera(matrix, share * np.array(DISTORTIONS[model]), size, model)
 
 
 unit = st.floats(-1.0, 1.0)
@@ -115,7 +116,7 @@ def test_projection_is_that_of_opencv(parameters: tuple[str, float, float]) -> N
 def test_what_cannot_be_seen_is_not_a_number() -> None:
     model = camera(RGB, "plumb_bob", 1.0)
     assert np.isnan(model.project((0.0, 0.0, -1.0))).all(), "behind"
-    barrel = CameraModel(model.matrix, np.array([-0.3, 0, 0, 0]), RGB)
+    barrel = Camera(model.matrix, np.array([-0.3, 0, 0, 0]), RGB)
     assert np.isnan(barrel.project((1.5, 0.0, 1.0))).all(), "the polynomial folds back into the image"
     assert np.isnan(model.rays((np.nan, 4.0))).all()
     turned = CameraPair(model, model, np.diag([-1.0, 1.0, -1.0]), np.zeros(3), 1.0)

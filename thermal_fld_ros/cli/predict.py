@@ -3,11 +3,13 @@
 
 Needs no ROS. --json writes one JSON object a frame:
 
-  {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "faces": [{"id", "score",
+  {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "shutter": "live", "faces": [{"id", "score",
    "roi": [x, y, w, h], "points": [[x, y] x 68], "confidence": [68], "temperatures": {region: degC or null}}]}
 
 Without --json and --overlay these lines go to standard output. Coordinates are pixels of the
 incoming image, the origin at the centre of its top-left pixel. A frame that cannot be decoded has "error" instead of "faces".
+"shutter" is "live"; "repeated" where the camera sends its last image once more, with the same faces; "frozen" or "flat" where its
+shutter is closed and no faces are looked for.
 """
 
 from __future__ import annotations
@@ -25,15 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.cli._progress import Progress
-from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, Unit
+from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, ThermalFrame, Unit
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.overlay import draw, legible_scale
 from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.recordings.description import described
 from thermal_fld_ros.recordings.opening import open_source
-from thermal_fld_ros.recordings.source import RawImage, Reading, Source, SourceError
+from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError
 
 FALLBACK_FPS = 30.0
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -43,9 +46,20 @@ VIDEO_CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "input", type=Path, help="image, folder of images, video, .npy, .npz, rosbag2 folder, .mcap or .db3"
+        "input", type=Path, help="image, folder, TIFF, video, .npy, .npz, CSV or bag (docs/input.md lists them all)"
     )
-    parser.add_argument("--topic", help="image topic of a bag that has several")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="only tell what the input is taken for: images, size, type, unit, range, stamps",
+    )
+    parser.add_argument("--topic", default="", help="image topic of a bag that has several")
+    parser.add_argument(
+        "--axes", default="", help="order of an array's axes, such as THW or HWT (default: by its shape)"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="of radiometric JPEG files the picture, not the temperatures"
+    )
     parser.add_argument(
         "--unit",
         help=f"{', '.join(UNITS)}, or SCALE,OFFSET (degC = raw * SCALE + OFFSET); default: what the input says, else counts",
@@ -61,6 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--independent", action="store_true", help="the images are unrelated: do not track between them"
     )
+    parser.add_argument(
+        "--no-shutter",
+        dest="shutter",
+        action="store_false",
+        help="look for faces in frozen, flat and repeated frames too",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit status 1 if any frame could not be read (default: if none could)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help='one JSON object a line; "-" is standard output')
     parser.add_argument(
         "--overlay",
@@ -69,17 +92,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"draw the faces: a video ({', '.join(VIDEO_CODES)}), an image file for a single image, or else a folder of PNGs",
     )
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
-    parser.add_argument("--provider", default="auto", choices=("auto", "cpu", "cuda", "tensorrt"))
+    parser.add_argument(
+        "--provider",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+        help="where the networks run; what is not available is an error (default: auto, CUDA where there is one, else the CPU)",
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     try:
-        source = open_source(args.input, Reading(args.topic or ""))
+        source = open_source(args.input, Reading(args.topic, args.axes, args.preview))
         unit = parse_unit(args.unit or source.unit or "counts")
         decoding = Decoding(unit, args.rotate, tuple(args.rows), args.inverted)
-        options = PipelineOptions(provider=args.provider, threads=args.threads)
+        if args.list:
+            return _list(source, decoding, args)
+        for note in source.notes:
+            print(f"{source.path}: {note}", file=sys.stderr)
+        options = PipelineOptions(
+            provider=args.provider,
+            require_provider=args.provider != "auto",
+            threads=args.threads,
+            shutter=args.shutter,
+        )
         pipeline = Pipeline(with_models(options, args.models) if args.models else options)
         return _predict(args, source, decoding, pipeline)
     except (SourceError, ModelError, ValueError, OSError) as error:
@@ -98,37 +135,64 @@ def parse_unit(text: str) -> Unit:
     return Unit("custom", scale, offset)
 
 
+def _list(source: Source, decoding: Decoding, args: argparse.Namespace) -> int:
+    why = (
+        "as --unit says"
+        if args.unit
+        else "as the input says"
+        if source.unit
+        else "as neither --unit nor the input says"
+    )
+    lines = described(source, decoding, why)
+    for heading, text in lines:
+        print(f"{heading:<13} {text}")
+    return 0
+
+
 def _predict(args: argparse.Namespace, source: Source, decoding: Decoding, pipeline: Pipeline) -> int:
     fps = args.fps or source.fps or FALLBACK_FPS
-    found = frames = failed = 0
+    found = frames = failed = closed = 0
     with contextlib.ExitStack() as stack:
         pictures = stack.enter_context(_Pictures(args.overlay, fps, source.length)) if args.overlay else None
         lines = _open_lines(args, stack)
         progress = stack.enter_context(Progress(source.length))
-        for index, image in enumerate(source):
-            record: dict[str, Any] = _image_record(image, index)
+        for index, entry in enumerate(source.entries()):
+            record: dict[str, Any] = _image_record(entry, index)
             try:
-                frame = image.decode(decoding)
+                frame = _decoded(entry, decoding)
+            except SourceError as error:
+                record["error"] = f"unreadable: {error}"
+                progress.say(str(error))
+                failed += 1
             except ImageError as error:
                 record["error"] = f"{error.reason}: {error}"
-                progress.say(f"{image.name}: {error}", once=error.reason)
+                progress.say(f"{record['source']}: {error}", once=error.reason)
                 failed += 1
             else:
-                for warning in frame.warnings() if index == 0 else ():
-                    progress.say(f"{image.name}: {warning}")
+                for warning in frame.warnings() if frames == failed else ():
+                    progress.say(f"{record['source']}: {warning}")
                 if args.independent:
                     pipeline.reset()
-                faces = pipeline(frame, index / fps if image.stamp is None else image.stamp)
+                faces = pipeline(frame, index / fps if record["stamp"] is None else record["stamp"])
+                record["shutter"] = pipeline.shutter_state.value
                 record["faces"] = [_face_record(face) for face in faces]
                 found += bool(faces)
+                closed += pipeline.shutter_state.closed
                 if pictures:
-                    pictures.add(draw(frame, faces, legible_scale(frame.image_size)), Path(image.name).stem)
+                    pictures.add(draw(frame, faces, legible_scale(frame.image_size)), Path(record["source"]).stem)
             if lines:
                 lines.write(json.dumps(record, allow_nan=False) + "\n")
             frames += 1
             progress.step()
-    print(f"{frames} frames, faces in {found}, {failed} could not be decoded", file=sys.stderr)
-    return 1 if frames == failed else 0
+    skipped = f", {closed} from a closed shutter (--no-shutter looks at them too)" if closed else ""
+    print(f"{frames} frames, faces in {found}{skipped}, {failed} could not be decoded", file=sys.stderr)
+    return 1 if frames == failed or (args.strict and failed) else 0
+
+
+def _decoded(entry: Entry, decoding: Decoding) -> ThermalFrame:
+    if isinstance(entry, SourceError):
+        raise entry
+    return entry.decode(decoding)
 
 
 def _open_lines(args: argparse.Namespace, stack: contextlib.ExitStack) -> IO[str] | None:
@@ -141,14 +205,11 @@ def _open_lines(args: argparse.Namespace, stack: contextlib.ExitStack) -> IO[str
     return stack.enter_context(args.json.open("w", encoding="utf-8"))
 
 
-def _image_record(image: RawImage, index: int) -> dict[str, Any]:
-    return {
-        "frame": index,
-        "stamp": image.stamp,
-        "source": image.name,
-        "width": image.width,
-        "height": image.height,
-    }
+def _image_record(entry: Entry, index: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"frame": index, "stamp": None, "source": entry.name, "width": None, "height": None}
+    if isinstance(entry, RawImage):
+        record |= {"stamp": entry.stamp, "width": entry.width, "height": entry.height}
+    return record
 
 
 def _face_record(face: Face) -> dict[str, Any]:

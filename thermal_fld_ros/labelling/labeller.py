@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.datasets.colour import Rgb, sampled_colour
 from thermal_fld_ros.labelling.teachers import SAME_FACE, RgbFace, RgbTeacher
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around, extent, iou
 from thermal_fld_ros.perception.pipeline import Pipeline
-from thermal_fld_ros.perception.pose import Camera, estimate_pose
+from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.registration.registration import Registration
 from thermal_fld_ros.registration.transforms import rotation_of
 

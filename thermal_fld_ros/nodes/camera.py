@@ -5,15 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo
 
-from thermal_fld_ros.perception.geometry import Size
-from thermal_fld_ros.perception.pose import Camera
-
-DISTORTION_MODELS = ("plumb_bob", "rational_polynomial")
-COEFFICIENTS = (4, 5, 8, 12, 14)
-"""Lengths of D that OpenCV knows."""
+from thermal_fld_ros.perception.camera import UNKNOWN_SIZE, Camera, camera_of_info
+from thermal_fld_ros.perception.decoding import ThermalFrame
 
 
 class CameraIntrinsics:
@@ -28,7 +23,7 @@ class CameraIntrinsics:
     def __init__(self, log: Callable[[str], object]) -> None:
         self._log = log
         self._seen: CameraInfo | None = None
-        self._calibration: tuple[Camera, Size] | None = None
+        self._calibration: Camera | None = None
         self.status = "no camera_info"
 
     def update(self, info: CameraInfo) -> None:
@@ -37,21 +32,30 @@ class CameraIntrinsics:
             return
         self._seen = info
         try:
-            self._calibration = _camera(info), (info.width, info.height)
+            self._calibration = camera_of_info(info)
             self.status = "calibrated"
         except ValueError as error:
             self._calibration = None
             self._refuse(str(error))
 
-    def of(self, image_size: Size) -> Camera | None:
-        """The camera of an image of this (width, height), if it is calibrated for it."""
-        if self._calibration is None:
+    def of(self, frame: ThermalFrame) -> Camera | None:
+        """The camera of the incoming image, if it is calibrated for it or for what is left of it after the row crop.
+
+        Telemetry is no part of what a camera sees: where the calibration is for the rows that are left, it is moved down by those
+        that are dropped at the top.
+        """
+        camera, (width, height) = self._calibration, frame.image_size
+        if camera is None:
             return None
-        camera, size = self._calibration
-        if size in (image_size, (0, 0)):
+        rows = frame.pixels.shape[0]
+        if camera.size in (frame.image_size, UNKNOWN_SIZE):
             self.status = "calibrated"
             return camera
-        self._refuse(f"it is for {size[0]} x {size[1]} px, the image has {image_size[0]} x {image_size[1]}")
+        if camera.size == (width, rows):
+            self.status = "calibrated"
+            return camera.part((0.0, -float(frame.top)), (1, 1), frame.image_size)
+        left = f", {rows} of its rows after the row crop" if rows != height else ""
+        self._refuse(f"it is for {camera.size[0]} x {camera.size[1]} px, the image has {width} x {height}{left}")
         return None
 
     def _refuse(self, reason: str) -> None:
@@ -61,23 +65,11 @@ class CameraIntrinsics:
         self.status = status
 
 
-def _camera(info: CameraInfo) -> Camera:
-    """OpenCV's camera, or ValueError with what is wrong with the message."""
-    matrix, distortion = np.array(info.k, dtype=np.float64).reshape(3, 3), np.array(info.d, dtype=np.float64)
-    if not (np.isfinite(matrix).all() and np.isfinite(distortion).all()):
-        raise ValueError("K or D is not finite")
-    if distortion.any():
-        if info.distortion_model not in DISTORTION_MODELS:
-            raise ValueError(f'distortion model "{info.distortion_model}" is not one of {", ".join(DISTORTION_MODELS)}')
-        if len(distortion) not in COEFFICIENTS:
-            raise ValueError(f"D has {len(distortion)} coefficients, expected one of {COEFFICIENTS}")
-    return Camera(matrix, distortion)
-
-
 def _same(one: CameraInfo, other: CameraInfo) -> bool:
     return bool(
         (one.k == other.k).all()
         and one.d == other.d
         and one.distortion_model == other.distortion_model
         and (one.width, one.height) == (other.width, other.height)
+        and (one.binning_x, one.binning_y, one.roi) == (other.binning_x, other.binning_y, other.roi)
     )

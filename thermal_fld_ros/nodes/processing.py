@@ -153,7 +153,7 @@ class Processor:
         frame, encoding = decoded(image, self._decoding)
         self.frame_id, self._rows = image.header.frame_id, frame.image_size[1]
         self._look_for_oddities(frame, encoding)
-        faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame.image_size))
+        faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame))
         if self.pipeline.shutter_state.closed:
             self.shutter_frames += 1
             return

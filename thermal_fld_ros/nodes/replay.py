@@ -21,11 +21,13 @@ from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.recordings.opening import open_source
-from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
+from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, SourceError
 
 TABLE = (
-    Parameter("input", "", "What to play: image, folder of images, video, .npy, .npz or rosbag2.", read_only=True),
+    Parameter("input", "", "What to play: any input of docs/input.md.", read_only=True),
     Parameter("topic", "", "Image topic of a bag that has several.", read_only=True),
+    Parameter("axes", "", "Order of an array's axes, such as THW or HWT; empty: by its shape.", read_only=True),
+    Parameter("preview", False, "Of radiometric JPEG files the picture, not the temperatures.", read_only=True),
     Parameter("rate", 0.0, "Images per second; 0: the recording's own rate, or 30.", 0.0, 1000.0, read_only=True),
     Parameter("loop", False, "Begin again at the end, until interrupted.", read_only=True),
     Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
@@ -53,8 +55,12 @@ class ReplayNode(Node):
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
-        self._source = open_source(str(values["input"]), Reading(topic=str(values["topic"])))
-        self._images: Iterator[RawImage] = iter(self._source)
+        self._source = open_source(
+            str(values["input"]), Reading(str(values["topic"]), str(values["axes"]), bool(values["preview"]))
+        )
+        for note in self._source.notes:
+            self.get_logger().info(note)
+        self._entries: Iterator[Entry] = self._source.entries()
         self._publisher = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=qos.overrides())
         self.rate = float(values["rate"]) or self._source.fps or DEFAULT_RATE
         self.published = 0
@@ -68,10 +74,10 @@ class ReplayNode(Node):
             return
         self._wait_for = 0
         try:
-            image = next(self._images, None)
+            image = self._next()
             if image is None and self._loop and self.published:
-                self._images = iter(self._source)
-                image = next(self._images, None)
+                self._entries = self._source.entries()
+                image = self._next()
         except SourceError as error:  # what is damaged inside shows only here
             raise SystemExit(f"{self.get_name()}: {error}") from error
         if image is None:
@@ -80,6 +86,18 @@ class ReplayNode(Node):
         else:
             self._publisher.publish(self._message(image))
             self.published += 1
+
+    def _next(self) -> RawImage | None:
+        """The next image; those that cannot be read are told and left out. Raises SourceError where none can."""
+        error: SourceError | None = None
+        for entry in self._entries:
+            if not isinstance(entry, SourceError):
+                return entry
+            error = entry
+            self.get_logger().warning(f"left out: {entry}")
+        if error is not None and not self.published:
+            raise error
+        return None
 
     def _finish(self) -> None:
         self.finished = True

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.cuts import CutDetector
 from thermal_fld_ros.perception.decoding import ThermalFrame
@@ -25,7 +26,7 @@ from thermal_fld_ros.perception.gate import LEAST_DETECTION, read_gate
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
-from thermal_fld_ros.perception.pose import Camera, estimate_pose
+from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
 from thermal_fld_ros.perception.temperature import region_temperatures
 from thermal_fld_ros.perception.timing import Timing

@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.camera import Camera
+
 # fmt: off
 HEAD_POINTS: NDArray[np.float64] = 1e-3 * np.array(
     [
@@ -48,26 +50,6 @@ RIGID = np.arange(17, 48)
 LEAST_CONFIDENCE = 0.3
 LEAST_POINTS = 8
 WORST_RESIDUAL = 0.08
-
-
-@dataclass(frozen=True, eq=False)
-class Camera:
-    """A calibrated pinhole camera, of the incoming image.
-
-    Attributes
-    ----------
-    matrix : (3, 3)
-        K in pixels; the origin of pixels is the centre of the top-left one.
-    distortion : (n,)
-        OpenCV's coefficients ("plumb_bob", "rational_polynomial"); empty for none.
-    """
-
-    matrix: NDArray[np.float64]
-    distortion: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.matrix.shape != (3, 3) or not (self.matrix[0, 0] > 0 and self.matrix[1, 1] > 0):
-            raise ValueError("a camera matrix is 3 x 3 with focal lengths above 0; all zeros mean: not calibrated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,12 +84,11 @@ def estimate_pose(points: NDArray[np.floating], confidence: NDArray[np.floating]
     Pose, or None where too few points are trusted or the fit leaves more than 8 % of the face's size.
     """
     used = RIGID[confidence[RIGID] >= LEAST_CONFIDENCE]
-    if len(used) < LEAST_POINTS:
+    rays = camera.rays(points[used])
+    known = np.isfinite(rays).all(axis=1)
+    if known.sum() < LEAST_POINTS:
         return None
-    model, seen = HEAD_POINTS[used], np.asarray(points[used], dtype=np.float64)
-    if camera.distortion.any():
-        flat = cv2.undistortPoints(seen[:, None], camera.matrix, camera.distortion, P=camera.matrix)
-        seen = np.asarray(flat[:, 0], dtype=np.float64)
+    model, seen = HEAD_POINTS[used[known]], cv2.convertPointsToHomogeneous(rays[known])[:, 0] @ camera.matrix[:2].T
     try:
         found, turn, shift = cv2.solvePnP(model, seen, camera.matrix, None, flags=cv2.SOLVEPNP_SQPNP)
         if not found:

@@ -229,7 +229,7 @@ def image_of_message(message: Any, name: str, received: int) -> RawImage:
         try:
             return image_of_array(decompressed_image(message.data, message.format), name, stamp)
         except ImageError as error:
-            raise SourceError(f"{name}: {error}") from error
+            raise SourceError(f"{name}: {error}", name) from error
     return RawImage(
         np.asarray(message.data),
         message.height,

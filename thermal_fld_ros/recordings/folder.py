@@ -40,7 +40,7 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
             try:
                 source = open_file(file, options)
             except SourceError as error:
-                yield error
+                yield SourceError(str(error), file.name)
                 continue
             for entry in _going_on(source):
                 stamped = timed and not isinstance(entry, SourceError) and entry.stamp is None
@@ -69,7 +69,7 @@ def _going_on(source: Source) -> Iterator[Entry]:
     try:
         yield from source.entries()
     except SourceError as error:
-        yield error
+        yield SourceError(str(error), error.name or source.path.name)
 
 
 def _first(files: list[Path], options: Reading, open_file: Callable[[Path, Reading], Source]) -> Source | None:

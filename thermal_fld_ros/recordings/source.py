@@ -17,7 +17,17 @@ from thermal_fld_ros.perception.decoding import DEFAULTS, Decoding, ImageError, 
 
 
 class SourceError(ValueError):
-    """An input that cannot be read; the message names it and says why."""
+    """An input that cannot be read; the message names it and says why.
+
+    Attributes
+    ----------
+    name : str
+        Of the image, as in `RawImage`, where the error is that of one.
+    """
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +147,7 @@ def image_of_array(array: NDArray[Any], name: str, stamp: float | None = None) -
     try:
         return RawImage.from_array(array, stamp=stamp, name=name)
     except ImageError as error:
-        raise SourceError(f"{name}: {error}") from error
+        raise SourceError(f"{name}: {error}", name) from error
 
 
 @contextmanager

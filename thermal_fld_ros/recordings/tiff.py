@@ -42,7 +42,7 @@ def open_tiff(path: Path, options: Reading) -> Source:
                 if read and index < len(block):
                     yield image_of_array(block[index], name)
                 else:
-                    yield SourceError(f"{path}: page {start + index} of {pages} cannot be read")
+                    yield SourceError(f"{path}: page {start + index} of {pages} cannot be read", name)
 
     return Source(path, "TIFF" if pages == 1 else f"TIFF of {pages} pages", pages, entries)
 

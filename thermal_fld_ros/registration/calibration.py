@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.bag import read_manifest
 from thermal_fld_ros.capture.messages import CAMERA_INFO, RGB, THERMAL
+from thermal_fld_ros.perception.camera import Camera, camera_of_info
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.recordings.bag import bag_reader
-from thermal_fld_ros.registration.camera import CameraModel, camera_of_info, read_camera
+from thermal_fld_ros.registration.camera import read_camera
 from thermal_fld_ros.registration.estimation import view_distance
 from thermal_fld_ros.registration.registration import CameraPair
 from thermal_fld_ros.registration.transforms import between, read_transforms
@@ -27,13 +28,13 @@ class Calibration:
 
     Attributes
     ----------
-    thermal, rgb : CameraModel
+    thermal, rgb : Camera
     extrinsics : (rotation (3, 3), translation (3,)) or None
         x_rgb = rotation x_thermal + translation; None: to be estimated.
     """
 
-    thermal: CameraModel
-    rgb: CameraModel
+    thermal: Camera
+    rgb: Camera
     extrinsics: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def check_sizes(self, thermal: Size, rgb: Size) -> None:
@@ -97,7 +98,7 @@ def open_calibration(
     return Calibration(cameras[THERMAL], cameras[RGB], between(read_transforms(extrinsics), source, target))
 
 
-def _recorded_camera(bags: Sequence[Path], role: str, topic: str) -> tuple[CameraModel, str]:
+def _recorded_camera(bags: Sequence[Path], role: str, topic: str) -> tuple[Camera, str]:
     """The camera and its frame, of the first camera_info in the bags."""
     found = set()
     for bag in bags:

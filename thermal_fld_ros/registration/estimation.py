@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.geometry import Size, extent
-from thermal_fld_ros.registration.camera import CameraModel
 from thermal_fld_ros.registration.extrinsics import pose_of, relative_pose
 from thermal_fld_ros.registration.registration import CameraPair, Homography, Registration
 from thermal_fld_ros.registration.views import View
@@ -191,7 +191,7 @@ def _common_warnings(estimate: Estimate) -> list[str]:
     return warnings
 
 
-def estimate_cameras(views: Sequence[View], thermal: CameraModel, rgb: CameraModel) -> Estimate:
+def estimate_cameras(views: Sequence[View], thermal: Camera, rgb: Camera) -> Estimate:
     """Fit rotation and translation between calibrated cameras; the views must have models.
 
     Raises
@@ -238,7 +238,7 @@ def _deviation(parts: Sequence[CameraPair], distance: float) -> float:
     return deviation if np.isfinite(deviation) else np.inf  # one of them cannot see it
 
 
-def _camera_pair(views: Sequence[View], thermal: CameraModel, rgb: CameraModel) -> CameraPair:
+def _camera_pair(views: Sequence[View], thermal: Camera, rgb: Camera) -> CameraPair:
     rays = []
     for view in views:
         one, other = thermal.rays(view.thermal), rgb.rays(view.rgb)

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.files import parse_json, read_bytes
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.perception.pose import Camera, estimate_pose
-from thermal_fld_ros.registration.camera import CameraModel, camera_of, fields_of
+from thermal_fld_ros.perception.pose import estimate_pose
+from thermal_fld_ros.registration.camera import camera_of, fields_of
 
 Points = NDArray[np.float64]
 
@@ -123,7 +124,7 @@ class CameraPair(Registration):
 
     Attributes
     ----------
-    thermal, rgb : CameraModel
+    thermal, rgb : Camera
     rotation : (3, 3) float64
     translation : (3,) float64
         x_rgb = rotation @ x_thermal + translation, metres, in the optical frames (REP-103, REP-104).
@@ -136,8 +137,8 @@ class CameraPair(Registration):
         The values do not describe this.
     """
 
-    thermal: CameraModel
-    rgb: CameraModel
+    thermal: Camera
+    rgb: Camera
     rotation: NDArray[np.float64]
     translation: NDArray[np.float64]
     distance: float
@@ -165,9 +166,7 @@ class CameraPair(Registration):
 
     def distance_of(self, points: NDArray[np.floating], confidence: NDArray[np.floating]) -> float | None:
         """From the size of a generic face (`perception/pose.py`); people differ by about 10 %."""
-        rays = self.thermal.rays(points)
-        trusted = np.where(np.isfinite(rays).all(axis=-1), confidence, 0.0)
-        pose = estimate_pose(np.nan_to_num(rays), trusted, Camera(np.eye(3), np.empty(0)))
+        pose = estimate_pose(points, confidence, self.thermal)
         return float(pose.position[2]) if pose else None
 
     def fields(self) -> dict[str, Any]:
@@ -229,7 +228,7 @@ def write_registration(registration: Registration, path: str | Path, **about: An
     Path(path).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _camera(content: Mapping[str, Any], name: str) -> CameraModel:
+def _camera(content: Mapping[str, Any], name: str) -> Camera:
     try:
         return camera_of(content[name])
     except ValueError as error:
