@@ -34,6 +34,7 @@ from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.overlay import draw, legible_scale
 from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.recordings.continuity import follows_in_time
 from thermal_fld_ros.recordings.description import described
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError
@@ -72,8 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"), help="rows to drop, e.g. telemetry"
     )
     parser.add_argument("--fps", type=float, help="images a second of an input without stamps (default: 30)")
-    parser.add_argument(
+    related = parser.add_mutually_exclusive_group()
+    related.add_argument(
         "--independent", action="store_true", help="the images are unrelated: do not track between them"
+    )
+    related.add_argument(
+        "--sequence",
+        action="store_true",
+        help="the images follow each other: track between them (default: of a folder, what its names and pictures say)",
     )
     parser.add_argument(
         "--no-shutter",
@@ -118,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
             shutter=args.shutter,
         )
         pipeline = Pipeline(with_models(options, args.models) if args.models else options)
-        return _predict(args, source, decoding, pipeline)
+        return _predict(args, source, decoding, pipeline, _independent(args, source, decoding))
     except (SourceError, ModelError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -149,7 +156,20 @@ def _list(source: Source, decoding: Decoding, args: argparse.Namespace) -> int:
     return 0
 
 
-def _predict(args: argparse.Namespace, source: Source, decoding: Decoding, pipeline: Pipeline) -> int:
+def _independent(args: argparse.Namespace, source: Source, decoding: Decoding) -> bool:
+    """Whether the images are unrelated; for a folder it is said what was chosen, and why."""
+    if args.independent or args.sequence:
+        return bool(args.independent)
+    related, why = follows_in_time(source, decoding)
+    if source.path.is_dir():
+        kind, other = ("a sequence", "--independent") if related else ("unrelated images", "--sequence")
+        print(f"{source.path}: taken for {kind}, because {why} ({other} says otherwise)", file=sys.stderr)
+    return not related
+
+
+def _predict(
+    args: argparse.Namespace, source: Source, decoding: Decoding, pipeline: Pipeline, independent: bool
+) -> int:
     fps = args.fps or source.fps or FALLBACK_FPS
     found = frames = failed = closed = 0
     with contextlib.ExitStack() as stack:
@@ -171,7 +191,7 @@ def _predict(args: argparse.Namespace, source: Source, decoding: Decoding, pipel
             else:
                 for warning in frame.warnings() if frames == failed else ():
                     progress.say(f"{record['source']}: {warning}")
-                if args.independent:
+                if independent:
                     pipeline.reset()
                 faces = pipeline(frame, index / fps if record["stamp"] is None else record["stamp"])
                 record["shutter"] = pipeline.shutter_state.value

@@ -27,12 +27,22 @@ class CutDetector:
 
     def update(self, frame: ThermalFrame) -> bool:
         """Whether the next frame shows another scene than the last one."""
-        height, width = frame.pixels.shape
-        grid = frame.pixels[:: max(1, height // _GRID), :: max(1, width // _GRID)].astype(np.float32)
+        grid = _grid(frame)
         last, self._last = self._last, grid
         if last is None or last.shape != grid.shape:
             return False
         return _correlation(last, grid) < LEAST_CORRELATION and _shift(last, grid) > MOST_SHIFT
+
+
+def likeness(one: ThermalFrame, other: ThermalFrame) -> float:
+    """Correlation of two frames on a coarse grid of pixels, -1 to 1; 0 where their sizes differ."""
+    first, second = _grid(one), _grid(other)
+    return _correlation(first, second) if first.shape == second.shape else 0.0
+
+
+def _grid(frame: ThermalFrame) -> NDArray[np.float32]:
+    height, width = frame.pixels.shape
+    return frame.pixels[:: max(1, height // _GRID), :: max(1, width // _GRID)].astype(np.float32)
 
 
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
