@@ -25,6 +25,7 @@ from input_files import (
 )
 from rosbags.rosbag2 import StoragePlugin
 
+from thermal_fld_ros.capture.bag import BagError, recover
 from thermal_fld_ros.recordings.names import natural_key, time_in
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
@@ -303,15 +304,24 @@ def test_an_mcap_without_a_profile_is_read(tmp_path: Path) -> None:
     file.write_bytes(content[:17] + bare + content[29 + library_length :])
     assert file.stat().st_size == len(content)
     np.testing.assert_array_equal(pixels(bag), frames(3))
+    assert open_source(bag).notes == ("the MCAP file names no profile and is taken for one of ROS 2",)
 
 
-def test_a_recording_that_was_cut_names_recover(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("is_of_the_capture_node", "cure"), [(True, "python -m thermal_fld_ros recover"), (False, "mcap recover")]
+)
+def test_a_recording_that_was_cut_names_the_cure(tmp_path: Path, is_of_the_capture_node: bool, cure: str) -> None:
     bag = write_bag(tmp_path / "bag", {"/thermal/image": messages()})
     (file,) = bag.glob("*.mcap")
     file.write_bytes(file.read_bytes()[:-100])
     (bag / "metadata.yaml").unlink()
-    with pytest.raises(SourceError, match=f"cut short: python -m thermal_fld_ros recover {bag}"):
+    if is_of_the_capture_node:
+        (bag / "manifest.json").write_text('{"state": "recording"}')
+    with pytest.raises(SourceError, match=f"invalid. Its recording was cut short: {cure} {bag}"):
         open_source(bag)
+    if not is_of_the_capture_node:
+        with pytest.raises(BagError, match=f"no recording of the capture node.*mcap recover {file} -o"):
+            recover(bag)
 
 
 def test_a_compressed_image_that_is_damaged_does_not_end_the_bag(tmp_path: Path) -> None:

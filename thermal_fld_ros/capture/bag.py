@@ -298,7 +298,9 @@ def recover(folder: Path) -> Recovery:
         The folder holds no bag of `BagWriter`, or it is still being written.
     """
     if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
-        raise BagError(f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0")
+        cut = next(iter(sorted(folder.glob("*.mcap"))), None)
+        cure = f". If it is one of `ros2 bag record` that was cut: {mcap_cure(cut)}" if cut else ""
+        raise BagError(f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}")
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
@@ -330,6 +332,12 @@ def recover(folder: Path) -> Recovery:
     finally:
         os.close(lock)
     return result
+
+
+def mcap_cure(file: Path) -> str:
+    """How to keep what is whole of an MCAP file that another recorder has left without its end."""
+    whole = file.with_name(f"{file.stem}_whole.mcap")
+    return f"mcap recover {file} -o {whole} keeps what is whole (the command mcap of https://mcap.dev/guides/cli)"
 
 
 def is_unfinished(folder: Path) -> bool:

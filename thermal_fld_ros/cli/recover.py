@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagError, recover
+from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagError, mcap_cure, recover
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         counts = ", ".join(f"{topic} {count}" for topic, count in result.counts.items()) or "no messages"
         for name, reason in result.damaged.items():
-            print(f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}", file=sys.stderr)
+            cure = f" {mcap_cure(bag / name)}" if name.endswith(".mcap") else ""
+            print(f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}{cure}", file=sys.stderr)
             status = 2
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")
     return status

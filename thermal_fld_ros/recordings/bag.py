@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from thermal_fld_ros.capture.bag import is_unfinished, mcap_cure
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.recordings.names import natural_key
@@ -95,20 +96,22 @@ def bag_reader(path: Path) -> Iterator[Any]:
             reader.open()
             break
         except damage as error:
-            refused.append(str(error) or type(error).__name__)
+            refused.append(str(error).rstrip(".") or type(error).__name__)
             reader = None
     if reader is None:
         raise SourceError(f"{path}: not a bag that can be read: {'; '.join(dict.fromkeys(refused))}{_cure(path)}")
     try:
         yield reader
     except damage as error:
-        raise SourceError(f"{path}: the bag is damaged: {error}{_cure(path)}") from error
+        raise SourceError(f"{path}: the bag is damaged: {str(error).rstrip('.')}{_cure(path)}") from error
     finally:
         reader.close()
 
 
 def bag_notes(path: Path, reader: Any) -> tuple[str, ...]:
     """What a person should know of how a bag was opened."""
+    if any(isinstance(one, _Relabelled) for one in reader.paths):
+        return ("the MCAP file names no profile and is taken for one of ROS 2",)
     if path.is_dir() and list(reader.paths) != [path]:
         state = "cannot be used" if (path / METADATA).is_file() else "is missing"
         return (f"{METADATA} {state}: the bag is read by its files; `ros2 bag reindex {path}` writes a new one",)
@@ -135,12 +138,15 @@ def _storage_files(folder: Path) -> list[Path]:
 def _cure(path: Path) -> str:
     """What can be done about a bag that cannot be read."""
     files = _storage_files(path) if path.is_dir() else [path]
+    folder = path if path.is_dir() else path.parent
     ros1 = next((file for file in files if _begins_with(file, ROS1_MAGIC)), None)
     if ros1 is not None:
         return f". A bag of ROS 1 that was cut: rosbag reindex {ros1}"
-    if any(_begins_with(file, MCAP_MAGIC) and not _ends_with(file, MCAP_MAGIC) for file in files):
-        folder = path if path.is_dir() else path.parent
+    if is_unfinished(folder):
         return f". Its recording was cut short: python -m thermal_fld_ros recover {folder}"
+    cut = next((one for one in files if _begins_with(one, MCAP_MAGIC) and not _ends_with(one, MCAP_MAGIC)), None)
+    if cut is not None:
+        return f". Its recording was cut short: {mcap_cure(cut)}"
     if any(file.stat().st_size == 0 for file in files):
         return ". A file of it is empty: nothing was recorded, or the copy failed"
     return ""

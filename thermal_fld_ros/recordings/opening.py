@@ -101,7 +101,20 @@ def open_source(path: str | Path, options: Reading = DEFAULT_READING) -> Source:
     return _open_file(path, options)
 
 
+def table() -> str:
+    """`FORMATS` in Markdown, as it stands in docs/input.md; `python -m thermal_fld_ros.recordings.opening` prints it."""
+    lines = ["| format | files | read of it | needs |", "|---|---|---|---|"]
+    for one in FORMATS:
+        needs = f"extra `{one.extra}`" if one.extra else ""
+        lines.append(f"| {one.name} | {', '.join(f'`{suffix}`' for suffix in one.suffixes)} | {one.about} | {needs} |")
+    return "\n".join(lines) + "\n"
+
+
 def _open_file(path: Path, options: Reading) -> Source:
     suffix = path.suffix.lower()
     known = next((one for one in FORMATS if suffix in one.suffixes), None)
     return (known.open if known else video.open_video)(path, options)
+
+
+if __name__ == "__main__":
+    print(table(), end="")
