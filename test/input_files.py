@@ -48,13 +48,17 @@ def compressed_message(data: NDArray[np.uint8], form: str, stamp: float = 0.0) -
     return TYPES.types["sensor_msgs/msg/CompressedImage"](header=header(stamp), format=form, data=data)
 
 
-def write_bag(path: Path, topics: dict[str, list[Any]], storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
+def write_bag(
+    path: Path, topics: dict[str, list[Any]], storage: StoragePlugin = StoragePlugin.MCAP, start: int = 0
+) -> Path:
+    """A bag whose messages are a second apart, from `start` seconds on."""
     with Writer(path, version=9, storage_plugin=storage) as writer:
         for topic, messages in topics.items():
             kind = messages[0].__msgtype__
             connection = writer.add_connection(topic, kind, typestore=TYPES)
             for index, message in enumerate(messages):
-                writer.write(connection, 1_000_000_000 * (100 + index), TYPES.serialize_cdr(message, kind))
+                time = 1_000_000_000 * (100 + start + index)
+                writer.write(connection, time, TYPES.serialize_cdr(message, kind))
     return path
 
 

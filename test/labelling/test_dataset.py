@@ -398,6 +398,19 @@ def test_damaged_images_are_counted_and_told_once(
     assert capsys.readouterr().err.count("cannot be decoded") == 1
 
 
+def test_a_file_that_was_cut_is_named_and_the_rest_goes_on(
+    tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_images(tmp_path / "in", lambda k: (f"p{k}_thermal.png", f"p{k}_rgb.png"))
+    cut = tmp_path / "in/p1_thermal.png"
+    cut.write_bytes(cut.read_bytes()[:2000])
+    (tmp_path / "in/._p0_thermal.png").write_bytes(b"Mac OS X")
+    assert dataset(tmp_path / "out", tmp_path / "in") == 0
+    assert left_out(tmp_path / "out") == {"cannot be decoded: damaged": 1}
+    told = capsys.readouterr().err
+    assert "3 pairs by equal names" in told and "p1_thermal.png: not an image that OpenCV can read" in told
+
+
 # --- other inputs
 
 

@@ -294,6 +294,27 @@ def test_a_folder_whose_metadata_is_no_use_is_read_by_its_files(
     assert "metadata.yaml" in source.notes[0] and "ros2 bag reindex" in source.notes[0]
 
 
+def test_the_files_of_a_split_bag_follow_each_other(tmp_path: Path) -> None:
+    """As after a killed recording whose metadata.yaml was never written."""
+    whole = messages(4)
+    (tmp_path / "bag").mkdir()
+    for number in range(2):
+        part = write_bag(
+            tmp_path / f"part{number}", {"/thermal/image": whole[2 * number : 2 * number + 2]}, start=2 * number
+        )
+        next(part.glob("*.mcap")).rename(tmp_path / f"bag/bag_{number}.mcap")
+    source = open_source(tmp_path / "bag")
+    assert source.length == 4
+    assert [image.stamp for image in source] == pytest.approx([10.0, 11.0, 12.0, 13.0])
+
+
+def test_images_beside_a_bag_are_images(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", {"/thermal/image": messages()})
+    (bag / "metadata.yaml").unlink()
+    cv2.imwrite(str(bag / "a.png"), frames()[0])
+    assert open_source(bag).kind == "folder of 1 .png"
+
+
 def test_an_mcap_without_a_profile_is_read(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", {"/thermal/image": messages()})
     (file,) = bag.glob("*.mcap")

@@ -167,6 +167,8 @@ def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
             if not recording.about.get("consent"):
                 progress.say(f"{recording.path}: no consent is noted for it")
             for left_out in builder.add(recording, command):
+                while builder.damaged:
+                    progress.say(builder.damaged.pop(0))
                 for reason in left_out:
                     if reason.startswith(UNREADABLE):
                         progress.say(f"{recording.path}: an image {reason}", once=reason)

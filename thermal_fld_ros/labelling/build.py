@@ -85,6 +85,11 @@ class Builder:
     max_gap : float
         Seconds between the images of a pair, at most.
     storing : Storing
+
+    Attributes
+    ----------
+    damaged : list of str
+        Images that cannot be read, and why, in the order in which they were met.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Builder:
     ) -> None:
         self._out, self._labeller, self._decoding = out, labeller, decoding
         self._rotation, self._max_gap, self._storing = rgb_rotation, max_gap, storing
+        self.damaged: list[str] = []
 
     def add(self, recording: Recording, command: str) -> Iterator[list[str]]:
         """Read what is still to be read of a recording; for each pair, those of earlier runs too, what was left out of it and why.
@@ -137,7 +143,8 @@ class Builder:
             rgb, upright = turned_upright(rgb_pixels(pair.rgb), self._rotation)
         except ImageError as error:
             return {"faces": [], "left_out": [f"{UNREADABLE}: {error.reason}"]}
-        except SourceError:
+        except SourceError as error:
+            self.damaged.append(str(error))
             return {"faces": [], "left_out": [f"{UNREADABLE}: damaged"]}
         if before is not None and _same(before, pair):
             return {"faces": [], "left_out": [FROZEN]}

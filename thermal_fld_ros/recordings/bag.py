@@ -16,6 +16,7 @@ import numpy as np
 from thermal_fld_ros.capture.bag import is_unfinished, mcap_cure
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import ImageError
+from thermal_fld_ros.recordings.folder import image_files
 from thermal_fld_ros.recordings.names import natural_key
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError, image_of_array
 
@@ -27,9 +28,9 @@ ROS1_MAGIC = b"#ROSBAG V2.0"
 
 
 def is_bag(path: Path) -> bool:
-    """Whether this is a bag: a file of one, or a folder with one, be it without its metadata.yaml."""
+    """Whether this is a bag: a file of one, or a folder with one; without its metadata.yaml a folder that also has images is none."""
     if path.is_dir():
-        return (path / METADATA).is_file() or bool(_storage_files(path))
+        return (path / METADATA).is_file() or (bool(_storage_files(path)) and not image_files(path))
     return path.suffix.lower() in SUFFIXES
 
 

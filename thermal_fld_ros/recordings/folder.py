@@ -59,6 +59,11 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
     return Source(folder, kind, _length(files), entries, unit=first.unit, notes=tuple(notes))
 
 
+def image_files(folder: Path) -> list[Path]:
+    """The images right in a folder, without hidden ones."""
+    return [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file)]
+
+
 def is_hidden(file: Path) -> bool:
     """Whether a system left this file beside a user's: macOS writes ._a.png beside a.png on other file systems."""
     return file.name.startswith(".")
@@ -97,10 +102,6 @@ def _length(files: list[Path]) -> int | None:
 
 def _below(folder: Path) -> str:
     """Where there are some instead."""
-    below = {
-        path.name: sum(file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file) for file in path.iterdir())
-        for path in sorted(folder.iterdir())
-        if path.is_dir()
-    }
+    below = {path.name: len(image_files(path)) for path in sorted(folder.iterdir()) if path.is_dir()}
     found = [f"{name} ({count})" for name, count in below.items() if count]
     return f", but there are some in {', '.join(found[:5])}" if found else ""

@@ -12,8 +12,8 @@ import cv2
 from thermal_fld_ros.recordings.source import Entry, Reading, Source, SourceError, image_of_array, reading
 
 SUFFIXES = (".tif", ".tiff")
-BLOCK = 16
-"""Pages that are in memory at a time."""
+BLOCK = 128_000_000
+"""Bytes of pages that are in memory at a time: OpenCV walks over all pages before those that it reads, each time anew."""
 
 _IMAGEJ = re.compile(rb"ImageJ=[^\0]*?\bimages=(\d+)", re.DOTALL)
 _HEAD = 1 << 20
@@ -31,8 +31,8 @@ def open_tiff(path: Path, options: Reading) -> Source:
         )
 
     def entries() -> Iterator[Entry]:
-        for start in range(0, pages, BLOCK):
-            count = min(BLOCK, pages - start)
+        start, count = 0, 1
+        while start < pages:
             try:
                 read, block = cv2.imreadmulti(str(path), start, count, flags=cv2.IMREAD_UNCHANGED)
             except cv2.error:
@@ -43,6 +43,9 @@ def open_tiff(path: Path, options: Reading) -> Source:
                     yield image_of_array(block[index], name)
                 else:
                     yield SourceError(f"{path}: page {start + index} of {pages} cannot be read", name)
+            start += count
+            room = BLOCK // block[0].nbytes if read and len(block) else 1
+            count = min(max(room, 1), pages - start)
 
     return Source(path, "TIFF" if pages == 1 else f"TIFF of {pages} pages", pages, entries)
 
