@@ -55,7 +55,7 @@ def talk(ros: None) -> Iterator[NodeRig]:
     rig.close()
 
 
-@pytest.mark.parametrize("depth", [1, 3, 10])
+@pytest.mark.parametrize("depth", [1, 2, 4, 10])
 def test_the_newest_is_taken_and_those_before_it_are_counted_as_replaced(talk: NodeRig, depth: int) -> None:
     slow = Slow(talk, depth)
     slow.send(1)

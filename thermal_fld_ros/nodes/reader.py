@@ -44,14 +44,11 @@ class Taken(NamedTuple):
         The message or its bytes; what the middleware knows of it: stamps in ns, and its number where it counts.
     passed : int
         Older ones that waited with it.
-    waited : bool
-        Nothing waited before it arrived.
     """
 
     message: Any
     info: dict[str, Any]
     passed: int
-    waited: bool
 
 
 class NewestReader:
@@ -107,11 +104,9 @@ class NewestReader:
             for handle in handles:
                 used.enter_context(handle)
             wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, context)
-            waited = True
             while not self._stopped and self._node.context.ok():
                 try:
-                    taken = self._take(waited)
-                    waited = taken is None
+                    taken = self._take()
                     if taken is not None:
                         self._process(taken)
                         continue
@@ -122,11 +117,11 @@ class NewestReader:
                 except RCLError as error:  # the middleware's trouble with one message is not that of the next
                     self._node.get_logger().error(f"a message could not be taken: {error}", throttle_duration_sec=5.0)
 
-    def _take(self, waited: bool) -> Taken | None:
+    def _take(self) -> Taken | None:
         """The newest message that waits."""
         newest, passed = None, -1
         while True:
             taken = self._subscription.handle.take_message(self._subscription.msg_type, self._subscription.raw)
             if taken is None:
-                return None if newest is None else Taken(newest[0], newest[1], passed, waited)
+                return None if newest is None else Taken(newest[0], newest[1], passed)
             newest, passed = taken, passed + 1

@@ -204,9 +204,9 @@ class WatchedSubscription:
         received = taken.info.get("received_timestamp") or 0
         age = 1e-9 * (time.time_ns() - received)
         missing = max(self._numbers.missing(taken.info) - taken.passed, 0)
-        if taken.waited:
+        if taken.passed + 1 < self._qos.depth:
             self.lost += missing
-        else:  # the queue held newer ones in their place
+        else:  # the queue was full: they had to make room for newer ones
             self.replaced += missing
             self.received += missing
         self.replaced += taken.passed
