@@ -189,12 +189,12 @@ class Pairing:
         )
 
     def report(self) -> dict[str, Any]:
-        """The account as the manifest has it."""
+        """The account as the manifest has it, in which those that still wait are unpaired."""
         return {
             "messages": {
                 role: {
                     "received": self.counts.received[role],
-                    "unpaired": max(self.unpaired(role), 0),
+                    "unpaired": max(self.counts.received[role] - self.counts.pairs, 0),
                     "unstamped": self.counts.unstamped[role],
                     "unreadable": self.counts.unreadable[role],
                 }
