@@ -9,9 +9,11 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from capture_messages import TOPICS, WITH_FACES, contents, face, pair, transforms, written
 from rosbags.rosbag2 import Reader
@@ -19,7 +21,8 @@ from rosbags.rosbag2 import Reader
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label, new_folder
 from thermal_fld_ros.capture.gates import GateOptions
-from thermal_fld_ros.capture.messages import TF_MESSAGE, TF_STATIC, Topic
+from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Topic
+from thermal_fld_ros.registration.registration import Homography, write_registration
 
 Make = Callable[..., Episode]
 
@@ -203,3 +206,23 @@ def test_folders_are_named_by_subject_and_time_and_never_twice(tmp_path: Path) -
     for tag in ("../s01", "s 01", "s/01", "müller"):
         with pytest.raises(ValueError, match="expected a tag"):
             new_folder(tmp_path, tag)
+
+
+@pytest.mark.parametrize("role", [THERMAL, RGB, LANDMARKS])
+@pytest.mark.parametrize(
+    "broken", [b"", bytes(3), b"\x00\x01\x00\x00" + bytes(12), bytes(range(200)), b"\x00\x01" + b"\xff" * 400]
+)
+def test_a_message_that_cannot_be_read_costs_no_more_than_its_pair(
+    make: Make, tmp_path: Path, broken: bytes, role: str
+) -> None:
+    write_registration(Homography(np.eye(3)), tmp_path / "registration.json")
+    gates = GateOptions(require_face=True, skip_shutter=True)
+    episode = make(WITH_FACES, keep="faces", registration=str(tmp_path / "registration.json"), gates=gates)
+    for number in range(4):
+        one = pair(number, face())
+        episode.put(one)
+        if number == 1:
+            episode.put(replace(one, messages={**one.messages, role: broken}))
+    episode.stop()
+    assert (episode.failure, episode.written, episode.gated.total()) == ("", 4, 1)
+    assert manifest(episode)["state"] == "complete" and len(contents(episode.folder)) == 4

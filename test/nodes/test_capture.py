@@ -325,3 +325,17 @@ def test_a_crash_is_never_called_complete(capture: CaptureRig) -> None:
     manifest = capture.manifest()
     assert manifest["state"] == "broken" and "KeyError" in manifest["ended_by"]
     assert manifest["pairs"]["written"] == 1 and len(contents(capture.bag)) == 1
+
+
+def test_bytes_without_a_header_are_left_out_and_counted(capture: CaptureRig) -> None:
+    capture.start()
+    capture.connect(*IMAGES)
+    capture.begin()
+    for data in (b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + bytes(4)):
+        capture._publishers[RGB].publish(data)
+    capture.send_pair(*IMAGES)
+    capture.wait_for_received({THERMAL: 1, RGB: 3})
+    assert capture.end().success
+    messages = capture.manifest()["messages"][RGB]
+    assert (messages["received"], messages["unreadable"], messages["unpaired"]) == (3, 2, 2)
+    assert recorded(capture) == [{role: capture.sent[role][0] for role in IMAGES}]

@@ -11,7 +11,7 @@ from node_rig import Rig
 
 
 def worker_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "thermal_fld_worker"]
+    return [thread.name for thread in threading.enumerate() if thread.name == "thermal_fld_images"]
 
 
 def test_autostart_takes_the_node_to_active(rig: Rig) -> None:

@@ -5,18 +5,24 @@ from array import array
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
+from hypothesis import given
+from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from thermal_fld_ros.capture.messages import IMAGE, types
 from thermal_fld_ros.msg import FaceLandmarks
 from thermal_fld_ros.nodes.messages import (
     array_from_image,
     face_message,
     field_from_array,
     image_from_array,
+    image_from_cdr,
     points_from_field,
 )
+from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.pose import Pose
 
@@ -106,3 +112,54 @@ def test_a_face_is_carried_completely() -> None:
     assert [orientation.x, orientation.y, orientation.z, orientation.w] == [0.5, -0.5, 0.5, -0.5]
     assert message.temperature_names == ["nose", "chin"]
     assert message.temperatures[0] == 31.5 and np.isnan(message.temperatures[1])
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)
+IMAGES = st.builds(
+    Image,
+    header=st.builds(
+        Header,
+        stamp=st.builds(Time, sec=st.integers(-(2**31), 2**31 - 1), nanosec=st.integers(0, 2**32 - 1)),
+        frame_id=TEXT,
+    ),
+    height=st.integers(0, 2**32 - 1),
+    width=st.integers(0, 2**32 - 1),
+    encoding=TEXT,
+    is_bigendian=st.integers(0, 255),
+    step=st.integers(0, 2**32 - 1),
+    data=st.binary(max_size=40).map(lambda data: array("B", data)),
+)
+
+
+@given(image=IMAGES)
+def test_a_serialised_image_is_read_without_rclpy(image: Image) -> None:
+    found = image_from_cdr(serialize_message(image))
+    assert found.header == image.header
+    assert bytes(found.data) == bytes(image.data) and found.is_bigendian == bool(image.is_bigendian)
+    for name in ("height", "width", "encoding", "step"):
+        assert getattr(found, name) == getattr(image, name)
+
+
+def test_the_other_byte_order_is_read_too() -> None:
+    store = types()
+    stamp = store.types["builtin_interfaces/msg/Time"](7, 9)
+    message = store.types[IMAGE](
+        store.types["std_msgs/msg/Header"](stamp, "camera"), 2, 3, "mono8", 1, 3, np.arange(6, dtype=np.uint8)
+    )
+    found = image_from_cdr(bytes(store.serialize_cdr(message, IMAGE, little_endian=False)))
+    assert (found.header.stamp.sec, found.header.frame_id, found.height, found.width) == (7, "camera", 2, 3)
+    assert (found.encoding, found.is_bigendian, found.step, bytes(found.data)) == ("mono8", True, 3, bytes(range(6)))
+
+
+@given(image=IMAGES, data=st.data())
+def test_bytes_that_are_no_image_are_refused_or_read_and_nothing_else(image: Image, data: st.DataObject) -> None:
+    serialised = bytearray(serialize_message(image))
+    for _ in range(data.draw(st.integers(0, 4))):
+        serialised[data.draw(st.integers(0, len(serialised) - 1))] = data.draw(st.integers(0, 255))
+    serialised = serialised[: data.draw(st.integers(0, len(serialised)))]
+    try:
+        found = image_from_cdr(bytes(serialised))
+    except ImageError as error:
+        assert error.reason == "message"
+    else:
+        assert len(found.data) <= len(serialised)

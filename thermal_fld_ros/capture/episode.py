@@ -23,7 +23,7 @@ from thermal_fld_ros.capture.privacy import Keeper
 MANIFEST_VERSION = 1
 MEGABYTE = 1_000_000
 NOT_REDUCED = "not reduced to faces"
-"""Gate of pairs whose images could not be reduced to what may be kept."""
+"""Gate of pairs that could not be reduced to what may be kept, or whose landmarks cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -249,16 +249,17 @@ class Episode:
                 due = time.monotonic() + period
 
     def _record(self, pair: Pair) -> None:
-        gate = self._gates(pair)
+        try:
+            gate = self._gates(pair)
+            messages = {} if gate else self._keeper(pair)
+        except (
+            Exception
+        ) as error:  # of many kinds; rather no pair than one that was to be reduced, and never the whole recording
+            gate = NOT_REDUCED
+            if not self.gated[gate]:
+                self._log(f"pairs are left out: {type(error).__name__}: {error}")
         if gate:
             self.gated[gate] += 1
-            return
-        try:
-            messages = self._keeper(pair)
-        except ValueError as error:  # rather no image than one that was to be reduced
-            if not self.gated[NOT_REDUCED]:
-                self._log(f"pairs are left out: {error}")
-            self.gated[NOT_REDUCED] += 1
             return
         self._bag.write(self._next_time(), messages)
         self.written += 1

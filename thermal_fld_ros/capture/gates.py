@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, Pair, types
-from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.shutter import ShutterDetector
 from thermal_fld_ros.recordings.bag import image_of_message
-from thermal_fld_ros.recordings.source import SourceError
 
 SHUTTER, NO_FACE, UNCHANGED, RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""
@@ -91,8 +89,8 @@ class Gates:
         try:
             message = types().deserialize_cdr(pair.messages[THERMAL], self._thermal_type)
             frame = image_of_message(message, THERMAL, pair.stamp).decode()
-        except (ImageError, SourceError) as error:
-            self.unreadable = str(error)
+        except Exception as error:  # rosbags and OpenCV raise many kinds; the image is recorded whatever it is
+            self.unreadable = f"{type(error).__name__}: {error}"
             return False
         self.unreadable = ""
         return self._shutter.update(frame, 1e-9 * pair.stamp).closed

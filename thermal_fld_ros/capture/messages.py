@@ -73,8 +73,11 @@ class Pair:
 def stamp_of(data: bytes) -> int:
     """Stamp in ns of a serialised message that begins with a std_msgs/Header.
 
-    The first four bytes are the CDR encapsulation, the lowest bit of whose second byte tells the byte order.
+    The first four bytes are the CDR encapsulation, the lowest bit of whose second byte tells the byte order. Raises ValueError where
+    there is no stamp in it.
     """
+    if len(data) < 12:
+        raise ValueError(f"a message of {len(data)} bytes has no header")
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 

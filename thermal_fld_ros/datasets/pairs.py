@@ -29,6 +29,8 @@ FIELDS = {
     "struck",
 }  # fmt: skip
 
+TEXTS = {"thermal", "rgb", "subject", "split", "episode", "struck"}
+
 Image = NDArray[Any] | Path
 
 
@@ -109,7 +111,11 @@ def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
 
 def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of a folder's index, each with its place for errors; raises DataSetError where one is no pair's."""
-    for count, line in enumerate((folder / INDEX).read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataSetError(f"{folder / INDEX}: cannot be read: {error}") from error
+    for count, line in enumerate(lines, 1):
         where = f"{folder / INDEX}, line {count}"
         try:
             entry = parse_json(line)
@@ -119,6 +125,9 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise DataSetError(
                 f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(FIELDS))} what there is"
             )
+        for name in TEXTS & set(entry):
+            if not isinstance(entry[name], str) or "\0" in entry[name]:
+                raise DataSetError(f"{where}: {name} is {entry[name]!r}, expected a text")
         yield where, entry
 
 
@@ -137,6 +146,15 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def read_pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:
     """The pair of a line of the index; `where` is its place for errors and ends with its number. Raises DataSetError."""
+    try:
+        return _pair(folder, where, entry)
+    except DataSetError:
+        raise
+    except (TypeError, ValueError, LookupError, OverflowError, OSError) as error:  # numbers that are none
+        raise DataSetError(f"{where}: malformed: {error}") from error
+
+
+def _pair(folder: Path, where: str, entry: dict[str, Any]) -> Pair:
     points = entry.get("points")
     if points is not None:
         points = [[np.nan, np.nan] if point is None else point for point in points]

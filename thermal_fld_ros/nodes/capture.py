@@ -116,7 +116,7 @@ class CaptureNode(ManagedNode):
         profile = qos.recorded(values["reliability"])
         for role, name in roles.items():
             take = partial(self._pairing.add, role)
-            self._subscriptions_of[role] = WatchedSubscription(self, TYPES[name], TOPICS[role], take, profile, raw=True)
+            self._subscriptions_of[role] = WatchedSubscription(self, TYPES[name], TOPICS[role], take, profile)
 
         if values["camera_info"] != "none":
             self._listen_for_transforms()

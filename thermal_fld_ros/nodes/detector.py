@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node `thermal_fld_detector`: thermal images in, facial landmarks out.
 
-Models are loaded in `configure`, subscriptions and the worker thread exist while the node is active, `cleanup` releases the models. The
-executor's thread only hands the newest image to the worker; what happens to an image is in `nodes/processing.py`.
+Models are loaded in `configure`, subscriptions and the images' thread exist while the node is active, `cleanup` releases the models.
+The executor serves everything but the images; what happens to an image is in `nodes/processing.py`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -20,9 +20,8 @@ from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
 from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run
-from thermal_fld_ros.nodes.processing import Arrival, Processor
+from thermal_fld_ros.nodes.processing import Processor
 from thermal_fld_ros.nodes.reception import WatchedSubscription
-from thermal_fld_ros.nodes.worker import NewestWorker
 from thermal_fld_ros.perception.compression import is_compressed
 from thermal_fld_ros.perception.models import ModelError
 
@@ -35,10 +34,8 @@ class DetectorNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         self._processor: Processor | None = None
-        self._worker: NewestWorker[Arrival] | None = None
         self._images: WatchedSubscription | None = None
         self._camera_info: Any = None
-        self._replaced = 0
         super().__init__("thermal_fld_detector", TABLE, **options)
         self.start()
 
@@ -54,12 +51,10 @@ class DetectorNode(ManagedNode):
         return SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker, then listen."""
+        """Listen."""
         assert self._processor is not None
         try:
             self._processor.reset()
-            self._replaced = 0
-            self._worker = NewestWorker(self._processor, "thermal_fld_worker")
             self._listen(self._values)
             self._camera_info = self.create_subscription(
                 CameraInfo,
@@ -80,7 +75,7 @@ class DetectorNode(ManagedNode):
         return SUCCESS
 
     def close(self, failure: str = "") -> None:
-        """End the worker thread and release what `configure` made. It may be called again."""
+        """End the images' thread and release what `configure` made. It may be called again."""
         self._stop()
         if self._processor is not None:
             self._processor.close()
@@ -89,19 +84,17 @@ class DetectorNode(ManagedNode):
     # --- input
 
     def _listen(self, values: Values) -> None:
+        assert self._processor is not None
         before = self._images
         if before is not None:
             before.close()
         profile = qos.images(values["image_reliability"])
         compressed = is_compressed(values["transport"], self.resolve_topic_name("image"))
         kind = CompressedImage if compressed else Image
-        self._images = WatchedSubscription(self, kind, "image", self._on_image, profile)
+        take = partial(self._processor, kind)
+        self._images = WatchedSubscription(self, kind, "image", take, profile, thread="thermal_fld_images")
         if before is not None:
             self._images.continue_from(before)
-
-    def _on_image(self, image: Image | CompressedImage) -> None:
-        if self._worker is not None:
-            self._replaced += self._worker.put(Arrival(image, time.monotonic()))
 
     def _stop(self) -> None:
         if self._images is not None:
@@ -110,9 +103,6 @@ class DetectorNode(ManagedNode):
         if self._camera_info is not None:
             self.destroy_subscription(self._camera_info)
             self._camera_info = None
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
 
     # --- parameters
 
@@ -144,7 +134,7 @@ class DetectorNode(ManagedNode):
         counts = {
             "images received": images.received,
             "images lost on the way": images.lost,
-            "images replaced unseen": self._replaced,
+            "images replaced unseen": images.replaced,
             "images refused": processor.refusals.total,
             "shutter frames": processor.shutter_frames,
             "images repeated": processor.repeated,

@@ -7,11 +7,15 @@ both directions here go through its buffer, so that no loop over elements runs i
 
 from __future__ import annotations
 
+import struct
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from numpy.typing import ArrayLike, NDArray
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -19,6 +23,7 @@ from thermal_fld_ros.msg import FaceLandmarks
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import (
     Decoding,
+    ImageError,
     ThermalFrame,
     decode,
     decode_array,
@@ -62,6 +67,55 @@ def image_from_array(pixels: NDArray[Any], header: Header, encoding: str = "") -
     return image
 
 
+@dataclass(frozen=True, eq=False)
+class ReceivedImage:
+    """The fields of a serialised `sensor_msgs/Image`; `data` is a view of the bytes that it came in."""
+
+    header: Header
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: bool
+    step: int
+    data: memoryview
+
+
+def image_from_cdr(serialised: bytes) -> ReceivedImage:
+    """Read a `sensor_msgs/Image` in CDR (OMG DDS-RTPS 10, plain CDR of version 1, either byte order) without copying its pixels.
+
+    rclpy's own conversion copies them twice. Raises ImageError with the reason "message" where the bytes are none.
+    """
+    try:
+        order = "<" if serialised[1] & 1 else ">"
+        seconds, nanoseconds, length = struct.unpack_from(f"{order}iII", serialised, 4)
+        frame_id, place = _text(serialised, 16, length)
+        place += -place % 4
+        height, width, length = struct.unpack_from(f"{order}III", serialised, place)
+        encoding, place = _text(serialised, place + 12, length)
+        is_bigendian = bool(serialised[place])
+        place += 1 + -(place + 1) % 4
+        step, size = struct.unpack_from(f"{order}II", serialised, place)
+        place += 8
+        if len(serialised) < place + size:
+            raise ValueError(f"it ends after {len(serialised)} bytes, its data after {place + size}")
+    except (struct.error, IndexError, ValueError) as error:
+        raise ImageError("message", f"the bytes that arrived are no sensor_msgs/Image: {error}") from error
+    header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+    return ReceivedImage(
+        header, height, width, encoding, is_bigendian, step, memoryview(serialised)[place : place + size]
+    )
+
+
+def _text(serialised: bytes, place: int, length: int) -> tuple[str, int]:
+    """A CDR string, whose length counts a 0 at its end, and the place behind it. Some write an empty one without the 0."""
+    end = place + length
+    if length == 0:
+        return "", end
+    if not length <= len(serialised) - place or serialised[end - 1] != 0:
+        raise ValueError(f"no text of {length} bytes at {place}")
+    return serialised[place : end - 1].decode(), end
+
+
 def array_from_image(image: Image) -> NDArray[Any]:
     """The pixels of an image message, as they are: an (H, W) or (H, W, C) view of its data. Raises ImageError where it has none."""
     return message_pixels(
@@ -74,7 +128,17 @@ def array_from_image(image: Image) -> NDArray[Any]:
     )
 
 
-def decoded(image: Image | CompressedImage, options: Decoding) -> tuple[ThermalFrame, str]:
+def received(kind: type[Image | CompressedImage], serialised: bytes) -> ReceivedImage | CompressedImage:
+    """Read a message that was taken as it came; raises ImageError with the reason "message" where the bytes are none of its kind."""
+    if kind is Image:
+        return image_from_cdr(serialised)
+    try:
+        return deserialize_message(serialised, kind)
+    except RuntimeError as error:
+        raise ImageError("message", "the bytes that arrived are no sensor_msgs/CompressedImage") from error
+
+
+def decoded(image: Image | ReceivedImage | CompressedImage, options: Decoding) -> tuple[ThermalFrame, str]:
     """The frame of either message, and the encoding of its pixels; raises ImageError."""
     if isinstance(image, CompressedImage):
         pixels, encoding = message_array(decompressed_image(image.data, image.format))

@@ -53,6 +53,7 @@ class Counts:
 
     received: Counter[str] = field(default_factory=Counter)
     unstamped: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
     pairs: int = 0
     time_jumps: int = 0
     gaps: Counter[int] = field(default_factory=Counter)
@@ -110,7 +111,13 @@ class Pairing:
         """Take a serialised message."""
         counts = self.counts
         counts.received[role] += 1
-        stamp = stamp_of(data)
+        try:
+            stamp = stamp_of(data)
+        except ValueError as error:
+            if not counts.unreadable[role]:
+                self._node.get_logger().warning(f"{role} messages are left out: {error}")
+            counts.unreadable[role] += 1
+            return
         if stamp <= 0:
             if not counts.unstamped[role]:
                 self._node.get_logger().warning(f"{role} messages have no stamp: the time of their arrival is used")
@@ -182,13 +189,14 @@ class Pairing:
         )
 
     def report(self) -> dict[str, Any]:
-        """The account as the manifest has it."""
+        """The account as the manifest has it, in which those that still wait are unpaired."""
         return {
             "messages": {
                 role: {
                     "received": self.counts.received[role],
-                    "unpaired": max(self.unpaired(role), 0),
+                    "unpaired": max(self.counts.received[role] - self.counts.pairs, 0),
                     "unstamped": self.counts.unstamped[role],
+                    "unreadable": self.counts.unreadable[role],
                 }
                 for role in self._roles
             },

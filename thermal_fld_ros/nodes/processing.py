@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to an image in the detector node's worker thread: decode, find faces, publish, draw."""
+"""What happens to an image in the detector node's own thread: decode, find faces, publish, draw."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from typing import NamedTuple
 
 import cv2
 from rclpy.node import Node
@@ -17,7 +16,7 @@ from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.camera import CameraIntrinsics
 from thermal_fld_ros.nodes.detector_parameters import decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
-from thermal_fld_ros.nodes.messages import decoded, face_message
+from thermal_fld_ros.nodes.messages import ReceivedImage, decoded, face_message, received
 from thermal_fld_ros.nodes.overlay import OverlayPublisher
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.perception.decoding import GREY_ENCODINGS, ImageError, ThermalFrame
@@ -36,17 +35,11 @@ TIME_JUMP = 0.5
 """Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
 
 
-class Arrival(NamedTuple):
-    """An image and the monotonic time in seconds at which it arrived."""
-
-    image: Image | CompressedImage
-    time: float
-
-
 class Processor:
     """Everything that exists while the node is configured: models, result topics, counts since the activation.
 
-    Called with an `Arrival` in the worker thread, it lets nothing escape. The rest is for the executor's thread.
+    Called in the images' thread with a serialised message of a kind and the monotonic time in seconds of its arrival, it lets nothing escape. The
+    rest is for the executor's thread.
 
     Attributes
     ----------
@@ -54,6 +47,8 @@ class Processor:
         Results, images of a closed shutter, from which there are none, and results for images that the camera sent once more.
     refusals : Refusals
         Images that could not be used, by reason.
+    time_jumps : int
+        How often the images' stamps went back.
     latencies : Latencies
         From arrival to published result.
     faces : int
@@ -84,7 +79,7 @@ class Processor:
     def reset(self) -> None:
         """Begin anew: no faces, no counts."""
         self.pipeline.reset()
-        self.published = self.shutter_frames = self.repeated = self.faces = 0
+        self.published = self.shutter_frames = self.repeated = self.faces = self.time_jumps = 0
         self.refusals, self.latencies = Refusals(), Latencies()
         self.frame_id = ""
         self.oddities: list[str] = []
@@ -130,6 +125,7 @@ class Processor:
             "identities": statistics.tracks_created,
             "faces lost": statistics.tracks_lost,
             "shutter": self.pipeline.shutter_state.value,
+            "time jumps": self.time_jumps,
             "detector model": f"{detector.name} {detector.sha256}",
             "detector provider": detector.provider,
             "landmark model": f"{landmarker.name} {landmarker.sha256}",
@@ -137,18 +133,18 @@ class Processor:
             "calibration": self.camera.status,
         }
 
-    def __call__(self, arrival: Arrival) -> None:
+    def __call__(self, kind: type[Image | CompressedImage], serialised: bytes, arrived: float) -> None:
         """Process one image."""
         try:
-            self._process(arrival)
+            self._process(received(kind, serialised), arrived)
         except ImageError as error:
             self._refuse(error.reason, str(error))
         except Exception as error:  # whatever it is, the next image may be fine
             if self._node.context.ok():
                 self._refuse("internal", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
 
-    def _process(self, arrival: Arrival) -> None:
-        image, values = arrival.image, self._values
+    def _process(self, image: ReceivedImage | CompressedImage, arrived: float) -> None:
+        values = self._values
         started = time.monotonic()
         frame, encoding = decoded(image, self._decoding)
         self.frame_id, self._rows = image.header.frame_id, frame.image_size[1]
@@ -159,7 +155,7 @@ class Processor:
             return
         self.repeated += self.pipeline.shutter_state is ShutterState.REPEATED
         self._publish(frame, image.header, faces, started)
-        self.latencies.add(time.monotonic() - arrival.time)
+        self.latencies.add(time.monotonic() - arrived)
         self.published, self.faces = self.published + 1, len(faces)
         self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
 
@@ -177,14 +173,16 @@ class Processor:
         result.processing_time = time.monotonic() - started
         self._publisher.publish(result)
 
-    def _stamp(self, image: Image | CompressedImage) -> float:
+    def _stamp(self, image: ReceivedImage | CompressedImage) -> float:
         """The image's time in s; where the driver sets none, the node's clock."""
         header = image.header.stamp
         stamp = header.sec + 1e-9 * header.nanosec
         if stamp == 0.0:
             stamp = 1e-9 * self._node.get_clock().now().nanoseconds
         if stamp < self._last_stamp - TIME_JUMP:
-            self._logger.info(f"time went back by {self._last_stamp - stamp:.3f} s: all faces are forgotten")
+            text = f"time went back by {self._last_stamp - stamp:.3f} s: all faces are forgotten"
+            self._logger.warning(text, throttle_duration_sec=5.0)
+            self.time_jumps += 1
             self.pipeline.reset()
         self._last_stamp = stamp
         return stamp

@@ -14,8 +14,11 @@ RELIABILITIES = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": Relia
 
 
 def images(reliability: str = "best_effort") -> QoSProfile:
-    """Images into a node: the newest only. Best effort hears every publisher, reliable only reliable ones."""
-    return QoSProfile(depth=1, reliability=RELIABILITIES[reliability])
+    """Images into a node. Best effort hears every publisher, reliable only reliable ones.
+
+    Only the newest is looked at. By those that wait with it the node tells images that it was too slow for from lost ones.
+    """
+    return QoSProfile(depth=4, reliability=RELIABILITIES[reliability])
 
 
 def recorded(reliability: str) -> QoSProfile:

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from thermal_fld_ros.nodes import qos as qos_profiles
+from thermal_fld_ros.nodes.reader import Apart, NewestReader, Taken
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -22,7 +24,12 @@ except ImportError:  # Humble
 IMAGE_TYPES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
 TRANSPORT_HINT = " (the transport parameter of this topic says which it is: raw or compressed)"
 
+KNOWS_INFO = hasattr(Subscription, "CallbackType")  # Humble gives callbacks the message alone
 REPEAT_SECONDS = 30.0
+LONGEST_WAIT = 10.0
+"""Seconds for which a message may have waited; what seems longer is a clock that was set."""
+FASTEST, BURST = 1000.0, 10
+"""Messages a second, and at once, at most; a larger gap of the numbers is another publisher's."""
 LOST_SHARE = 0.2
 LOST_COUNT = 5
 
@@ -35,19 +42,26 @@ SOCKET_HINT = "Between hosts, raise net.core.rmem_max or make publisher and subs
 
 
 class WatchedSubscription:
-    """A subscription with a log of what its user would otherwise have to guess.
+    """A subscription with a log of what its user would otherwise have to guess. It hands out messages as their serialised bytes.
 
     Parameters
     ----------
-    raw
-        Hand out messages as their serialised bytes.
+    thread
+        Name of a thread of the subscription's own, in which `callback` is called, with the newest message only, instead of by the
+        executor. It then takes the monotonic time in seconds of the arrival too, and lets no exception escape.
 
     Attributes
     ----------
     topic, qos : str
         The resolved name, and the QoS in words after overrides.
-    received, lost : int
-        Messages that arrived, and those of which the middleware says that they were lost on the way.
+    received : int
+        Messages that arrived.
+    replaced : int
+        Those of them in whose place the thread has taken a newer one.
+    lost : int
+        Messages that were published while this subscription was there and did not arrive: where one publishes, by the numbers that Fast
+        DDS and others give its messages; else as far as the middleware tells. Nothing tells of what is missing before the first and
+        after the last message that arrived.
     trouble : str
         Why nothing arrives or what is lost, as of the last `check`; empty when all is well.
     """
@@ -57,35 +71,38 @@ class WatchedSubscription:
         node: Node,
         message_type: type,
         topic: str,
-        callback: Callable[[Any], None],
+        callback: Callable[..., None],
         qos: QoSProfile,
-        raw: bool = False,
+        thread: str = "",
     ) -> None:
         self._node = node
         self._type = message_type
         self._callback = callback
         self._qos = qos
-        self._raw = raw
+        self._group = Apart() if thread else None
+        self._numbers = Numbers()
         self._heard = time.monotonic()
         self._bytes = 0
         self._at_check = (0, 0)
         self._silent = False
         self._said = ("", 0.0)
-        self.received = 0
-        self.lost = 0
+        self.received = self.replaced = self.lost = 0
         self.trouble = ""
         self._subscription = self._subscribe(topic)
         self.topic: str = self._subscription.topic_name
         self.qos = qos_profiles.describe(qos)
         node.get_logger().info(f"listening on {self.topic} ({self.qos})")
+        self._reader = NewestReader(node, self._subscription, self._on_newest, thread) if thread else None
 
     def continue_from(self, before: WatchedSubscription) -> None:
         """Count on from a subscription that this one replaces; what it has judged is not judged again."""
-        self.received, self.lost = before.received, before.lost
+        self.received, self.replaced, self.lost = before.received, before.replaced, before.lost
         self._at_check = before._at_check
 
     def close(self) -> None:
-        """End the subscription."""
+        """End the subscription; the message in work is finished."""
+        if self._reader is not None:
+            self._reader.stop()
         self._node.destroy_subscription(self._subscription)
 
     def check(self, timeout: float) -> None:
@@ -96,6 +113,9 @@ class WatchedSubscription:
         timeout
             Silence in seconds from which on it is trouble.
         """
+        if self._reader is not None:
+            self._reader.handle_events()
+        self._numbers.alone = self._node.count_publishers(self.topic) <= 1
         received, lost = self.received - self._at_check[0], self.lost - self._at_check[1]
         self._at_check = (self.received, self.lost)
         silence = time.monotonic() - self._heard
@@ -159,16 +179,19 @@ class WatchedSubscription:
         return f"{size}{FAST_DDS_HINT} {'set' if is_set else 'not set'}. {SOCKET_HINT}"
 
     def _subscribe(self, topic: str) -> Any:
+        on_message: Any = self._on_numbered if KNOWS_INFO else self._on_message
+
         def create(events: SubscriptionEventCallbacks) -> Any:
             overriding = qos_profiles.image_overrides()
             return self._node.create_subscription(
                 self._type,
                 topic,
-                self._on_message,
+                on_message,
                 self._qos,
+                callback_group=self._group,
                 event_callbacks=events,
                 qos_overriding_options=overriding,
-                raw=self._raw,
+                raw=True,
             )
 
         try:
@@ -176,14 +199,61 @@ class WatchedSubscription:
         except UnsupportedEventTypeError:  # not every middleware counts what it loses
             return create(SubscriptionEventCallbacks())
 
-    def _on_message(self, message: Any) -> None:
-        self._heard = time.monotonic()
-        self.received += 1
-        self._bytes = len(message if self._raw else getattr(message, "data", ""))
+    def _on_newest(self, taken: Taken) -> None:
+        now = time.monotonic()
+        received = taken.info.get("received_timestamp") or 0
+        age = 1e-9 * (time.time_ns() - received)
+        missing = max(self._numbers.missing(taken.info) - taken.passed, 0)
+        if taken.passed + 1 < self._qos.depth:
+            self.lost += missing
+        else:  # the queue was full: they had to make room for newer ones
+            self.replaced += missing
+            self.received += missing
+        self.replaced += taken.passed
+        self.received += taken.passed
+        self._note(taken.message)
+        self._callback(taken.message, now - age if 0.0 <= age < LONGEST_WAIT else now)
+
+    def _on_numbered(self, message: bytes, info: dict[str, Any]) -> None:
+        self.lost += self._numbers.missing(info)
+        self._on_message(message)
+
+    def _on_message(self, message: bytes) -> None:
+        self._note(message)
         self._callback(message)
 
+    def _note(self, message: bytes) -> None:
+        self._heard = time.monotonic()
+        self.received += 1
+        self._bytes = len(message)
+
     def _on_lost(self, event: Any) -> None:
-        self.lost += event.total_count_change
+        if not (self._numbers.are_given and self._numbers.alone):
+            self.lost += event.total_count_change
+
+
+class Numbers:
+    """Finds what is missing between messages by the numbers that their publisher gave them.
+
+    Attributes
+    ----------
+    are_given : bool
+        Whether the last message had one.
+    alone : bool
+        Whether there is one publisher at most; the numbers of several cannot be told apart.
+    """
+
+    def __init__(self) -> None:
+        self.are_given, self.alone = False, True
+        self._number = self._time = 0
+
+    def missing(self, info: Mapping[str, Any]) -> int:
+        """How many messages are missing between the last one and this one."""
+        number, time_ns = info.get("publication_sequence_number") or 0, info.get("source_timestamp") or 0
+        gap, seconds = number - self._number - 1, 1e-9 * (time_ns - self._time)
+        counts = self.alone and self._number > 0 and 0 < gap <= BURST + FASTEST * seconds
+        self.are_given, self._number, self._time = number > 0, number, time_ns
+        return gap if counts else 0
 
 
 def type_name(message_type: Any) -> str:

@@ -34,7 +34,7 @@ class ImageError(ValueError):
     ----------
     reason : str
         Short and stable, to count by: "size", "max_pixels", "encoding", "step", "short_data", "rows", "unit", "not_finite",
-        "shape".
+        "shape", "message".
     """
 
     def __init__(self, reason: str, message: str) -> None:
