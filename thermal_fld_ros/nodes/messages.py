@@ -27,6 +27,11 @@ from thermal_fld_ros.perception.decoding import (
 )
 from thermal_fld_ros.perception.landmarker import SCHEME
 
+try:
+    from cv_bridge import CvBridge
+except ImportError:  # not among the wheels of ROS 2 on PyPI
+    CvBridge = None
+
 if TYPE_CHECKING:
     from thermal_fld_ros.perception.pipeline import Face
 
@@ -60,6 +65,14 @@ def image_from_array(pixels: NDArray[Any], header: Header, encoding: str = "") -
     image = Image(header=header, height=height, width=width, encoding=encoding or fitting, step=pixels.strides[0])
     image.data = field_from_array(pixels.reshape(-1).view(np.uint8), "B")
     return image
+
+
+def image_from_picture(picture: NDArray[np.uint8], header: Header) -> Image:
+    """A picture for people or for libraries that read mono8 and bgr8 only; by cv_bridge where it is installed."""
+    encoding = "mono8" if picture.ndim == 2 else "bgr8"
+    if CvBridge is None:
+        return image_from_array(picture, header, encoding)
+    return CvBridge().cv2_to_imgmsg(picture, encoding, header)
 
 
 def array_from_image(image: Image) -> NDArray[Any]:
@@ -98,7 +111,8 @@ def face_message(face: Face, header: Header) -> FaceLandmarks:
     message.points = field_from_array(face.points)
     message.confidence = field_from_array(face.confidence)
     if face.pose is not None:
-        message.pose_valid = True
+        message.pose_valid, message.pose_approximate = True, face.pose.approximate
+        message.pose_error = float(face.pose.error)
         position, orientation = message.pose.position, message.pose.orientation
         position.x, position.y, position.z = (float(value) for value in face.pose.position)
         orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.orientation)

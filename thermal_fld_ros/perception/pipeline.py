@@ -145,6 +145,12 @@ class Statistics:
 class Pipeline:
     """Finds, follows and smooths faces in the frames of one camera. Safe to update from another thread.
 
+    Parameters
+    ----------
+    options : PipelineOptions
+    id_prefix : str
+        What the ids of all faces begin with.
+
     Attributes
     ----------
     options : PipelineOptions
@@ -156,7 +162,7 @@ class Pipeline:
         Of the last frame.
     """
 
-    def __init__(self, options: PipelineOptions = PipelineOptions()) -> None:
+    def __init__(self, options: PipelineOptions = PipelineOptions(), id_prefix: str = "f") -> None:
         self.options = options
         self.detector, self.landmarker = _load(options)
         self._gate = read_gate(self.landmarker.model)
@@ -165,7 +171,7 @@ class Pipeline:
         self._faces: list[Face] = []
         self._detections = self._shutter_frames = self._cuts = 0
         self._lock = threading.Lock()
-        self._tracker = Tracker()
+        self._tracker = Tracker(id_prefix)
         self._layout: tuple[Size, int] | None = None
         self._restart()
 
@@ -360,13 +366,14 @@ class Pipeline:
         timing.lap("smooth")
         in_image = frame.upright_to_image(points)
         confidence = track.landmarks.confidence
+        track.pose = estimate_pose(in_image, confidence, camera, track.pose) if camera else None
         face = Face(
             id=track.id,
             score=track.score,
             roi=box_around(in_image).astype(np.float32),
             points=in_image.astype(np.float32),
             confidence=confidence.astype(np.float32, copy=True),
-            pose=estimate_pose(in_image, confidence, camera) if camera else None,
+            pose=track.pose,
             temperatures=region_temperatures(frame, in_image),
         )
         timing.lap("measure")
