@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import Quaternion, TransformStamped
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
@@ -28,6 +27,11 @@ from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.perception.pose import Pose
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
 
 TOPIC = "/humans/faces"
 POINTS = 70

@@ -162,11 +162,12 @@ def markdown(node_name: str, table: Sequence[Parameter]) -> str:
 
 def generated_files() -> dict[str, str]:
     """The files that are written from the tables: path in the repository -> content."""
-    from thermal_fld_ros.nodes import capture_parameters, detector_parameters
+    from thermal_fld_ros.nodes import capture_parameters, detector_parameters, ergonomics_parameters
 
     tables = {
         "thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE),
         "thermal_fld_capture": ("config/capture.yaml", capture_parameters.TABLE),
+        "thermal_fld_ergonomics": ("config/ergonomics.yaml", ergonomics_parameters.TABLE),
     }
     head = (
         "# Parameters\n\n"
