@@ -115,10 +115,7 @@ def iso_11226(angles: NeckAngles, extension: float, asymmetry: float) -> tuple[I
 
 def rula_neck_score(angles: NeckAngles, extension: float, asymmetry: float) -> int:
     """RULA's score of the neck, 1 to 6; the parameters are those of `iso_11226`."""
-    if angles.flexion < -extension:
-        score = 4
-    else:
-        score = 1 + sum(angles.flexion > step for step in RULA_STEPS)
+    score = 4 if angles.flexion < -extension else 1 + sum(angles.flexion > step for step in RULA_STEPS)
     return score + (abs(angles.twist) > asymmetry) + (abs(angles.lateral_bend) > asymmetry)
 
 
