@@ -99,6 +99,17 @@ TABLE = (
         "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
         "last result.",
     ),
+    # temperatures
+    Parameter(
+        "emissivity",
+        1.0,
+        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures as they are.",
+        0.5,
+        1.0,
+    ),
+    Parameter(
+        "reflected_temperature", 22.0, "degC of what the skin reflects, with an emissivity below 1.", -100.0, 200.0
+    ),
     # output
     Parameter(
         "humans",

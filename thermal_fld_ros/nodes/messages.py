@@ -116,6 +116,9 @@ def face_message(face: Face, header: Header) -> FaceLandmarks:
         position, orientation = message.pose.position, message.pose.orientation
         position.x, position.y, position.z = (float(value) for value in face.pose.position)
         orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.orientation)
-    message.temperature_names = list(face.temperatures)
-    message.temperatures = field_from_array(list(face.temperatures.values()))
+    regions = face.regions.values()
+    message.temperature_names = list(face.regions)
+    message.temperatures = field_from_array([region.celsius for region in regions])
+    message.temperature_noise = field_from_array([region.noise for region in regions])
+    message.temperature_pixels = field_from_array([region.pixels for region in regions], "I")
     return message
