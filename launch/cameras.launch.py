@@ -3,9 +3,9 @@
 
     ros2 launch thermal_fld_ros cameras.launch.py cameras:=front,rear image:=image_raw unit:=centikelvin
 
-gives /front/thermal_fld_detector on /front/image_raw with results on /front/face_landmarks, and the same for /rear. Topics are relative to these
-namespaces; with `namespace:=robot1` all lies below /robot1, for several robots in one network. One `params_file` may have a section
-for each node (`/front/thermal_fld_detector:`) beside the one for all (`/**:`).
+gives /front/thermal_fld_detector on /front/image_raw with results on /front/face_landmarks, and the same for /rear. Topics are relative
+to these namespaces; with `namespace:=robot1` all lies below /robot1, for several robots in one network. One `params_file` may have a
+section for each node (`/front/thermal_fld_detector:`) beside the one for all (`/**:`).
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity

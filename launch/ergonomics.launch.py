@@ -3,7 +3,8 @@
 
     ros2 launch thermal_fld_ros ergonomics.launch.py image:=/thermal/image_raw camera_info:=/thermal/camera_info unit:=centikelvin
 
-All arguments of detector.launch.py hold here too. `detector:=false` starts the ergonomics node alone, on landmarks that come from elsewhere.
+All arguments of detector.launch.py hold here too. `detector:=false` starts the ergonomics node alone, on landmarks that come from
+elsewhere.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity

@@ -137,8 +137,10 @@ def test_frames_are_the_face_in_the_camera_and_the_gaze_in_the_face(rig: Rig, li
     face = result.faces[0]
 
     def frame(name: str) -> Any:
-        found = (t for t in listener.transforms if t.child_frame_id == name and t.header.stamp == result.header.stamp)
-        return rig.wait_for(lambda: next(found, None), name)
+        wanted = (name, result.header.stamp)
+        return rig.wait_for(
+            lambda: next((t for t in listener.transforms if (t.child_frame_id, t.header.stamp) == wanted), None), name
+        )
 
     for _ in range(FRAMES_BEFORE):
         result = rig.detect(rig.scene())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Temperatures of named regions of a face.
 
-A region is a parallelogram that follows the landmarks. Its temperature is the mean of the largest set of pixels that agree: hair, the rim of
-glasses, a finger or the background in a part of the region make a group of their own, which is left out as long as it is the smaller one.
-Forehead and eye corners that are wholly covered are told by being far colder than the rest of the face.
+A region is a parallelogram that follows the landmarks. Its temperature is the mean of the largest set of pixels that agree: hair, the rim
+of glasses, a finger or the background in a part of the region make a group of their own, which is left out as long as it is the smaller
+one. Forehead and eye corners that are wholly covered are told by being far colder than the rest of the face.
 
 It is the temperature of the skin's surface as the camera reports it. Emissivity and reflected temperature can be corrected; distance and
 humidity are not, and what this is not for is said in docs/ergonomics.md.
