@@ -30,7 +30,11 @@ setup(
     python_requires=">=3.10",
     packages=[*find_packages(include=["thermal_fld_ros", "thermal_fld_ros.*"]), "thermal_fld_ros.models"],
     package_dir={"thermal_fld_ros.models": "models"},
-    package_data={"thermal_fld_ros.models": ["*.onnx", "*.md", "*.pt"], "thermal_fld_ros.labelling": ["*.html"]},
+    package_data={
+        "thermal_fld_ros.models": ["*.onnx", "*.md", "*.pt"],
+        "thermal_fld_ros.labelling": ["*.html"],
+        "thermal_fld_ros.perception": ["*.json"],
+    },
     install_requires=RUNTIME,
     extras_require={
         "train": TRAIN,

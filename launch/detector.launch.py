@@ -22,6 +22,7 @@ PARAMETERS = {
     "landmark_model": (str, "ONNX file of the landmark model"),
     "detector_model": (str, "ONNX file of the face detector"),
     "provider": (str, "where the models run: auto, cpu, cuda or tensorrt"),
+    "humans": (bool, "publish the faces as ROS4HRI has them (REP-155), needs hri_msgs"),
     "use_sim_time": (bool, "take the time from /clock"),
 }
 # Topics of the node, by the argument that names them.

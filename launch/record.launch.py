@@ -3,11 +3,13 @@
 
     ros2 launch thermal_fld_ros record.launch.py thermal:=/thermal/image_raw rgb:=/camera/image_raw output:=my_bag
 
-Needs the packages ros2bag and rosbag2_storage_mcap. An empty topic is left out.
+Needs the packages ros2bag and rosbag2_storage_mcap. A topic `none` is left out, such as with rgb:=none.
 """
 
+import atexit
 import json
 import tempfile
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
@@ -18,9 +20,9 @@ from thermal_fld_ros.launching import SHARE, shared_memory_profile, topic_argume
 TOPICS = {
     "thermal": ("/thermal/image", "thermal images"),
     "rgb": ("/rgb/image", "RGB images"),
-    "thermal_info": ("", "calibration of the thermal camera"),
-    "rgb_info": ("", "calibration of the RGB camera"),
-    "face_landmarks": ("", "landmarks of the detector"),
+    "thermal_info": ("none", "calibration of the thermal camera"),
+    "rgb_info": ("none", "calibration of the RGB camera"),
+    "face_landmarks": ("none", "landmarks of the detector"),
     "tf_static": ("/tf_static", "where the cameras are"),
 }
 OPTIONS = {
@@ -35,12 +37,16 @@ OPTIONS = {
 def record(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Run `ros2 bag record` with a QoS file for these topics."""
     values = {name: LaunchConfiguration(name).perform(context) for name in (*TOPICS, *OPTIONS)}
-    topics = ["/" + values[name].lstrip("/") for name in TOPICS if values[name]]
+    named = {name: "/" + values[name].lstrip("/") for name in TOPICS if values[name] not in ("", "none")}
+    topics = list(named.values())
+    if not topics:
+        raise ValueError("all topics are none: there is nothing to record")
     qos = {topic: {"history": "keep_last", "depth": 100, "reliability": values["reliability"]} for topic in topics}
-    if values["tf_static"]:  # heard however late, and played so too
-        qos["/" + values["tf_static"].lstrip("/")] |= {"reliability": "reliable", "durability": "transient_local"}
+    if "tf_static" in named:  # heard however late, and played so too
+        qos[named["tf_static"]] |= {"reliability": "reliable", "durability": "transient_local"}
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="record_qos_", delete=False) as file:
         json.dump(qos, file)  # which is YAML
+    atexit.register(Path(file.name).unlink, missing_ok=True)
     command = ["ros2", "bag", "record", "--storage", values["storage"]]
     command += ["--qos-profile-overrides-path", file.name]
     command += ["--max-bag-size", str(round(1e6 * float(values["split_size"])))]

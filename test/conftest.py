@@ -60,3 +60,11 @@ def dummy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dummy_models import write_dummy_models
 
     return write_dummy_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def interfaces(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """hri_msgs, tf2_msgs and foxglove_msgs: the installed ones, or their like built for the tests."""
+    from optional_interfaces import provide
+
+    provide(tmp_path_factory.mktemp("interfaces"))

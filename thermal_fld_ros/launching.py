@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from launch import LaunchContext, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, LogInfo, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
@@ -65,8 +66,17 @@ def started_node(
     renamed : mapping, optional
         The parameter of an argument whose own name is that of a topic's argument.
     more
-        Other arguments of LifecycleNode; ``remappings`` come after those of the topics.
+        Other arguments of LifecycleNode; ``remappings`` come after those of the topics, ``name``, ``namespace`` and
+        ``params_file`` take the place of the arguments of these names.
+
+    Raises
+    ------
+    FileNotFoundError
+        The parameter file does not exist.
     """
+    params_file = Path(more.pop("params_file", LaunchConfiguration("params_file")).perform(context)).expanduser()
+    if not params_file.is_file():
+        raise FileNotFoundError(f"the parameter file {params_file} does not exist (argument params_file of {node})")
     given = {
         (renamed or {}).get(name, name): ParameterValue(LaunchConfiguration(name), value_type=kind)
         for name, (kind, _) in parameters.items()
@@ -77,9 +87,9 @@ def started_node(
     return LifecycleNode(
         package="thermal_fld_ros",
         executable=node,
-        name=LaunchConfiguration("name"),
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), given],
+        name=more.pop("name", LaunchConfiguration("name")),
+        namespace=more.pop("namespace", LaunchConfiguration("namespace")),
+        parameters=[str(params_file), given],
         remappings=[*remappings, *more.pop("remappings", ())],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         respawn=IfCondition(LaunchConfiguration("respawn")).evaluate(context),
@@ -93,4 +103,11 @@ def shared_memory_profile(context: LaunchContext) -> list[LaunchDescriptionEntit
     """Let large images through (docs/troubleshooting.md). A profile that the user has set wins."""
     if any(os.environ.get(name) for name in PROFILES):
         return []
-    return [SetEnvironmentVariable(name, PathJoinSubstitution([SHARE, "config", "fastdds.xml"])) for name in PROFILES]
+    file = PathJoinSubstitution([SHARE, "config", "fastdds.xml"])
+    hint = (
+        "Images above half a megabyte need Fast DDS's shared memory to be larger. It is here; the process of the camera needs it too: "
+        "include shared_memory.launch.py before its nodes, or `source ",
+        PathJoinSubstitution([SHARE, "config", "shared_memory.sh"]),
+        "` where it is started.",
+    )
+    return [*(SetEnvironmentVariable(name, file) for name in PROFILES), LogInfo(msg=hint)]

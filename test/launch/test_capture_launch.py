@@ -123,9 +123,28 @@ def test_plain_recording_gets_topics_qos_and_storage(start: Start, tmp_path: Pat
     assert arguments[arguments.index("--output") + 1] == "my_bag"
     profiles = yaml.safe_load(qos)
     assert set(profiles) == set(arguments[-4:])
-    assert (profiles["/tf_static"]["durability"], profiles["/tf_static"]["reliability"]) == ("transient_local", "reliable")
+    assert (profiles["/tf_static"]["durability"], profiles["/tf_static"]["reliability"]) == (
+        "transient_local",
+        "reliable",
+    )
     assert profiles["/flir/raw"] == {"history": "keep_last", "depth": 100, "reliability": "best_effort"}
     assert ("--storage-config-file" in arguments) == (storage == "mcap")
     if storage == "mcap":
         config = yaml.safe_load(Path(arguments[arguments.index("--storage-config-file") + 1]).read_text())
         assert config["compression"] == "None"
+
+
+def test_topics_can_be_left_out_and_nothing_stays_behind(start: Start, tmp_path: Path) -> None:
+    stub, result = tmp_path / "bin" / "ros2", tmp_path / "result.json"
+    stub.parent.mkdir()
+    stub.write_text(STUB.format(python=sys.executable, result=str(result)))
+    stub.chmod(0o755)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}", "TMPDIR": str(temporary)}
+    launched = start("record.launch.py", "", environment, thermal="/flir/raw", rgb="none", tf_static="none")
+    launched.wait_for(lambda: launched.process.poll() is not None, "the end of the launch")
+    arguments, qos = json.loads(result.read_text())
+    assert arguments[-1] == "/flir/raw" and "/rgb/image" not in arguments and "/none" not in arguments
+    assert set(yaml.safe_load(qos)) == {"/flir/raw"}
+    assert not list(temporary.glob("record_qos_*"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -113,3 +114,18 @@ def test_the_parameter_file_of_the_user_is_taken(start: Callable[..., Launched],
     names = GetParameters.Request(names=["unit", "rotate"])
     unit, rotate = launched.call(GetParameters, "get_parameters", names).values
     assert (unit.string_value, rotate.integer_value) == ("kelvin", 270)
+
+
+def test_a_parameter_file_that_is_not_there_is_named(start: Callable[..., Launched]) -> None:
+    launched = start(params_file="/nowhere/mine.yaml")
+    launched.wait_for(lambda: launched.process.poll() is not None, "the end of the launch")
+    assert "the parameter file /nowhere/mine.yaml does not exist (argument params_file of detector)" in launched.log()
+
+
+def test_who_has_no_profile_is_told_that_the_camera_needs_it_too(start: Callable[..., Launched]) -> None:
+    clean = {key: value for key, value in os.environ.items() if key not in PROFILES}
+    launched = start(clean)
+    launched.wait_for(lambda: str(SHARE / "config/shared_memory.sh") in launched.log(), "the hint")
+    shell = f"source {SHARE}/config/shared_memory.sh && env"
+    done = subprocess.run(["bash", "-c", shell], env=clean, capture_output=True, text=True, check=True)
+    assert {f"{name}={SHARE}/config/fastdds.xml" for name in PROFILES} <= set(done.stdout.splitlines())

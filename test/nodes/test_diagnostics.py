@@ -30,7 +30,7 @@ def test_the_status_tells_what_a_person_asks(rig: Rig) -> None:
     assert values["landmark model"] == f"dummy landmarks {result.model_hash}"
     assert values["detector model"].startswith("dummy detector ")
     assert values["detector provider"] == values["landmark provider"] == "cpu"
-    assert values["shutter"] == "live" and values["calibration"] == "no camera_info"
+    assert values["shutter"] == "live" and values["calibration"] == "no camera_info; a field of view of 50 degrees is assumed"
     received, published = int(values["images received"]), int(values["results published"])
     assert received >= published + int(values["images replaced unseen"]) > 0
     assert (values["images refused"], values["images lost on the way"]) == ("0", "0")
@@ -49,7 +49,7 @@ def calibration(width: int, height: int, focal: float) -> CameraInfo:
     return CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5, k=k)
 
 
-def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
+def test_a_pose_is_exact_only_with_a_calibration_that_fits(rig: Rig) -> None:
     rig.start_connected()
     publisher = rig.node.create_publisher(CameraInfo, "camera_info", 1)
 
@@ -61,7 +61,7 @@ def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
 
         rig.wait_for(sent, status)
 
-    calibrate(calibration(320, 240, 0.0), "camera_info is refused, faces have no pose: a camera matrix is 3 x 3")
+    calibrate(calibration(320, 240, 0.0), "camera_info is refused: a camera matrix is 3 x 3")
     unheard_of = calibration(320, 240, 400.0)
     unheard_of.distortion_model, unheard_of.d = "double_sphere", [0.1] * 4
     calibrate(unheard_of, 'distortion model "double_sphere" is not one of plumb_bob, rational_polynomial, equidistant')
@@ -69,10 +69,13 @@ def test_poses_need_a_calibration_that_fits(rig: Rig) -> None:
     short.d = [0.1] * 3
     calibrate(short, "D has 3 coefficients")
     calibrate(calibration(320, 240, math.nan), "K or D is not finite")
+    assert rig.detect(rig.scene()).faces[0].pose_approximate
+    assert rig.set_parameters(field_of_view=0.0).successful
     assert not rig.detect(rig.scene()).faces[0].pose_valid
     calibrate(calibration(320, 240, 400.0), "calibrated")
     face = rig.detect(rig.scene()).faces[0]
-    assert face.pose_valid and math.hypot(face.pose.position.x, face.pose.position.y, face.pose.position.z) > 0.1
+    assert face.pose_valid and not face.pose_approximate and 0.0 < face.pose_error < 0.08
+    assert math.hypot(face.pose.position.x, face.pose.position.y, face.pose.position.z) > 0.1
     calibrate(calibration(640, 480, 400.0), "it is for 640 x 480 px, the image has 320 x 240")
     assert not rig.detect(rig.scene()).faces[0].pose_valid
     assert len([line for line in rig.logs if "camera_info is refused" in line]) == 5, "once each"

@@ -25,6 +25,7 @@ from thermal_fld_ros.nodes.messages import (
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.pose import Pose
+from thermal_fld_ros.perception.temperature import RegionTemperature
 
 PIXELS = {
     "mono8": np.arange(12, dtype=np.uint8).reshape(3, 4),
@@ -98,20 +99,21 @@ def test_a_face_is_carried_completely() -> None:
         roi=np.array([1.5, 2.5, 30.0, 40.0], np.float32),
         points=rng.uniform(0, 100, (68, 2)).astype(np.float32),
         confidence=rng.uniform(0, 1, 68).astype(np.float32),
-        pose=Pose(np.array([0.1, 0.2, 0.9]), np.array([0.5, -0.5, 0.5, -0.5])),
-        temperatures={"nose": 31.5, "chin": float("nan")},
+        pose=Pose(np.array([0.1, 0.2, 0.9]), np.array([0.5, -0.5, 0.5, -0.5]), error=0.03125, approximate=True),
+        regions={"nose": RegionTemperature(31.5, 0.2, 12), "chin": RegionTemperature(float("nan"), float("nan"), 0)},
     )
     message = over_the_wire(face_message(face, Header(frame_id="camera")))
     assert (message.header.frame_id, message.id, message.score, message.scheme) == ("camera", "f0007", 0.75, "ibug68")
     np.testing.assert_array_equal(message.roi, face.roi)
     np.testing.assert_array_equal(points_from_field(message.points), face.points)
     np.testing.assert_array_equal(message.confidence, face.confidence)
-    assert message.pose_valid
+    assert message.pose_valid and message.pose_approximate and message.pose_error == 0.03125
     position, orientation = message.pose.position, message.pose.orientation
     assert [position.x, position.y, position.z] == [0.1, 0.2, 0.9]
     assert [orientation.x, orientation.y, orientation.z, orientation.w] == [0.5, -0.5, 0.5, -0.5]
     assert message.temperature_names == ["nose", "chin"]
     assert message.temperatures[0] == 31.5 and np.isnan(message.temperatures[1])
+    assert message.temperature_noise[0] == np.float32(0.2) and list(message.temperature_pixels) == [12, 0]
 
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9)

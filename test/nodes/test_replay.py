@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.replay import ReplayNode
@@ -104,3 +104,19 @@ def test_a_loop_goes_on_from_the_beginning(stage: Callable[..., Stage]) -> None:
 def test_an_input_that_is_not_there_is_named(ros: None, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"nothing\.npz"):
         Stage(tmp_path / "nothing.npz")
+
+
+def test_without_an_input_nothing_is_played(ros: None) -> None:
+    with pytest.raises(SourceError, match="the parameter input is empty"):
+        Stage(Path(), input="")
+
+
+def test_every_image_has_a_camera_info_of_the_assumed_field_of_view(stage: Callable[..., Stage]) -> None:
+    play = stage(field_of_view=60.0)
+    infos: list[CameraInfo] = []
+    play.viewer.create_subscription(CameraInfo, "camera_info", infos.append, qos_profile_sensor_data)
+    play.look()
+    play.spin_until(lambda: play.replay.finished)
+    assert infos and {info.header.stamp.nanosec for info in infos} <= {i.header.stamp.nanosec for i in play.received}
+    assert (infos[0].width, infos[0].height) == (8, 6)
+    assert infos[0].k[0] == pytest.approx(4 / np.tan(np.radians(30))) and infos[0].k[2] == 3.5

@@ -6,14 +6,15 @@ from dummy_models import face_aspect, face_scene, face_template
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.overlay import confidence_colour, draw, legible_scale
-from thermal_fld_ros.perception.temperature import UNKNOWN
+from thermal_fld_ros.perception.temperature import RegionTemperature
 
 
 def face(x: float, y: float, width: float, confidence: float = 1.0, **values: float) -> Face:
     points = (face_template() * (width, width * face_aspect()) + (x, y)).astype(np.float32)
     low, high = points.min(axis=0), points.max(axis=0)
     trust = np.full(68, confidence, np.float32)
-    return Face("f0001", 0.9, np.concatenate([low, high - low]), points, trust, None, {**UNKNOWN, **values})
+    regions = {name: RegionTemperature(value, 0.1, 20) for name, value in values.items()}
+    return Face("f0001", 0.9, np.concatenate([low, high - low]), points, trust, None, regions)
 
 
 @pytest.mark.parametrize("scale", [1, 3])

@@ -132,7 +132,7 @@ def test_the_distance_of_a_face(pair: CameraPair, distance: float) -> None:
     # the head's frame (x forward, y left, z up) before the camera, looking at it
     space = HEAD_POINTS @ np.array([[0, 0, -1.0], [1, 0, 0], [0, -1, 0]]) + (0.0, 0.0, distance)
     found = pair.distance_of(pair.thermal.project(space), np.ones(68))
-    assert found == pytest.approx(distance, rel=0.01)
+    assert found == pytest.approx(distance, rel=0.04)
     assert Homography(np.eye(3)).distance_of(pair.thermal.project(space), np.ones(68)) is None
 
 

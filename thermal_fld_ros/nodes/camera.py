@@ -59,7 +59,7 @@ class CameraIntrinsics:
         return None
 
     def _refuse(self, reason: str) -> None:
-        status = f"camera_info is refused, faces have no pose: {reason}"
+        status = f"camera_info is refused: {reason}"
         if status != self.status:
             self._log(status)
         self.status = status

@@ -72,6 +72,8 @@ class DetectorNode(ManagedNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening and let the image in work finish."""
         self._stop()
+        if self._processor is not None:
+            self._processor.rest()
         return SUCCESS
 
     def close(self, failure: str = "") -> None:

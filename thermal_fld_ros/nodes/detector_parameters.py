@@ -38,6 +38,13 @@ TABLE = (
         choices=TRANSPORTS,
     ),
     Parameter(
+        "field_of_view",
+        50.0,
+        "Angle in degrees that the longer side of the image spans, for head poses while there is no camera_info; 0: no poses then.",
+        0.0,
+        170.0,
+    ),
+    Parameter(
         "image_reliability",
         "best_effort",
         "QoS of the image subscription. best_effort hears every camera; reliable asks for lost images again.",
@@ -92,7 +99,24 @@ TABLE = (
         "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
         "last result.",
     ),
+    # temperatures
+    Parameter(
+        "emissivity",
+        1.0,
+        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures as they are.",
+        0.5,
+        1.0,
+    ),
+    Parameter(
+        "reflected_temperature", 22.0, "degC of what the skin reflects, with an emissivity below 1.", -100.0, 200.0
+    ),
     # output
+    Parameter(
+        "humans",
+        False,
+        "Publish the faces as ROS4HRI has them (REP-155), under /humans/faces and in tf; needs hri_msgs.",
+        read_only=True,
+    ),
     Parameter("overlay_scale", 1, "Whole factor by which the overlay is larger than the image.", 1, 8),
     Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),

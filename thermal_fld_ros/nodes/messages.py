@@ -32,6 +32,11 @@ from thermal_fld_ros.perception.decoding import (
 )
 from thermal_fld_ros.perception.landmarker import SCHEME
 
+try:
+    from cv_bridge import CvBridge
+except ImportError:  # not among the wheels of ROS 2 on PyPI
+    CvBridge = None
+
 if TYPE_CHECKING:
     from thermal_fld_ros.perception.pipeline import Face
 
@@ -116,6 +121,14 @@ def _text(serialised: bytes, place: int, length: int) -> tuple[str, int]:
     return serialised[place : end - 1].decode(), end
 
 
+def image_from_picture(picture: NDArray[np.uint8], header: Header) -> Image:
+    """A picture for people or for libraries that read mono8 and bgr8 only; by cv_bridge where it is installed."""
+    encoding = "mono8" if picture.ndim == 2 else "bgr8"
+    if CvBridge is None:
+        return image_from_array(picture, header, encoding)
+    return CvBridge().cv2_to_imgmsg(picture, encoding, header)
+
+
 def array_from_image(image: Image) -> NDArray[Any]:
     """The pixels of an image message, as they are: an (H, W) or (H, W, C) view of its data. Raises ImageError where it has none."""
     return message_pixels(
@@ -162,10 +175,14 @@ def face_message(face: Face, header: Header) -> FaceLandmarks:
     message.points = field_from_array(face.points)
     message.confidence = field_from_array(face.confidence)
     if face.pose is not None:
-        message.pose_valid = True
+        message.pose_valid, message.pose_approximate = True, face.pose.approximate
+        message.pose_error = float(face.pose.error)
         position, orientation = message.pose.position, message.pose.orientation
         position.x, position.y, position.z = (float(value) for value in face.pose.position)
         orientation.x, orientation.y, orientation.z, orientation.w = (float(value) for value in face.pose.orientation)
-    message.temperature_names = list(face.temperatures)
-    message.temperatures = field_from_array(list(face.temperatures.values()))
+    regions = face.regions.values()
+    message.temperature_names = list(face.regions)
+    message.temperatures = field_from_array([region.celsius for region in regions])
+    message.temperature_noise = field_from_array([region.noise for region in regions])
+    message.temperature_pixels = field_from_array([region.pixels for region in regions], "I")
     return message

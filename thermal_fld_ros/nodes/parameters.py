@@ -8,6 +8,7 @@ and its section of `docs/parameters.md`. `python -m thermal_fld_ros.nodes.parame
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ Value = bool | int | float | str
 Values = Mapping[str, Any]
 """Parameter name to value; of the type that the table declares."""
 Apply = Callable[[Values, frozenset[str]], None]
+
+OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
+"""Beginnings of names that rclpy itself declares, some of them later."""
 
 TYPE_NAMES = {bool: "bool", int: "integer", float: "double", str: "string"}
 
@@ -116,7 +120,20 @@ class Parameters:
                 raise InvalidParameterValueException(parameter.name, declared.value, str(error)) from error
             values[parameter.name] = declared.value
         self.values: Values = values
+        self._tell_unknown(node)
         node.add_on_set_parameters_callback(self._on_set)
+
+    def _tell_unknown(self, node: Node) -> None:
+        """Warn of parameters of the command line or a file that the node does not have.
+
+        They are no error: a section `/**` of a file may be meant for several nodes.
+        """
+        for name in node._parameter_overrides:
+            if name in self._table or node.has_parameter(name) or name.startswith(OTHERS):
+                continue
+            near = difflib.get_close_matches(name, self._table, 1)
+            guess = f"did you mean {near[0]}?" if near else "`ros2 param list` shows those that there are"
+            node.get_logger().warning(f"there is no parameter {name}, its value is not used; {guess}")
 
     def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
         from rcl_interfaces.msg import SetParametersResult
@@ -162,12 +179,18 @@ def markdown(node_name: str, table: Sequence[Parameter]) -> str:
 
 def generated_files() -> dict[str, str]:
     """The files that are written from the tables: path in the repository -> content."""
-    from thermal_fld_ros.nodes import capture_parameters, detector_parameters, device_parameters
+    from thermal_fld_ros.nodes import (
+        capture_parameters,
+        detector_parameters,
+        device_parameters,
+        ergonomics_parameters,
+    )
 
     tables = {
         "thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE),
         "thermal_fld_capture": ("config/capture.yaml", capture_parameters.TABLE),
         "thermal_fld_camera": ("config/camera.yaml", device_parameters.TABLE),
+        "thermal_fld_ergonomics": ("config/ergonomics.yaml", ergonomics_parameters.TABLE),
     }
     head = (
         "# Parameters\n\n"

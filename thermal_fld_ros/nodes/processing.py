@@ -16,11 +16,12 @@ from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.camera import CameraIntrinsics
 from thermal_fld_ros.nodes.detector_parameters import decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
+from thermal_fld_ros.nodes.humans import HumansPublisher, unique_prefix
 from thermal_fld_ros.nodes.messages import ReceivedImage, decoded, face_message, received
 from thermal_fld_ros.nodes.overlay import OverlayPublisher
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.perception.decoding import GREY_ENCODINGS, ImageError, ThermalFrame
-from thermal_fld_ros.perception.pipeline import Face, Pipeline
+from thermal_fld_ros.perception.pipeline import Camera, Face, Pipeline
 from thermal_fld_ros.perception.shutter import ShutterState
 
 LOOK_EVERY = 150
@@ -38,7 +39,8 @@ TIME_JUMP = 0.5
 class Processor:
     """Everything that exists while the node is configured: models, result topics, counts since the activation.
 
-    Called in the images' thread with a serialised message of a kind and the monotonic time in seconds of its arrival, it lets nothing escape. The
+    Called in the images' thread with a serialised message of a kind and the monotonic time in seconds of its arrival, it lets nothing
+    escape. The
     rest is for the executor's thread.
 
     Attributes
@@ -66,13 +68,15 @@ class Processor:
         self._logger = node.get_logger()
         self._values = values
         self._decoding = decoding(values)
-        self.pipeline = Pipeline(pipeline_options(values))
+        self.pipeline = Pipeline(pipeline_options(values), unique_prefix())
         cv2.setNumThreads(values["threads"])
         self.camera = CameraIntrinsics(self._logger.warning)
+        self._assumed = ""
         self._publisher = node.create_publisher(
             FaceLandmarksArray, "face_landmarks", qos.results(), qos_overriding_options=qos.overrides()
         )
         self._overlay = OverlayPublisher(node)
+        self._humans = HumansPublisher(node) if values["humans"] else None
         self._announce_models()
         self.reset()
 
@@ -110,8 +114,15 @@ class Processor:
         if elsewhere:
             self._logger.warning(self.fallback)
 
+    def rest(self) -> None:
+        """The node is deactivated: nobody is seen any more."""
+        if self._humans is not None:
+            self._humans.clear()
+
     def close(self) -> None:
         """Take the result topics away."""
+        if self._humans is not None:
+            self._humans.close()
         self._overlay.close()
         self._node.destroy_publisher(self._publisher)
 
@@ -130,7 +141,7 @@ class Processor:
             "detector provider": detector.provider,
             "landmark model": f"{landmarker.name} {landmarker.sha256}",
             "landmark provider": landmarker.provider,
-            "calibration": self.camera.status,
+            "calibration": self.camera.status + self._assumed,
         }
 
     def __call__(self, kind: type[Image | CompressedImage], serialised: bytes, arrived: float) -> None:
@@ -149,15 +160,26 @@ class Processor:
         frame, encoding = decoded(image, self._decoding)
         self.frame_id, self._rows = image.header.frame_id, frame.image_size[1]
         self._look_for_oddities(frame, encoding)
-        faces = self.pipeline(frame, self._stamp(image), self.camera.of(frame))
+        faces = self.pipeline(frame, self._stamp(image), self._camera(frame))
         if self.pipeline.shutter_state.closed:
             self.shutter_frames += 1
             return
         self.repeated += self.pipeline.shutter_state is ShutterState.REPEATED
         self._publish(frame, image.header, faces, started)
+        if self._humans is not None:
+            self._humans.publish(image.header, frame, faces)
         self.latencies.add(time.monotonic() - arrived)
         self.published, self.faces = self.published + 1, len(faces)
         self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
+
+    def _camera(self, frame: ThermalFrame) -> Camera | None:
+        """The calibrated camera, else one of the assumed field of view, if there is any."""
+        camera, degrees = self.camera.of(frame), self._values["field_of_view"]
+        self._assumed = ""
+        if camera is None and degrees > 0.0:
+            self._assumed = f"; a field of view of {degrees:g} degrees is assumed"
+            return Camera.from_field_of_view(frame.image_size, degrees)
+        return camera
 
     def _publish(self, frame: ThermalFrame, header: Header, faces: list[Face], started: float) -> None:
         model = self.pipeline.landmarker.model

@@ -2,7 +2,7 @@
 """The node `thermal_fld_replay`: plays a file as a camera would.
 
 It publishes the images of a folder, a video, an array or a bag on `image`, unchanged, at the pace of the recording, each with the
-time of its publication as a camera's driver stamps it.
+time of its publication as a camera's driver stamps it, and with each a `camera_info` of an assumed field of view.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
 from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, SourceError
 
@@ -31,6 +32,14 @@ TABLE = (
     Parameter("rate", 0.0, "Images per second; 0: the recording's own rate, or 30.", 0.0, 1000.0, read_only=True),
     Parameter("loop", False, "Begin again at the end, until interrupted.", read_only=True),
     Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
+    Parameter(
+        "field_of_view",
+        50.0,
+        "Angle in degrees that the longer side of the images spans, for camera_info; 0: publish none.",
+        0.0,
+        170.0,
+        read_only=True,
+    ),
     Parameter(
         "wait_for_subscribers",
         0,
@@ -55,6 +64,9 @@ class ReplayNode(Node):
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
+        if not values["input"]:
+            raise SourceError("the parameter input is empty, expected what to play: -p input:=recording.npz")
+        self._field_of_view = float(values["field_of_view"])
         self._source = open_source(
             str(values["input"]), Reading(str(values["topic"]), str(values["axes"]), bool(values["preview"]))
         )
@@ -62,6 +74,7 @@ class ReplayNode(Node):
             self.get_logger().info(note)
         self._entries: Iterator[Entry] = self._source.entries()
         self._publisher = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=qos.overrides())
+        self._infos = self.create_publisher(CameraInfo, "camera_info", CAMERA, qos_overriding_options=qos.overrides())
         self.rate = float(values["rate"]) or self._source.fps or DEFAULT_RATE
         self.published = 0
         self.finished = False
@@ -84,7 +97,10 @@ class ReplayNode(Node):
             self._timer.cancel()
             self._timer = self.create_timer(LINGER, self._finish)
         else:
-            self._publisher.publish(self._message(image))
+            message = self._message(image)
+            if self._field_of_view > 0.0:
+                self._infos.publish(self._info(message))
+            self._publisher.publish(message)
             self.published += 1
 
     def _next(self) -> RawImage | None:
@@ -105,6 +121,13 @@ class ReplayNode(Node):
     def close(self, failure: str = "") -> None:
         """Tell what was played."""
         self.get_logger().info(f"published {self.published} images at {self.rate:.3g} Hz")
+
+    def _info(self, image: Image) -> CameraInfo:
+        camera = Camera.from_field_of_view((image.width, image.height), self._field_of_view)
+        info = CameraInfo(header=image.header, width=image.width, height=image.height, distortion_model="plumb_bob")
+        info.d, info.k, info.r = [0.0] * 5, camera.matrix.ravel(), np.eye(3).ravel()
+        info.p = np.hstack([camera.matrix, np.zeros((3, 1))]).ravel()
+        return info
 
     def _message(self, image: RawImage) -> Image:
         message = Image(

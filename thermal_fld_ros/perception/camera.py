@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +43,8 @@ class Camera:
         Width and height of the image that it holds for; `UNKNOWN_SIZE`: not told.
     model : str
         Of `COEFFICIENTS`: "plumb_bob" or "rational_polynomial" (OpenCV's), or "equidistant" (Kannala and Brandt 2006, OpenCV's fisheye).
+    approximate : bool
+        Not calibrated: the focal length is that of an assumed field of view.
 
     Raises
     ------
@@ -53,6 +56,15 @@ class Camera:
     distortion: NDArray[np.float64]
     size: Size = UNKNOWN_SIZE
     model: str = "plumb_bob"
+    approximate: bool = False
+
+    @classmethod
+    def from_field_of_view(cls, size: Size, degrees: float) -> Camera:
+        """The camera whose longer image side, of an image of `size` (width, height), spans `degrees`; it is `approximate`."""
+        focal = max(size) / 2 / math.tan(math.radians(degrees) / 2)
+        middle = ((size[0] - 1) / 2, (size[1] - 1) / 2)
+        matrix = np.array([[focal, 0.0, middle[0]], [0.0, focal, middle[1]], [0.0, 0.0, 1.0]])
+        return cls(matrix, np.empty(0), size, approximate=True)
 
     def __post_init__(self) -> None:
         k, d = self.matrix, self.distortion

@@ -144,7 +144,20 @@ GREY_ENCODINGS = tuple(name for name, layout in _ENCODINGS.items() if layout.lum
 """Encodings that may hold what a camera measured; the others show a palette."""
 
 _OTHER_NAMES = {
-    "mono16": ("y16", "gray16", "grey16", "gray16le", "l16", "mono10", "mono12", "mono14", "y10", "y12", "y14", "uint16"),
+    "mono16": (
+        "y16",
+        "gray16",
+        "grey16",
+        "gray16le",
+        "l16",
+        "mono10",
+        "mono12",
+        "mono14",
+        "y10",
+        "y12",
+        "y14",
+        "uint16",
+    ),
     "mono8": ("y8", "y800", "gray", "grey", "gray8", "grey8", "l8", "uint8"),
     "32FC1": ("float", "float32", "f32"),
     "64FC1": ("double", "float64", "f64"),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.pose import Pose
+from thermal_fld_ros.perception.temperature import RegionTemperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +30,8 @@ class Face:
         Probability in [0, 1] that a point lies within 5 % of the face's size.
     pose : Pose or None
         Of the head in the camera's optical frame; None without a camera or where the points fit no head.
-    temperatures : dict
-        Region name to degC; NaN where unknown. See `temperature.REGIONS`.
+    regions : dict
+        Region name to `RegionTemperature`. See `temperature.REGIONS`.
     """
 
     id: str
@@ -39,4 +40,9 @@ class Face:
     points: NDArray[np.float32]
     confidence: NDArray[np.float32]
     pose: Pose | None = None
-    temperatures: dict[str, float] = field(default_factory=dict)
+    regions: dict[str, RegionTemperature] = field(default_factory=dict)
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """Region name to degC; NaN where unknown."""
+        return {name: region.celsius for name, region in self.regions.items()}

@@ -29,7 +29,7 @@ SHIFT = 4  # OpenCV draws at sixteenths of a pixel
 
 TEMPERATURES = {
     "forehead": ("forehead",),
-    "eyes": ("right_periorbital", "left_periorbital"),
+    "eyes": ("right_inner_canthus", "left_inner_canthus"),
     "nose": ("nose",),
     "cheeks": ("right_cheek", "left_cheek"),
     "mouth": ("mouth",),

@@ -28,7 +28,7 @@ from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
 from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
-from thermal_fld_ros.perception.temperature import region_temperatures
+from thermal_fld_ros.perception.temperature import Surface, region_temperatures
 from thermal_fld_ros.perception.timing import Timing
 from thermal_fld_ros.perception.tracking import Track, Tracker, plausible
 
@@ -84,6 +84,8 @@ class PipelineOptions:
         Hz per face size per second.
     shutter : bool
         Find no faces in frames of a closed shutter, and the last ones in frames that the camera repeats.
+    emissivity, reflected_temperature : float
+        See `temperature.Surface`.
     """
 
     detector_model: str = ""
@@ -104,6 +106,8 @@ class PipelineOptions:
     min_cutoff: float = 1.0
     beta: float = 20.0
     shutter: bool = True
+    emissivity: float = 1.0
+    reflected_temperature: float = 22.0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -119,6 +123,8 @@ class PipelineOptions:
             ("keep_lost", 0.0, 3600.0),
             ("min_cutoff", 0.001, 1000.0),
             ("beta", 0.0, 10_000.0),
+            ("emissivity", 0.5, 1.0),
+            ("reflected_temperature", -100.0, 200.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -145,6 +151,12 @@ class Statistics:
 class Pipeline:
     """Finds, follows and smooths faces in the frames of one camera. Safe to update from another thread.
 
+    Parameters
+    ----------
+    options : PipelineOptions
+    id_prefix : str
+        What the ids of all faces begin with.
+
     Attributes
     ----------
     options : PipelineOptions
@@ -156,7 +168,7 @@ class Pipeline:
         Of the last frame.
     """
 
-    def __init__(self, options: PipelineOptions = PipelineOptions()) -> None:
+    def __init__(self, options: PipelineOptions = PipelineOptions(), id_prefix: str = "f") -> None:
         self.options = options
         self.detector, self.landmarker = _load(options)
         self._gate = read_gate(self.landmarker.model)
@@ -165,7 +177,7 @@ class Pipeline:
         self._faces: list[Face] = []
         self._detections = self._shutter_frames = self._cuts = 0
         self._lock = threading.Lock()
-        self._tracker = Tracker()
+        self._tracker = Tracker(id_prefix)
         self._layout: tuple[Size, int] | None = None
         self._restart()
 
@@ -360,14 +372,15 @@ class Pipeline:
         timing.lap("smooth")
         in_image = frame.upright_to_image(points)
         confidence = track.landmarks.confidence
+        track.pose = estimate_pose(in_image, confidence, camera, track.pose) if camera else None
         face = Face(
             id=track.id,
             score=track.score,
             roi=box_around(in_image).astype(np.float32),
             points=in_image.astype(np.float32),
             confidence=confidence.astype(np.float32, copy=True),
-            pose=estimate_pose(in_image, confidence, camera) if camera else None,
-            temperatures=region_temperatures(frame, in_image),
+            pose=track.pose,
+            regions=region_temperatures(frame, in_image, Surface(options.emissivity, options.reflected_temperature)),
         )
         timing.lap("measure")
         return face

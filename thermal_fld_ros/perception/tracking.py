@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarks
+from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.perception.smoothing import OneEuro
 
 # A face's points fill two thirds of its crop's side. Far from that the network has lost hold.
@@ -32,8 +33,8 @@ class Track:
 
     Attributes
     ----------
-    number : int
-        Counts up from 1 and is never used again.
+    id : str
+        The tracker's prefix and a number that counts up from 1 and is never used again.
     landmarks : Landmarks
         The last that were seen, not smoothed.
     box : (4,) float64
@@ -49,9 +50,11 @@ class Track:
     lost_since : float or None
         When the face was lost, in the tracker's seconds; None while it is seen.
     smoother : OneEuro
+    pose : Pose or None
+        Of the head in the frame before.
     """
 
-    number: int
+    id: str
     landmarks: Landmarks
     box: NDArray[np.float64]
     score: float
@@ -60,11 +63,7 @@ class Track:
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     lost_since: float | None = None
     smoother: OneEuro = field(default_factory=OneEuro)
-
-    @property
-    def id(self) -> str:
-        """The number as others see it."""
-        return f"f{self.number:04d}"
+    pose: Pose | None = None
 
     @property
     def size(self) -> float:
@@ -86,6 +85,11 @@ class Track:
 class Tracker:
     """The tracks of a camera.
 
+    Parameters
+    ----------
+    prefix : str
+        What all ids begin with.
+
     Attributes
     ----------
     tracks : list of Track
@@ -94,7 +98,8 @@ class Tracker:
         Counts since the start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "f") -> None:
+        self._prefix = prefix
         self.tracks: list[Track] = []
         self.created = 0
         self.losses = 0
@@ -132,12 +137,13 @@ class Tracker:
             track = best[1]
             track.lost_since = None
             track.smoother.reset()
+            track.pose = None
             track.velocity = np.zeros(2)
             track.landmarks, track.box, track.score = landmarks, box, score
             track.detection, track.sure_at = detection, now
         else:
             self.created += 1
-            track = Track(self.created, landmarks, box, score, detection, now)
+            track = Track(f"{self._prefix}{self.created:04d}", landmarks, box, score, detection, now)
             self.tracks.append(track)
         return track
 

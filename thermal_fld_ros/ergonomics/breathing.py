@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breaths a minute from the temperature of the nostrils, which fall as air is drawn in and rise as it leaves.
+
+This is an estimate for interaction, no medical measurement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+WINDOW, LEAST = 30.0, 15.0
+"""Seconds that are looked at, and that must have been seen."""
+RATE = 8.0
+"""Hz to which the signal is resampled."""
+BAND = (0.1, 0.7)
+"""Hz: 6 to 42 breaths a minute."""
+NOISE_BAND = (0.08, 2.0)
+"""Hz in which the power of all else is looked for."""
+WIDTH = 0.05
+"""Hz to both sides of a peak that belong to it: about the resolution of the window."""
+LARGEST_GAP = 1.0
+"""Seconds without a value after which all begins anew."""
+EVERY = 0.5
+SIZE = 2048
+
+
+class Breathing:
+    """The breathing rate of one person.
+
+    Attributes
+    ----------
+    rate : float
+        Breaths a minute; NaN while unknown.
+    quality : float
+        Share in [0, 1] of the signal's power that is in the breath and its first harmonic; 0 while unknown.
+    """
+
+    def __init__(self) -> None:
+        self.rate, self.quality = math.nan, 0.0
+        self._values: deque[tuple[float, float]] = deque()
+        self._next = -math.inf
+
+    def update(self, stamp: float, celsius: float) -> None:
+        """Take a temperature of the nostrils, best against that of the skin around; NaN where it is unknown."""
+        if self._values and not 0.0 <= stamp - self._values[-1][0] <= LARGEST_GAP:
+            self._values.clear()
+        if math.isfinite(celsius):
+            self._values.append((stamp, celsius))
+        while self._values and self._values[0][0] < stamp - WINDOW:
+            self._values.popleft()
+        if not self._values or self._values[-1][0] - self._values[0][0] < LEAST:
+            self.rate, self.quality, self._next = math.nan, 0.0, -math.inf
+        elif stamp >= self._next:
+            self._next = stamp + EVERY
+            self._estimate()
+
+    def _estimate(self) -> None:
+        stamps, values = np.array(self._values).T
+        times = np.arange(stamps[0], stamps[-1], 1.0 / RATE)
+        # by means over the neighbourhood, not by single values: what is above the new Nyquist frequency must not fold back
+        edges = np.searchsorted(stamps, np.append(times, times[-1] + 1.0 / RATE) - 0.5 / RATE)
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        counts = np.diff(edges)
+        means = np.diff(sums[edges]) / np.maximum(counts, 1)
+        signal = np.where(counts > 0, means, np.interp(times, stamps, values))
+        signal = signal - np.polynomial.Polynomial.fit(times, signal, 3)(times)
+        power = np.abs(np.fft.rfft(signal * np.hanning(len(signal)), SIZE)) ** 2
+        frequencies = np.fft.rfftfreq(SIZE, 1.0 / RATE)
+        breaths = (frequencies >= BAND[0]) & (frequencies <= BAND[1])
+        best = int(np.argmax(np.where(breaths, power, 0.0)))
+        before, peak, after = power[best - 1 : best + 2]
+        bend = before - 2.0 * peak + after
+        offset = float(0.5 * (before - after) / bend) if bend < 0.0 else 0.0
+        frequency = (best + float(np.clip(offset, -0.5, 0.5))) * RATE / SIZE
+        total = float(power[(frequencies >= NOISE_BAND[0]) & (frequencies <= NOISE_BAND[1])].sum())
+        if not total > 0.0:
+            self.rate, self.quality = math.nan, 0.0
+            return
+        near = np.abs(frequencies - frequency) <= WIDTH
+        harmonic = (np.abs(frequencies - 2.0 * frequency) <= WIDTH) & ~near
+        self.rate = 60.0 * frequency
+        self.quality = min(float(power[near | harmonic].sum()) / total, 1.0)
