@@ -30,9 +30,10 @@ mkdir -p runs && ln -sfn "$scenes" runs/scenes
 run train config/training/face_detector.yaml
 run export runs/face_detector/checkpoint.pt --out "$out/face_detector.onnx"
 
-tuned=config/training/face_landmarks_tuned.yaml
-run train "$tuned"
-run export runs/face_landmarks_tuned/checkpoint.pt --config "$tuned" --out "$out/face_landmarks.onnx"
+run train config/training/face_landmarks_tuned.yaml
+last=config/training/face_landmarks_last.yaml
+run train "$last"
+run export runs/face_landmarks_last/checkpoint.pt --config "$last" --out "$out/face_landmarks.onnx"
 run calibrate --models "$out" --data renders:runs/calibration_frames
 
 run train config/training/rgb_teacher.yaml

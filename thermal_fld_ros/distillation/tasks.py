@@ -36,6 +36,9 @@ from thermal_fld_ros.synthesis.shards import load_shards
 
 Array = NDArray[np.float32]
 
+OPENINGS = ([37, 38, 43, 44, 61, 62, 63], [41, 40, 47, 46, 67, 66, 65])
+"""Points of upper lids and lips, and those below. Each alone may be off by as much as a blink: their errors have to agree."""
+
 SCENES = 0.25
 """Share of the samples without a face that come from images of scenes, where there are any."""
 
@@ -102,7 +105,9 @@ class LandmarkTask:
 
 
 def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tensor) -> dict[str, Tensor]:
-    """Point error in units of the box, its predicted spread, coordinate distributions; of crops within reach of their face.
+    """Point error in units of the box, its predicted spread, coordinate distributions, how far lids and lips are apart.
+
+    Of crops within reach of their face.
 
     Parameters
     ----------
@@ -121,10 +126,15 @@ def landmark_losses(found: Prediction, points: Tensor, box: Tensor, weight: Tens
     log_spread = found.log_spread.float()
     spread = 2 * log_spread + error.detach() * torch.exp(-log_spread)
     unlikely = cross_entropy(found.distribution, points)
+    upper, lower = OPENINGS
+    apart = (found.points[:, upper] - found.points[:, lower]) - (points[:, upper] - points[:, lower])
+    both = torch.minimum(weight[:, upper], weight[:, lower])
+    opening = apart.norm(dim=-1) / box[:, None]
     return {
         "points": (error * weight).sum() / count * 10,
         "spread": (spread * weight).sum() / count * 0.1,
         "distribution": (unlikely * weight).sum() / count * 0.3,
+        "openings": (opening * both).sum() / both.sum().clamp(min=1) * 8,
     }
 
 

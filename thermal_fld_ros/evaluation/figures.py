@@ -188,7 +188,7 @@ def _jaw_line(data: DataSet, pairs: Sequence[Pair]) -> float | None:
 
 
 def _openings(data: DataSet, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How found openings of mouth and eyes follow the labelled ones."""
+    """How found openings of mouth and eyes follow the labelled ones, where the labels do not say that something hides them."""
     scheme = data.scheme
     assert scheme is not None
     result = {}
@@ -199,7 +199,8 @@ def _openings(data: DataSet, pairs: Sequence[Pair]) -> dict[str, Any]:
             continue
         both = []
         for face, found in pairs:
-            if found is not None and face.points is not None:
+            seen = face.visible is None or bool(face.visible[columns].all())
+            if found is not None and face.points is not None and seen:
                 truth = np.full((POINTS, 2), np.nan)
                 truth[indices] = face.points[columns]
                 size = metrics.box_size(data.extent(face))
