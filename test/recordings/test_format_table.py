@@ -13,6 +13,7 @@ from input_files import ROS1_TYPES, image_message, write_bag, write_ros1_bag, wr
 from rosbags.rosbag2 import StoragePlugin
 
 from thermal_fld_ros.recordings.opening import FORMATS, open_source, table
+from thermal_fld_ros.recordings.source import SourceError
 from thermal_fld_ros.recordings.video import EXPORTS
 
 DOCUMENT = Path(__file__).parents[2] / "docs/input.md"
@@ -37,6 +38,33 @@ def test_every_file_in_the_table_is_read(tmp_path: Path, name: str, suffix: str)
     images = list(source)
     assert len(images) == source.length == 1
     assert (images[0].width, images[0].height) == (64, 48)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [(one.name, suffix) for one in FORMATS for suffix in one.suffixes])
+@pytest.mark.parametrize("share", [0.02, 0.6, 0.99])
+def test_a_file_that_was_cut_is_named_and_nothing_else_is_raised(
+    tmp_path: Path, name: str, suffix: str, share: float
+) -> None:
+    path = written(tmp_path, name, suffix)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    try:
+        images = list(open_source(path))
+    except SourceError as error:
+        assert path.name in str(error)
+    else:  # of texts and videos the beginning may be whole
+        assert name in ("table", "video") and len(images) <= 1
+
+
+@pytest.mark.parametrize("suffix", [suffix for one in FORMATS for suffix in one.suffixes])
+@pytest.mark.parametrize(
+    "content", [b"", b"rubbish", b"\xff\xd8\xff\xe1\x00\x20FLIR\x00\x01\x00\x00", bytes(range(256)) * 40]
+)
+def test_what_is_no_such_file_is_named(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=f"a{suffix}"):
+        list(open_source(path))
 
 
 def written(folder: Path, name: str, suffix: str) -> Path:

@@ -7,7 +7,7 @@ import io
 import sqlite3
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,21 +71,9 @@ def bag_reader(path: Path) -> Iterator[Any]:
     A folder whose metadata.yaml is missing, or not what rosbags expects, is read by its files.
     """
     # Only bags need rosbags, and it takes longer to import than all the rest.
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.rosbag1 import ReaderError as Ros1Error
-    from rosbags.rosbag2 import ReaderError
+    from rosbags.highlevel import AnyReader
     from rosbags.typesys import Stores, get_typestore
 
-    damage = (
-        AnyReaderError,
-        Ros1Error,
-        ReaderError,
-        sqlite3.DatabaseError,
-        AssertionError,
-        struct.error,
-        OSError,
-        EOFError,
-    )
     refused: list[str] = []
     reader = None
     for paths in _ways(path):
@@ -96,17 +84,31 @@ def bag_reader(path: Path) -> Iterator[Any]:
             reader = AnyReader([_with_profile(file) for file in paths], default_typestore=types)
             reader.open()
             break
-        except damage as error:
+        except Exception as error:  # whatever a damaged file makes of a parser
             refused.append(str(error).rstrip(".") or type(error).__name__)
             reader = None
     if reader is None:
         raise SourceError(f"{path}: not a bag that can be read: {'; '.join(dict.fromkeys(refused))}{_cure(path)}")
     try:
         yield reader
-    except damage as error:
+    except _damage() as error:
         raise SourceError(f"{path}: the bag is damaged: {str(error).rstrip('.')}{_cure(path)}") from error
     finally:
         reader.close()
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What rosbags raises on the way through a damaged bag: its own errors, and those of what it reads with."""
+    from rosbags.highlevel import AnyReaderError
+    from rosbags.rosbag1 import ReaderError as Ros1Error
+    from rosbags.rosbag2 import ReaderError
+
+    found: list[type[Exception]] = [AnyReaderError, Ros1Error, ReaderError, sqlite3.Error, AssertionError, struct.error]
+    with suppress(ImportError):  # newer versions read SQLite with it
+        import apsw
+
+        found.append(apsw.Error)
+    return (*found, OSError, EOFError, RuntimeError)
 
 
 def bag_notes(path: Path, reader: Any) -> tuple[str, ...]:

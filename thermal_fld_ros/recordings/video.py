@@ -51,7 +51,7 @@ def open_video(path: Path, options: Reading) -> Source:
             while True:
                 more, frame = capture.read()
                 if not more:
-                    return
+                    break
                 if deep and frame.dtype != np.uint16:
                     raise SourceError(
                         f"{path}: a video of {bits} bit, of which this OpenCV ({cv2.__version__}) leaves 8: use a newer one, or "
@@ -59,6 +59,12 @@ def open_video(path: Path, options: Reading) -> Source:
                     )
                 yield image_of_array(frame, f"{path.name}[{index}]", index / fps if fps > 0 else None)
                 index += 1
+            if not index:
+                raise SourceError(f"{path}: there is no image in it that OpenCV can read")
+            if index < count / 2:  # some containers only estimate the number
+                yield SourceError(
+                    f"{path}: ends after {index} of the {count:.0f} images that it tells of: it is cut short or damaged"
+                )
         finally:
             capture.release()
 
