@@ -18,6 +18,8 @@ from thermal_fld_ros.distillation.tasks import landmark_net
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ["test"] * 7 + ["validation"] * 4 + ["train"] * 25
 WEIGHTS = default_model_folder() / "face_landmarks.pt"
 

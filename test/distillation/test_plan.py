@@ -52,6 +52,7 @@ def weights(stage: Path) -> dict[str, torch.Tensor]:
     return torch.load(stage / "checkpoint.pt", weights_only=True)["averaged"]
 
 
+@pytest.mark.slow
 def test_one_command_makes_a_network_that_the_robot_runs(smoke: Path) -> None:
     assert all((smoke / stage / "checkpoint.pt").exists() for stage in STAGES)
     landmarker = Landmarker(load_model(smoke / "smoke.onnx", provider="cpu"))
@@ -69,6 +70,7 @@ def test_one_command_makes_a_network_that_the_robot_runs(smoke: Path) -> None:
     assert evaluation["mcl"]["parameters"] < evaluation["ktl"]["parameters"]
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_done_again(smoke: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [
         smoke / stage / name
@@ -82,6 +84,7 @@ def test_what_is_finished_is_not_done_again(smoke: Path, workplace: Path, monkey
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_plan_ends_like_an_uninterrupted_one(
     smoke: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +107,7 @@ def test_an_interrupted_plan_ends_like_an_uninterrupted_one(
         assert all(torch.equal(first[name], second[name]) for name in first), stage
 
 
+@pytest.mark.slow
 def test_a_plan_runs_in_two_processes(workplace: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {"GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
@@ -136,6 +140,7 @@ def small_ablation(workplace: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_ablation_tells_means_and_deviations(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,7 @@ def same_averages(one: Path, other: Path) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_two_processes_hold_equal_weights_and_resume(rendered: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(small("face_landmarks", rendered)))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -109,6 +109,7 @@ def installed(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace / "install/thermal_fld_ros"
 
 
+@pytest.mark.slow
 def test_colcon_installs_modules_messages_and_nodes(checkout: Path, installed: Path) -> None:
     (package,) = installed.glob("**/python3*/*-packages/thermal_fld_ros")
     assert (package / "msg/__init__.py").is_file()
@@ -123,6 +124,7 @@ def test_colcon_installs_modules_messages_and_nodes(checkout: Path, installed: P
             assert (share / file.relative_to(checkout)).is_file()
 
 
+@pytest.mark.slow
 def test_installed_package_works_without_the_sources(installed: Path) -> None:
     (site,) = installed.glob("**/python3*/*-packages")
     libraries = f"{installed / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from loop_people import TO_RGB, Person, read_people
 from loop_rig import LoopRig
 from node_rig import Rig
@@ -22,6 +23,8 @@ from thermal_fld_ros.capture.messages import RGB, THERMAL
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import points_from_field
 from thermal_fld_ros.registration.registration import Homography, write_registration
+
+pytestmark = pytest.mark.slow
 
 HELD_OUT, VALIDATION = 7, 4
 """The first people are held out, the next chooses the epoch."""

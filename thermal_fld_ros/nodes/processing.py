@@ -40,8 +40,7 @@ class Processor:
     """Everything that exists while the node is configured: models, result topics, counts since the activation.
 
     Called in the images' thread with a serialised message of a kind and the monotonic time in seconds of its arrival, it lets nothing
-    escape. The
-    rest is for the executor's thread.
+    escape. The rest is for the executor's thread.
 
     Attributes
     ----------

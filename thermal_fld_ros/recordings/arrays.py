@@ -39,7 +39,7 @@ def open_arrays(path: Path, options: Reading) -> Source:
         with loaded, reading(path):
             frames = _frames_of(path, loaded)
             stamps = loaded["stamps"] if "stamps" in loaded.files else None
-            fps = float(loaded["fps"]) if "fps" in loaded.files else None
+            fps = _rate_of(path, loaded["fps"]) if "fps" in loaded.files else None
             unit = str(loaded["unit"]) if "unit" in loaded.files else None
     shape = frames.shape
     if options.axes:
@@ -53,6 +53,8 @@ def open_arrays(path: Path, options: Reading) -> Source:
         raise SourceError(f"{path}: an array of shape {shape} holds no images")
     if stamps is not None and stamps.shape != (len(frames),):
         raise SourceError(f"{path}: stamps have shape {stamps.shape}, expected ({len(frames)},)")
+    if stamps is not None and not (stamps.dtype.kind in "iuf" and np.isfinite(stamps).all()):
+        raise SourceError(f"{path}: stamps are of type {stamps.dtype}, expected finite numbers, in seconds")
     if unit is not None and unit not in UNITS:
         raise SourceError(f'{path}: unit "{unit}" is unknown, expected one of {", ".join(UNITS)}')
 
@@ -63,6 +65,12 @@ def open_arrays(path: Path, options: Reading) -> Source:
 
     kind = f"array {shape} {frames.dtype}, axes {axes}"
     return Source(path, kind, len(frames), entries, fps, unit, (note,) if note else ())
+
+
+def _rate_of(path: Path, value: NDArray[Any]) -> float:
+    if value.ndim != 0 or value.dtype.kind not in "iuf" or not 0.0 < float(value) < np.inf:
+        raise SourceError(f"{path}: fps is {value!r}, expected one number above 0")
+    return float(value)
 
 
 def check_axes(axes: str, shape: tuple[int, ...], path: Path) -> str:
