@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from dummy_models import face_aspect, face_scene, face_template
 
+from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.face import Face
-from thermal_fld_ros.perception.overlay import confidence_colour, draw, legible_scale
+from thermal_fld_ros.perception.overlay import PALETTES, confidence_colour, draw, legible_scale
+from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.perception.temperature import RegionTemperature
 
 
@@ -65,3 +69,36 @@ def test_small_frames_are_enlarged() -> None:
     assert legible_scale((160, 120)) == 4
     assert legible_scale((640, 512)) == 1
     assert legible_scale((1280, 1024)) == 1
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_warm_is_bright_in_every_palette(palette: str) -> None:
+    picture = draw(decode_array(face_scene((160, 120), [(80, 60, 60)])), [], palette=palette).astype(int)
+    assert picture[60, 80].sum() > picture[5, 5].sum() + 200
+    if palette != "grey":
+        assert np.ptp(picture.reshape(-1, 3), axis=1).max() > 60, "colours"
+
+
+def test_zero_is_a_legible_scale() -> None:
+    frame = decode_array(face_scene((160, 120), []))
+    assert draw(frame, [], 0).shape == (480, 640, 3)
+    assert draw(decode_array(face_scene((1280, 1024), [])), [], 0).shape == (1024, 1280, 3)
+
+
+def test_axes_are_drawn_from_the_nose_where_the_pose_and_the_camera_are_known() -> None:
+    frame, camera = decode_array(face_scene((640, 480), [])), Camera.from_field_of_view((640, 480), 50.0)
+    turned = np.array([0.5, -0.5, 0.5, -0.5]) @ np.diag([1, -1, 1, -1])  # looks into the camera
+    posed = replace(face(320, 240, 150), pose=Pose(np.array([0.0, 0.0, 0.8]), turned / np.linalg.norm(turned)))
+    plain, drawn = draw(frame, [posed]), draw(frame, [posed], camera=camera)
+    rows, columns, _ = np.nonzero(plain != drawn)
+    assert len(rows) > 30 and abs(rows - 240).max() < 60 and abs(columns - 320).max() < 60
+
+
+def test_titles_of_near_faces_do_not_cover_each_other_and_notes_hide_no_face() -> None:
+    frame = decode_array(face_scene((160, 120), []))
+    faces = [face(60, 60, 30), face(84, 62, 30)]
+    titled, bare = draw(frame, faces, 0), draw(frame, [], 0)
+    noted = draw(frame, faces, 0, notes=["30.0 Hz  6 ms"])
+    changed = np.nonzero((titled != noted).any(axis=2))
+    assert len(changed[0]) and (changed[0].max() < 60 or changed[0].min() > 420), "in a corner"
+    assert (titled != bare).any()

@@ -24,7 +24,7 @@ NOSE = (27, 33)
 PERCLOS_OPENING = 0.2
 OPEN_QUANTILE, OPEN_RATE = 0.75, 0.06
 """A person's open eyes are at this quantile of the ratio, which is followed by this much a second."""
-SPEECH_WINDOW, SPEECH_CROSSINGS = 2.0, 4
+SPEECH_WINDOW, SPEECH_CROSSINGS = 2.0, 6
 """Seconds that are looked at, and how often the lips must have crossed their mean in them."""
 
 
@@ -132,9 +132,9 @@ class MouthOptions:
         Standard deviation of the opening over two seconds, in lengths of the nose.
     """
 
-    yawn_opening: float = 0.4
+    yawn_opening: float = 0.3
     yawn_seconds: float = 1.5
-    speech_motion: float = 0.03
+    speech_motion: float = 0.015
 
 
 class Mouth:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from thermal_fld_ros.nodes.parameters import Parameter, Values
 from thermal_fld_ros.perception.compression import TRANSPORTS
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, Unit
+from thermal_fld_ros.perception.overlay import PALETTES
 from thermal_fld_ros.perception.pipeline import PipelineOptions
 
 CUSTOM_UNIT = "custom"
@@ -117,7 +118,14 @@ TABLE = (
         "Publish the faces as ROS4HRI has them (REP-155), under /humans/faces and in tf; needs hri_msgs.",
         read_only=True,
     ),
-    Parameter("overlay_scale", 1, "Whole factor by which the overlay is larger than the image.", 1, 8),
+    Parameter(
+        "overlay_scale",
+        0,
+        "Whole factor by which the overlay is larger than the image; 0: so that its longer side has 640 px at least.",
+        0,
+        8,
+    ),
+    Parameter("overlay_palette", "grey", "Colours of the overlay.", choices=PALETTES),
     Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
 )

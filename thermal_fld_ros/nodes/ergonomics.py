@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.serialization import deserialize_message
 from rclpy.time import Time
 
 from thermal_fld_ros.ergonomics.person import Ergonomics, Observation, Person
@@ -96,7 +97,8 @@ class ErgonomicsNode(ManagedNode):
 
     # --- work
 
-    def _on_landmarks(self, message: FaceLandmarksArray) -> None:
+    def _on_landmarks(self, serialised: bytes) -> None:
+        message = deserialize_message(serialised, FaceLandmarksArray)
         stamp = Time.from_msg(message.header.stamp).nanoseconds / 1e9
         if stamp < self._stamp - TIME_JUMP:
             self.get_logger().info(f"time went back by {self._stamp - stamp:.3f} s: everybody is forgotten")

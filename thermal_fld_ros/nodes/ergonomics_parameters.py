@@ -55,11 +55,11 @@ TABLE = (
     Parameter("blink_seconds", 0.5, "Seconds beyond which a closure is no blink.", 0.05, 5.0),
     Parameter("perclos_window", 60.0, "Seconds over which PERCLOS is taken.", 1.0, 3600.0),
     # the mouth
-    Parameter("yawn_opening", 0.4, "Gap of the inner lips in lengths of the nose that a yawn reaches.", 0.05, 2.0),
+    Parameter("yawn_opening", 0.3, "Gap of the inner lips in lengths of the nose that a yawn reaches.", 0.05, 2.0),
     Parameter("yawn_seconds", 1.5, "Seconds for which a yawn keeps the mouth that wide open.", 0.1, 30.0),
     Parameter(
         "speech_motion",
-        0.03,
+        0.015,
         "Standard deviation of the mouth's opening over two seconds, in lengths of the nose, that counts as speech.",
         0.0,
         1.0,

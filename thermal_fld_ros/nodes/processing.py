@@ -89,6 +89,7 @@ class Processor:
         self._until_look = 0
         self._rows = 0
         self._last_stamp = 0.0
+        self._last_arrival, self._interval = time.monotonic(), 1.0 / 30.0
 
     def update(self, values: Values, changed: frozenset[str]) -> None:
         """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
@@ -159,7 +160,8 @@ class Processor:
         frame, encoding = decoded(image, self._decoding)
         self.frame_id, self._rows = image.header.frame_id, frame.image_size[1]
         self._look_for_oddities(frame, encoding)
-        faces = self.pipeline(frame, self._stamp(image), self._camera(frame))
+        camera = self._camera(frame)
+        faces = self.pipeline(frame, self._stamp(image), camera)
         if self.pipeline.shutter_state.closed:
             self.shutter_frames += 1
             return
@@ -169,7 +171,13 @@ class Processor:
             self._humans.publish(image.header, frame, faces)
         self.latencies.add(time.monotonic() - arrived)
         self.published, self.faces = self.published + 1, len(faces)
-        self._overlay.publish(frame, faces, image.header, values["overlay_scale"], values["overlay_quality"])
+        self._overlay.publish(frame, faces, image.header, values, camera, self._notes(arrived))
+
+    def _notes(self, arrived: float) -> list[str]:
+        """Rate of the images that were processed, and latency, for the overlay."""
+        interval, self._last_arrival = arrived - self._last_arrival, arrived
+        self._interval += 0.1 * (min(max(interval, 0.0), 1.0) - self._interval)
+        return [f"{1.0 / max(self._interval, 1e-3):.1f} Hz  {self.latencies.median_ms():.0f} ms"]
 
     def _camera(self, frame: ThermalFrame) -> Camera | None:
         """The calibrated camera, else one of the assumed field of view, if there is any."""
