@@ -10,9 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,11 @@ import pytest
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.pairs import read_about, read_pairs
 from thermal_fld_ros.labelling.folder import check
-from thermal_fld_ros.labelling.review import HOST, REASONS, SIDE, ReviewServer
+from thermal_fld_ros.labelling.page import HOST
+from thermal_fld_ros.labelling.review import REASONS, SIDE, ReviewServer
 
 from .conftest import episode, places
+from .pages import get, post, raw, served
 
 
 @pytest.fixture
@@ -39,25 +39,8 @@ def folder(tmp_path: Path, dataset: Callable[..., int]) -> Path:
 @pytest.fixture
 def server(folder: Path) -> Iterator[ReviewServer]:
     server = ReviewServer(folder)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return bytes(answer.read())
-
-
-def post(url: str, content: Any) -> int:
-    try:
-        with urllib.request.urlopen(url, json.dumps(content).encode(), timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    with served(server):
+        yield server
 
 
 FACE = "thermal/s01/00000{}_0.png"
@@ -107,13 +90,6 @@ def test_what_is_no_strike_changes_nothing(server: ReviewServer, path: str, cont
     assert (server.folder / "pairs.jsonl").read_bytes() == before
 
 
-def raw(server: ReviewServer, *lines: str, body: bytes = b"") -> bytes:
-    """The status line that answers a request as it stands here, sent by a client that then waits."""
-    with socket.create_connection(server.server_address[:2], timeout=30) as client:
-        client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-        return client.makefile("rb").readline()
-
-
 def test_requests_that_are_malformed_are_refused_without_a_trace(
     server: ReviewServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,7 +111,7 @@ def test_requests_that_are_malformed_are_refused_without_a_trace(
 def test_a_client_that_goes_silent_or_away_leaves_no_trace(
     server: ReviewServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thermal_fld_ros.labelling.review._Handler.timeout", 0.2)
+    monkeypatch.setattr("thermal_fld_ros.labelling.page.Handler.timeout", 0.2)
     path = server.url.partition(str(server.server_address[1]))[2]
     answer = raw(server, f"POST {path}1 HTTP/1.1", "Content-Length: 100", body=b"{")
     assert b" 500 " in answer, "not waited for beyond its patience"
