@@ -58,8 +58,8 @@ KELVIN = 273.15
 _COUNT = SIDE * SIDE
 _HALF = _COUNT // 2 + 1
 _ACROSS, _DOWN = (axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE)))
-_PLACES = np.zeros((len(REGIONS), _COUNT, 68))
-for _row, (_centre, _width, _height) in zip(_PLACES, _SHAPES.values(), strict=True):
+_BY_REGION = np.zeros((len(REGIONS), _COUNT, 68))
+for _row, (_centre, _width, _height) in zip(_BY_REGION, _SHAPES.values(), strict=True):
     _total = sum(_centre.values())
     for _point, _weight in _centre.items():
         _row[:, _point] += _weight / _total
@@ -67,7 +67,7 @@ for _row, (_centre, _width, _height) in zip(_PLACES, _SHAPES.values(), strict=Tr
     _row[:, 36] -= _width * _ACROSS
     _row[:, 33] += _height * _DOWN
     _row[:, 27] -= _height * _DOWN
-_PLACES = _PLACES.reshape(-1, 68)
+_PLACES = _BY_REGION.reshape(-1, 68)
 _COVERABLE = np.isin(REGIONS, COVERABLE)
 
 
