@@ -66,14 +66,14 @@ def node() -> str:
     result = load("benchmarks/results/node.json")
     rows: list[list[object]] = [
         [f"{name}, {figures['rate_hz']:g} Hz", values["sent"], values["sent"] - values["answered"],
-         f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}", f"{values['cpu_percent']:.0f}",
+         f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}", values.get("cpu_percent", "not measured"),
          f"{values['memory_mb']:.0f}"]
         for figures in result["rounds"] for name in ("bare", "detector") for values in [figures[name]]
     ]  # fmt: skip
     times = result["summary"]["median_times_bare"]
     return f"""## The node over DDS: `python benchmarks/node.py`
 
-One face, images at 30 and 60 Hz, from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
+One face; from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
 answers each image with an empty result. {on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
 
 {table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "memory MB"], rows)}
@@ -216,9 +216,7 @@ forgotten.
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
-    return "\n".join(
-        [head, pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation()]
-    )
+    return "\n".join([head, pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation()])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -38,3 +39,11 @@ def test_mypy() -> None:
 @pytest.mark.parametrize("script", SHELL_SCRIPTS, ids=lambda path: path.name)
 def test_shellcheck(script: Path) -> None:
     check("shellcheck", "-x", str(script.relative_to(ROOT)))
+
+
+def test_the_tests_that_the_page_on_reliability_names_exist() -> None:
+    page = (ROOT / "docs/reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 50
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / "test" / file).read_text(encoding="utf-8"), f"{file}::{name}"
