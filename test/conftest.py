@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import os
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,24 @@ def interfaces(tmp_path_factory: pytest.TempPathFactory) -> None:
     from optional_interfaces import provide
 
     provide(tmp_path_factory.mktemp("interfaces"))
+
+
+OPTIONAL = ("matplotlib", "numba", "onnx", "tensorboard", "torch", "tqdm")
+"""What rosdep does not bring, or brings on wish only: a test module that needs one of these is skipped where it is missing."""
+
+
+class OptionalModule(pytest.Module):
+    """A test module that is skipped, with the reason, where an optional library is not installed."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return list(super().collect())
+        except pytest.Collector.CollectError as error:
+            missing = error.__cause__
+            if isinstance(missing, ModuleNotFoundError) and (missing.name or "").split(".")[0] in OPTIONAL:
+                pytest.skip(f"{missing.name} is not installed: pip install '.[dev]'", allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
+    return OptionalModule.from_parent(parent, path=module_path)

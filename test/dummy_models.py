@@ -8,17 +8,20 @@ pixels are gathered and low when they fill the crop (noise, an empty scene).
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, METADATA_KEY
 from thermal_fld_ros.perception.pose import HEAD_POINTS
+
+with contextlib.suppress(ImportError):  # the scenes need none; who asks for the models skips (conftest.py)
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
 
 CROP = 64
 DETECTION_SIDE = 56

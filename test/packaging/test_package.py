@@ -173,3 +173,20 @@ import thermal_fld_ros.perception.pipeline
 assert "rclpy" not in sys.modules
 """
     run(sys.executable, "-I", "-c", code, cwd=Path("/"))
+
+
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(("onnx", "numba", "torch", "matplotlib", "tensorboard", "tqdm")))
+import pytest
+sys.exit(pytest.main(["-q", "-rs", "--collect-only", *sys.argv[1:]]))
+"""
+
+
+def test_tests_of_what_rosdep_does_not_bring_are_skipped_with_the_reason() -> None:
+    """As `colcon test` finds them after `rosdep install`."""
+    command = [sys.executable, "-c", WITHOUT, "test/synthesis", "test/nodes/test_parameters.py", "test/perception"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "numba is not installed: pip install '.[dev]'" in done.stdout
+    assert "test_temperature.py::" in done.stdout, "what needs none of them is collected"
