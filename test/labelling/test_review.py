@@ -24,7 +24,8 @@ import pytest
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.pairs import read_about, read_pairs
 from thermal_fld_ros.labelling.folder import check
-from thermal_fld_ros.labelling.review import HOST, REASONS, SIDE, ReviewServer
+from thermal_fld_ros.labelling.page import HOST
+from thermal_fld_ros.labelling.review import REASONS, SIDE, ReviewServer
 
 from .conftest import episode, places
 
@@ -135,7 +136,7 @@ def test_requests_that_are_malformed_are_refused_without_a_trace(
 def test_a_client_that_goes_silent_or_away_leaves_no_trace(
     server: ReviewServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thermal_fld_ros.labelling.review._Handler.timeout", 0.2)
+    monkeypatch.setattr("thermal_fld_ros.labelling.page.Handler.timeout", 0.2)
     path = server.url.partition(str(server.server_address[1]))[2]
     answer = raw(server, f"POST {path}1 HTTP/1.1", "Content-Length: 100", body=b"{")
     assert b" 500 " in answer, "not waited for beyond its patience"

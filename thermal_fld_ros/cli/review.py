@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import webbrowser
 from pathlib import Path
 
+from thermal_fld_ros.cli._pages import add_page_options, serve
 from thermal_fld_ros.labelling.review import ReviewServer
-
-PORT = 8765
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="of `dataset`")
-    parser.add_argument("--port", type=int, default=PORT, help="0: any that is free (default: %(default)s)")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    add_page_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,15 +28,7 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError, OverflowError) as error:
         print(f"error: {args.folder}: {error}" if isinstance(error, OSError) else f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{server.url}\nCtrl-C ends it", flush=True)
-    if not args.no_browser:
-        webbrowser.open(server.url)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    serve(server, args)
     struck = sum(face["struck"] is not None for face in server.listed())
     print(f"{args.folder}: {struck} faces are struck")
     return 0

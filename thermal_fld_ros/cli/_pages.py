@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands that serve a page have in common."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+
+from thermal_fld_ros.labelling.page import PageServer
+
+PORT = 8765
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Where the page is served, and who opens it."""
+    parser.add_argument("--port", type=int, default=PORT, help="0: any that is free (default: %(default)s)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def serve(server: PageServer, args: argparse.Namespace) -> None:
+    """Print the address, open it in the browser and serve until Ctrl-C."""
+    print(f"{server.url}\nCtrl-C ends it", flush=True)
+    if not args.no_browser:
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
