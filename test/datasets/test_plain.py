@@ -60,6 +60,12 @@ def test_json_with_little(images: Path) -> None:
     assert not data.samples[1].faces[0].required
 
 
+def test_an_image_whose_annotation_is_not_finished_is_counted(images: Path) -> None:
+    data = read(images, images=[{"image": "a.png", "done": False}, {"image": "b.png", "done": True}])
+    assert [sample.name for sample in data.samples] == ["b.png"]
+    assert data.left_out == {"annotation not finished": 1}
+
+
 def test_a_scheme_of_indices(images: Path) -> None:
     face = {"points": [[10, 20], [30, 20]], "box": [0, 0, 50, 50]}
     data = read(images, scheme=[36, 45], images=[{"image": "a.png", "faces": [face]}])
@@ -77,7 +83,7 @@ IMAGE = {"image": "a.png"}
         ({"images": [], "picture": 1}, r'labels.json: unknown field "picture", expected .*images'),
         ({"images": []}, "no labelled images"),
         ({"images": [{"image": "c.png"}]}, r"c.png: no such image"),
-        ({"images": [{"image": "a.png", "face": []}]}, r'image 0: unknown field "face", expected faces, frame'),
+        ({"images": [{"image": "a.png", "face": []}]}, r'image 0: unknown field "face", expected done, faces, frame'),
         ({"images": [IMAGE, IMAGE]}, 'two images are named "a.png"'),
         ({"images": [{**IMAGE, "faces": [{}]}]}, "image 0, face 0: neither a box nor points"),
         (

@@ -26,8 +26,9 @@ from thermal_fld_ros.datasets.sample import (
     read_json,
 )
 from thermal_fld_ros.perception.decoding import DEFAULTS, UNITS, Decoding
+from thermal_fld_ros.recordings.access import Frames
 from thermal_fld_ros.recordings.opening import open_source
-from thermal_fld_ros.recordings.source import RawImage, SourceError
+from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
 
 SET_FIELDS = {
     "name",
@@ -41,9 +42,10 @@ SET_FIELDS = {
     "scored",
     "every_face",
     "fps",
+    "topic",
     "images",
 }
-IMAGE_FIELDS = {"image", "frame", "sequence", "stamp", "faces", "traps"}
+IMAGE_FIELDS = {"image", "frame", "sequence", "stamp", "faces", "traps", "done"}
 FACE_FIELDS = {"box", "points", "visible", "yaw", "glasses", "mask", "subject", "required"}
 
 
@@ -63,21 +65,26 @@ def _from_json(path: Path) -> DataSet:
     content = read_json(path)
     _check(content, SET_FIELDS, {"images"}, str(path))
     scheme = _scheme(content.get("scheme"), path)
-    decoding = _decoding(content, path)
+    decoding = decoding_of(content, path)
     fps = content.get("fps")
     counts: dict[str, int] = {}
     samples = []
+    unfinished = 0
     for index, entry in enumerate(content["images"]):
         where = f"{path}, image {index}"
         _check(entry, IMAGE_FIELDS, {"image"}, where)
+        if not entry.get("done", True):
+            unfinished += 1
+            continue
         sequence, stamp = entry.get("sequence"), entry.get("stamp")
         if sequence is not None and stamp is None and fps:
             stamp = counts.get(sequence, 0) / fps
         if sequence is not None:
             counts[sequence] = counts.get(sequence, 0) + 1
-        faces = tuple(_face(face, scheme, f"{where}, face {k}") for k, face in enumerate(entry.get("faces", [])))
+        faces = tuple(face_of(face, scheme, f"{where}, face {k}") for k, face in enumerate(entry.get("faces", [])))
         traps = tuple(face_from(f"{where}, trap {k}", box=box).box for k, box in enumerate(entry.get("traps", [])))
-        name, read = _image(path.parent / entry["image"], entry["image"], entry.get("frame"), where)
+        place = entry["image"], entry.get("frame")
+        name, read = image_at(path.parent, *place, where, topic=content.get("topic", ""))
         samples.append(Sample(name, read, faces, decoding, sequence, stamp, traps))
     scored = content.get("scored")
     return DataSet(
@@ -88,6 +95,7 @@ def _from_json(path: Path) -> DataSet:
         content.get("about", ""),
         None if scored is None else _indices(scored, f'{path}: "scored"'),
         bool(content.get("every_face", True)),
+        {"annotation not finished": unfinished} if unfinished else {},
     )
 
 
@@ -118,7 +126,8 @@ def _indices(value: Any, where: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _decoding(content: dict[str, Any], path: Path) -> Decoding:
+def decoding_of(content: dict[str, Any], path: Path) -> Decoding:
+    """How the images of a label file are decoded; raises DataSetError."""
     unit = content.get("unit", "counts")
     if unit not in UNITS:
         raise DataSetError(f'{path}: unit "{unit}" is unknown, expected one of {", ".join(UNITS)}')
@@ -129,7 +138,8 @@ def _decoding(content: dict[str, Any], path: Path) -> Decoding:
         raise DataSetError(f"{path}: {error}") from error
 
 
-def _face(entry: Any, scheme: Scheme | None, where: str) -> LabelledFace:
+def face_of(entry: Any, scheme: Scheme | None, where: str) -> LabelledFace:
+    """A face of the JSON form; `where` is for errors. Raises DataSetError."""
     _check(entry, FACE_FIELDS, set(), where)
     fields = dict(entry)
     points = fields.pop("points", None)
@@ -138,28 +148,52 @@ def _face(entry: Any, scheme: Scheme | None, where: str) -> LabelledFace:
     return face_from(where, points=points, scheme=scheme, **fields)
 
 
-def _image(file: Path, name: str, frame: int | None, where: str) -> tuple[str, Callable[[], RawImage]]:
-    """Name and reader of an image file, or of one frame of a file that holds several."""
+def image_at(
+    folder: Path, name: str, frame: int | None, where: str, *, topic: str = ""
+) -> tuple[str, Callable[[], RawImage]]:
+    """Name and reader of an image file, or of one frame of a file or a bag's folder that holds several.
+
+    Parameters
+    ----------
+    folder : Path
+        That the name is relative to.
+    name : str
+    frame : int or None
+        From 0; None: the file holds one image.
+    where : str
+        Of the labels, for errors.
+    topic : str
+        Of a bag with images on several topics.
+
+    Returns
+    -------
+    (str, function); the function raises DataSetError or SourceError where the image cannot be read.
+
+    Raises
+    ------
+    DataSetError
+        There is no such file.
+    """
+    file = folder / name
     if frame is None:
         return name, image_file(file)
-    if not file.is_file():
+    if not file.exists():
         raise DataSetError(f"{file}: no such file, but {where} names it")
 
     def read() -> RawImage:
-        frames = _frames(file)
-        if not 0 <= frame < len(frames):
-            raise DataSetError(f"{where}: frame {frame}, but {file} has {len(frames)}")
-        return frames[frame]
+        try:
+            return _frames(file, topic)[frame]
+        except SourceError as error:
+            raise DataSetError(str(error)) from error
+        except IndexError as error:
+            raise DataSetError(f"{where}: frame {frame}, but {error}") from None
 
     return f"{name}[{frame}]", read
 
 
 @lru_cache(maxsize=2)
-def _frames(file: Path) -> list[RawImage]:
-    try:
-        return list(open_source(file))
-    except SourceError as error:
-        raise DataSetError(str(error)) from error
+def _frames(file: Path, topic: str) -> Frames:
+    return Frames(open_source(file, Reading(topic)))
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
@@ -190,7 +224,7 @@ def _from_csv(path: Path) -> DataSet:
     samples = []
     for (name, frame), mine in rows.items():
         where, first = mine[0]
-        full, read = _image(path.parent / name, name, int(number(frame, where)) if frame else None, where)
+        full, read = image_at(path.parent, name, int(number(frame, where)) if frame else None, where)
         faces = [_csv_face(row, indices, scheme, place) for place, row in mine]
         stamp = number(first["stamp"], where) if first.get("stamp") else None
         found = tuple(face for face in faces if face is not None)

@@ -22,16 +22,10 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
 
     Names that tell the time (`names.time_in`) give the stamps. A file that cannot be read is an entry with the reason.
     """
-    here = [file for file in folder.iterdir() if file.is_file()]
-    hidden = sum(is_hidden(file) and file.suffix.lower() in IMAGE_SUFFIXES for file in here)
-    files: list[Path] = []
-    for suffixes in KINDS:
-        files = files or [file for file in here if file.suffix.lower() in suffixes and not is_hidden(file)]
-    files.sort(key=lambda file: natural_key(file.name))
-    if not files:
-        raise SourceError(
-            f"{folder}: no images in this folder{_below(folder)} (looked for {', '.join(sorted(sum(KINDS, ())))})"
-        )
+    hidden = sum(
+        is_hidden(file) and file.suffix.lower() in IMAGE_SUFFIXES for file in folder.iterdir() if file.is_file()
+    )
+    files = files_of(folder)
     times = [time_in(file.stem) for file in files]
     timed = len(files) > 1 and None not in times and len(set(times)) == len(times)
 
@@ -62,6 +56,19 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
 def image_files(folder: Path) -> list[Path]:
     """The images right in a folder, without hidden ones."""
     return [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(file)]
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of images or tables in a folder, in natural order; raises SourceError where there are none."""
+    here = [file for file in folder.iterdir() if file.is_file() and not is_hidden(file)]
+    files: list[Path] = []
+    for suffixes in KINDS:
+        files = files or [file for file in here if file.suffix.lower() in suffixes]
+    if not files:
+        raise SourceError(
+            f"{folder}: no images in this folder{_below(folder)} (looked for {', '.join(sorted(sum(KINDS, ())))})"
+        )
+    return sorted(files, key=lambda file: natural_key(file.name))
 
 
 def is_hidden(file: Path) -> bool:
