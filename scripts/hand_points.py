@@ -21,10 +21,11 @@ sys.path.insert(0, str(ROOT))
 from thermal_fld_ros.datasets.sample import SCHEMES  # noqa: E402
 from thermal_fld_ros.evaluation import metrics  # noqa: E402
 from thermal_fld_ros.evaluation.report import figure, table  # noqa: E402
+from thermal_fld_ros.evaluation.rounds import disagreement  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
 
 CLICKS = ROOT / "docs/results/hand_clicks.json"
-JAW = SCHEMES["sftl54"].places(range(17))
+SETS = {"54 points": "all", "without jaw": "without jaw", "jaw": "jaw", "jaw line": "jaw line"}
 
 
 def main() -> None:
@@ -37,10 +38,8 @@ def main() -> None:
     for entry in clicks["images"]:
         first, second = np.array(entry["first"]), np.array(entry["second"])
         mean = (first + second) / 2
-        size = metrics.box_size(box_around(mean))
-        errors = metrics.point_errors(first, second, size)
-        line = metrics.line_distances(first[JAW], second[JAW]).mean() / size * 100
-        apart.append((entry["image"].split("/")[0], errors.mean(), np.delete(errors, JAW).mean(), errors[JAW].mean(), line))
+        values = disagreement(first, second, SCHEMES["sftl54"], metrics.box_size(box_around(mean)))
+        apart.append((entry["image"].split("/")[0], *(values[name] for name in SETS.values())))
         face = {"points": mean.round(3).tolist(), "subject": entry["subject"]}
         images.append({key: entry[key] for key in ("image", "frame") if key in entry} | {"faces": [face]})
     labels = {
@@ -54,7 +53,7 @@ def main() -> None:
     for name in [*names, "all"]:
         mine = np.array([row[1:] for row in apart if name in (row[0], "all")])
         rows.append([name, len(mine), *(figure(value) for value in mine.mean(axis=0))])
-    print(table(["data", "images", "54 points", "without jaw", "jaw", "jaw line"], rows))
+    print(table(["data", "images", *SETS], rows))
     print(f"\nDistance of the two rounds, % of sqrt(w h) of the box. Labels: {out}")
 
 
