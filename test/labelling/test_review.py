@@ -10,9 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from thermal_fld_ros.labelling.page import HOST
 from thermal_fld_ros.labelling.review import REASONS, SIDE, ReviewServer
 
 from .conftest import episode, places
+from .pages import get, post, raw, served
 
 
 @pytest.fixture
@@ -40,25 +39,8 @@ def folder(tmp_path: Path, dataset: Callable[..., int]) -> Path:
 @pytest.fixture
 def server(folder: Path) -> Iterator[ReviewServer]:
     server = ReviewServer(folder)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return bytes(answer.read())
-
-
-def post(url: str, content: Any) -> int:
-    try:
-        with urllib.request.urlopen(url, json.dumps(content).encode(), timeout=30) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+    with served(server):
+        yield server
 
 
 FACE = "thermal/s01/00000{}_0.png"
@@ -106,13 +88,6 @@ def test_what_is_no_strike_changes_nothing(server: ReviewServer, path: str, cont
     before = (server.folder / "pairs.jsonl").read_bytes()
     assert post(server.url + path, content) in (400, 404)
     assert (server.folder / "pairs.jsonl").read_bytes() == before
-
-
-def raw(server: ReviewServer, *lines: str, body: bytes = b"") -> bytes:
-    """The status line that answers a request as it stands here, sent by a client that then waits."""
-    with socket.create_connection(server.server_address[:2], timeout=30) as client:
-        client.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-        return client.makefile("rb").readline()
 
 
 def test_requests_that_are_malformed_are_refused_without_a_trace(

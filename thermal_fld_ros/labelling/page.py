@@ -95,6 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def do_GET(self) -> None:
+        """Send the page or what it asks for."""
         what = self._asked()
         if what is None:
             self._refuse(HTTPStatus.NOT_FOUND, "not here")
@@ -109,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(kind, content)
 
     def do_POST(self) -> None:
+        """Take a change."""
         what = self._asked()
         if what is None:
             self._refuse(HTTPStatus.NOT_FOUND, "not here")
