@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -30,7 +30,10 @@ def test_the_status_tells_what_a_person_asks(rig: Rig) -> None:
     assert values["landmark model"] == f"dummy landmarks {result.model_hash}"
     assert values["detector model"].startswith("dummy detector ")
     assert values["detector provider"] == values["landmark provider"] == "cpu"
-    assert values["shutter"] == "live" and values["calibration"] == "no camera_info; a field of view of 50 degrees is assumed"
+    assert (
+        values["shutter"] == "live"
+        and values["calibration"] == "no camera_info; a field of view of 50 degrees is assumed"
+    )
     received, published = int(values["images received"]), int(values["results published"])
     assert received >= published + int(values["images replaced unseen"]) > 0
     assert (values["images refused"], values["images lost on the way"]) == ("0", "0")
@@ -86,16 +89,19 @@ def test_wide_lenses_parts_of_the_sensor_and_telemetry_are_calibrated(rig: Rig) 
     rig.start_connected()
     publisher = rig.node.create_publisher(CameraInfo, "camera_info", 1)
 
-    def position(info: CameraInfo, image: np.ndarray | None = None) -> tuple[float, float, float]:
-        found: list[Any] = []
+    def position(info: CameraInfo, make: Callable[[], np.ndarray] = rig.scene) -> tuple[float, float, float]:
+        def told(message: CameraInfo, status: str) -> None:
+            def sent() -> bool:
+                publisher.publish(message)
+                rig.detect(make())
+                return status in rig.wait_for_status(lambda status, values: True)["calibration"]
 
-        def placed() -> bool:
-            publisher.publish(info)
-            found.extend(rig.detect(rig.scene() if image is None else image).faces)
-            return bool(found) and found[-1].pose_valid
+            rig.wait_for(sent, status)
 
-        rig.wait_for(placed, "a pose")
-        assert rig.wait_for_status(lambda status, values: True)["calibration"] == "calibrated"
+        told(calibration(320, 240, 0.0), "refused")  # so that it is not the calibration before that answers
+        told(info, "calibrated")
+        found = rig.detect(make()).faces
+        assert found[-1].pose_valid
         place = found[-1].pose.position
         return place.x, place.y, place.z
 
@@ -113,8 +119,11 @@ def test_wide_lenses_parts_of_the_sensor_and_telemetry_are_calibrated(rig: Rig) 
     part.k[2], part.k[5] = 260.0, 170.0
     assert math.dist(position(part), expected) < 0.02
     assert rig.set_parameters(rows_top=2).successful
-    telemetry = np.concatenate([np.zeros((2, 320), np.uint16), rig.scene()])
-    assert math.dist(position(plain, telemetry), expected) < 0.02
+
+    def with_telemetry() -> np.ndarray:
+        return np.concatenate([np.zeros((2, 320), np.uint16), rig.scene()])
+
+    assert math.dist(position(plain, with_telemetry), expected) < 0.02
 
 
 def test_refusals_are_logged_at_once_and_then_counted_up() -> None:
