@@ -176,7 +176,7 @@ def _describe(metadata: dict[str, Any], network: nn.Module, out: Path) -> None:
 
 PURPOSE = {
     "landmarks": "Finds the 68 iBUG points of one face in a square crop of a thermal image, with a confidence for each point and "
-    "a score that tells whether there is a face at all. For human-robot interaction and ergonomics; not for "
+    "a score that tells whether its points are right. For human-robot interaction and ergonomics; not for "
     "identification, and no medical device.",
     "teacher": "Finds the 68 iBUG points of one face in a square crop of an RGB image, with a confidence for each point. Labels "
     "recordings (`dataset --teacher own`) and teaches thermal networks (`adapt --teacher`); the detector does not use it.",
