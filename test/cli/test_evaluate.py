@@ -63,7 +63,7 @@ def test_the_shipped_models_on_the_packaged_clip(tmp_path: Path, capsys: pytest.
     assert row["video"]["lag_frames"]["demo_clip"] < 1.0
     assert row["calibration"]["all"]["points"] == 6800
     table = capsys.readouterr().out
-    assert "| clip | shipped | given box | 68      | 100   | 0      |" in table
+    assert "| clip | shipped | given box | 68      | 100   | 1      | 0      |" in table
     assert {file.name for file in (tmp_path / "plots").iterdir()} == {
         "accuracy_errors_clip.png",
         "accuracy_confidence_clip.png",

@@ -40,7 +40,9 @@ def test_faces_are_published_in_front_and_not_on_the_backs_of_heads(turns: dict[
     for frames, points in zip(turns["frames"], turns["points"], strict=True):
         found, _ = publish(frames, float(turns["fps"]))
         front += [bool(faces) for faces, angle in zip(found, turned, strict=True) if angle < 50]
-        back += [len(faces) for faces, angle in zip(found, turned, strict=True) if angle > 120]
+        back += [
+            len(faces) for faces, angle in zip(found, turned, strict=True) if angle > 145
+        ]  # 0.6 s after the profile
         wrong += [
             error(face, truth) > 10.0
             for faces, truth, angle in zip(found, points, turned, strict=True)
