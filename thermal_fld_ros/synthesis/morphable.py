@@ -35,7 +35,7 @@ LANDMARKS = (
 # The model's own landmark vertices are not where annotators click. Moved along the surface by these offsets (cm, model's x
 # right, y up; for the right half of the face, the left one mirrors it) to the nearest vertex, the neutral face has the layout of
 # the mean of hand-marked neutral portraits (Face Research Lab London Set and Canada Set, DeBruine and Jones, CC BY 4.0;
-# benchmarks/landmark_layout.py compares): the brow's middle line instead of its upper edge, the corner of the eye at the end of
+# benchmarks/landmark_layout.py lays it beside the mean of 300-W): the brow's middle line instead of its upper edge, the corner of the eye at the end of
 # the caruncle, lid points at a third and two thirds of the lid, the visible border of the lips and their corner, and the rim of the
 # nostrils.
 ANNOTATOR_OFFSETS = {
