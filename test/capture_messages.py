@@ -101,8 +101,8 @@ def face(
     )
     flat = points.astype(np.float32).reshape(-1)
     return store["thermal_fld_ros/msg/FaceLandmarks"](
-        header(STAMP), name, 0.9, np.float32(roi), "ibug68", flat, np.ones(68, np.float32), turn is not None, pose,
-        [], np.empty(0, np.float32),
+        header(STAMP), name, 0.9, np.float32(roi), "ibug68", flat, np.ones(68, np.float32), turn is not None, False, 0.0, pose,
+        [], np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.uint32),
     )  # fmt: skip
 
 

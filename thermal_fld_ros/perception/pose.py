@@ -46,6 +46,8 @@ LEAST_CONFIDENCE = 0.3
 LEAST_POINTS = 8
 WORST_ERROR = 0.08
 """Error in sizes of the face above which the points are no head."""
+LEAST_SIZE = 1e-4
+"""Of the face, in units of the rays: a head at a distance of 2 km. Points that coincide are no head."""
 OUTLIER = 3.0
 """Spreads beyond which a point counts less and less."""
 COLD_STEPS, WARM_STEPS = 6, 1
@@ -112,7 +114,9 @@ def estimate_pose(
     if np.count_nonzero(trust[_RIGID]) < LEAST_POINTS:
         return None
     rays[~known] = 0.0
-    size = math.sqrt(max(float(np.prod(np.ptp(rays[trust > 0.0], axis=0))), 1e-12))
+    size = math.sqrt(float(np.prod(np.ptp(rays[trust > 0.0], axis=0))))
+    if size < LEAST_SIZE:
+        return None
     warm = None if before is None else _fit(rays, trust, _Fit.of(before), WARM_STEPS)
     if warm is None or warm.error > 0.5 * WORST_ERROR * size:
         start = _first_guess(rays, trust)
