@@ -112,8 +112,10 @@ def test_a_mirrored_eye_is_the_other_eye(tmp_path: Path) -> None:
 def test_registration_moves_the_teachers_view_only(tmp_path: Path) -> None:
     samples = PairSamples(CONFIG | {"registration": 1.0}, write(tmp_path, 1), "thermal", "rgb")
     moved = []
-    for seed in range(40):
+    for seed in range(50):
         sample = drawn(samples, 0, seed)
+        if np.abs(in_pixels(sample, NOSE) - 31.5).max() > 28:  # a crop that has lost the face
+            continue
         assert np.abs(brightest(sample["image"]) - in_pixels(sample, NOSE)).max() < 1.0
         moved.append(brightest(sample["view"]) - in_pixels(sample, NOSE))
     assert 0.7 < np.std(moved) < 2.5  # 2 % of 64 pixels
