@@ -60,6 +60,11 @@ def nan(state: dict[str, Any]) -> None:
     next(iter(state["averaged"].values())).view(-1)[0] = torch.nan
 
 
+def without_one(state: dict[str, Any]) -> None:
+    """Remove the first weight."""
+    state["averaged"].pop(next(iter(state["averaged"])))
+
+
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "cut": (cut, UNREADABLE),
     "damaged": (damaged, UNREADABLE),
@@ -71,7 +76,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no task": (changed(lambda state: state["config"].pop("task")), "make no network: KeyError: 'task'"),
     "unknown task": (changed(lambda state: state["config"].update(task="x")), "make no network: KeyError: 'x'"),
     "no weights": (changed(lambda state: state.pop("averaged")), "make no network: KeyError: 'averaged'"),
-    "a weight less": (changed(lambda state: state["averaged"].pop(next(iter(state["averaged"])))), "make no network: RuntimeError: .*Missing key"),
+    "a weight less": (changed(without_one), "make no network: RuntimeError: .*Missing key"),
     "another size": (changed(lambda state: state["config"]["network"].update(stem=9)), "make no network: .*size mismatch"),
     "NaN": (changed(nan), "1 of its weights are NaN or infinite, the first is "),
     "a folder": (Path.mkdir, "Is a directory"),

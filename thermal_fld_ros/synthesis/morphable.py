@@ -34,10 +34,10 @@ LANDMARKS = (
 
 # The model's own landmark vertices are not where annotators click. Moved along the surface by these offsets (cm, model's x
 # right, y up; for the right half of the face, the left one mirrors it) to the nearest vertex, the neutral face has the layout of
-# the mean of hand-marked neutral portraits (Face Research Lab London Set and Canada Set, DeBruine and Jones, CC BY 4.0;
-# benchmarks/landmark_layout.py lays it beside the mean of 300-W): the brow's middle line instead of its upper edge, the corner of the eye at the end of
-# the caruncle, lid points at a third and two thirds of the lid, the visible border of the lips and their corner, and the rim of the
-# nostrils.
+# the mean of hand-marked neutral portraits (Face Research Lab London Set and Canada Set, DeBruine and Jones, CC BY 4.0): the
+# brow's middle line instead of its upper edge, the corner of the eye at the end of the caruncle, lid points at a third and two
+# thirds of the lid, the visible border of the lips and their corner, and the rim of the nostrils.
+# benchmarks/landmark_layout.py lays it beside the mean of 300-W.
 ANNOTATOR_OFFSETS = {
     17: (0.05, -0.90), 18: (0.10, -0.95), 19: (0.10, -0.85), 20: (-0.20, -1.00), 21: (-0.22, -0.95),
     28: (0.0, -0.15), 29: (0.0, -0.20), 30: (0.0, -0.20), 31: (0.0, 0.15), 32: (0.0, 0.05),
