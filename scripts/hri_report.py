@@ -419,7 +419,8 @@ def main() -> None:
     before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
     page = [
         "# Errors of poses, states, temperatures and breathing\n",
-        "Written by `python scripts/hri_report.py --face-model ICT_FACE`, on rendered people, whose truth is known. Real people and\n"
+        f"Written by `python scripts/hri_report.py --face-model ICT_FACE --scale {options.scale:g}`, on rendered people, whose truth\n"
+        "is known. Real people and\n"
         "cameras are worse; [accuracy](accuracy.md) tells how the landmarks fare on real images.\n",
     ]
     for name, (title, section) in SECTIONS.items():
