@@ -154,7 +154,7 @@ def test_a_face_keeps_its_id(rig: Rig) -> None:
 def test_points_and_overlay_lie_in_the_incoming_image_whatever_the_rotation(rig: Rig, rotation: int) -> None:
     overlays: list[Image] = []
     rig.node.create_subscription(Image, "thermal_fld_detector/overlay", overlays.append, 1)
-    rig.start_connected(rotate=rotation)
+    rig.start_connected(rotate=rotation, overlay_scale=1)
     upright = rig.scene()
     lying = np.ascontiguousarray(np.rot90(upright, rotation // 90))  # counter-clockwise, which `rotate` undoes
     height, width = lying.shape

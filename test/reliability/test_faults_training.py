@@ -53,7 +53,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "size": 64, "workers": 0, "batch": 8, "epochs": EPOCHS,
         "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16},
     }  # fmt: skip
-    del settings["scenes"]  # images that are not rendered here
+    settings.pop("scenes", None)  # images that are not rendered here
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     return folder / "config.yaml"
 

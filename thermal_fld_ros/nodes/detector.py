@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
-from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
+from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode, RCLError
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run
 from thermal_fld_ros.nodes.processing import Processor
@@ -86,17 +86,28 @@ class DetectorNode(ManagedNode):
     # --- input
 
     def _listen(self, values: Values) -> None:
-        assert self._processor is not None
+        """Subscribe to the images, in place of the subscription that there is; raises ValueError and keeps that one."""
         before = self._images
         if before is not None:
             before.close()
+        try:
+            self._images = self._image_subscription(values)
+        except RCLError as error:  # one process cannot have one topic with two types
+            if before is None:
+                raise
+            self._images = self._image_subscription(self._settings.values)
+            raise ValueError(f"no subscription with transport {values['transport']}: {error}") from error
+        finally:
+            if before is not None and self._images is not None:
+                self._images.continue_from(before)
+
+    def _image_subscription(self, values: Values) -> WatchedSubscription:
+        assert self._processor is not None
         profile = qos.images(values["image_reliability"])
         compressed = is_compressed(values["transport"], self.resolve_topic_name("image"))
         kind = CompressedImage if compressed else Image
         take = partial(self._processor, kind)
-        self._images = WatchedSubscription(self, kind, "image", take, profile, thread="thermal_fld_images")
-        if before is not None:
-            self._images.continue_from(before)
+        return WatchedSubscription(self, kind, "image", take, profile, thread="thermal_fld_images")
 
     def _stop(self) -> None:
         if self._images is not None:
@@ -110,16 +121,19 @@ class DetectorNode(ManagedNode):
 
     def _apply(self, values: Values, changed: frozenset[str]) -> None:
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
+        anew = bool(changed & {"image_reliability", "transport"}) and self._images is not None
+        if anew:
+            self._listen(values)
         try:
             if self._processor is not None:
                 self._processor.update(values, changed)
             else:
                 decoding(values)
                 pipeline_options(values)
-        except ModelError as error:
+        except (ModelError, ValueError) as error:
+            if anew:
+                self._listen(self._settings.values)
             raise ValueError(str(error)) from error
-        if changed & {"image_reliability", "transport"} and self._images is not None:
-            self._listen(values)
         if "diagnostics_period" in changed:
             self._start_timer(values["diagnostics_period"])
 
