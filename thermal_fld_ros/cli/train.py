@@ -25,7 +25,11 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / args.config.stem
     try:
         figures = train(load_config(args.config), out, args.threads)
-    except (ValueError, ArithmeticError, OSError) as error:
+    except OSError as error:
+        where = "" if error.filename else f"{out}: "  # a full disk shows where a file is flushed, which knows no name
+        print(f"error: {where}{error}", file=sys.stderr)
+        return 2
+    except (ValueError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if figures:  # none in processes after the first
