@@ -21,7 +21,7 @@ class Face:
     id : str
         Stays while the face is tracked, begins with a letter, is never used again.
     score : float
-        Probability in [0, 1] that this is a face.
+        Probability in [0, 1] that this is a face and that the mean error of its points is below 10 % of sqrt(w h) of its box.
     roi : (4,) float32
         x, y, width, height of the box around the points; it may reach beyond the image.
     points : (68, 2) float32

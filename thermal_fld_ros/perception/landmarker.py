@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Landmarks, their confidence and a presence score in crops of a frame."""
+"""Landmarks, their confidence and a score in crops of a frame."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Landmarks:
     confidence : (68,) float32
         Probability in [0, 1] that a point is right.
     score : float
-        Probability in [0, 1] that the crop shows a face.
+        Probability in [0, 1] that the crop shows a face and that the points are right as a whole.
     """
 
     points: NDArray[np.float64]
