@@ -86,11 +86,16 @@ def test_all_topics_are_recorded_with_the_publishers_types(capture: CaptureRig, 
                 assert str(publisher.topic_type_hash) == connection.digest
 
 
-def test_where_the_cameras_are_goes_with_their_calibration(capture: CaptureRig) -> None:
-    kind = pytest.importorskip("tf2_msgs.msg").TFMessage  # not among the ROS 2 wheels
+def test_where_the_cameras_are_goes_with_their_calibration(
+    capture: CaptureRig, interfaces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tf2_msgs.msg import TFMessage
+
+    # the wheels lack tf2_msgs: the node was imported before its like was built
+    monkeypatch.setattr("thermal_fld_ros.nodes.capture.TFMessage", TFMessage)
     latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     places = [transforms(("base", child, (1, 2, 3), (0, 0, 0, 1))) for child in ("thermal", "rgb", "lamp")]
-    publishers = [capture.node.create_publisher(kind, "/tf_static", latched) for _ in places]
+    publishers = [capture.node.create_publisher(TFMessage, "/tf_static", latched) for _ in places]
     for publisher, place in zip(publishers[:2], places, strict=False):
         publisher.publish(place)  # long before anybody listens
     node = capture.start(camera_info="both")
