@@ -10,8 +10,7 @@ from thermal_fld_ros.perception.decoding import ThermalFrame
 
 LEAST_CORRELATION = 0.8
 MOST_SHIFT = 0.08
-"""Between frames of one rendered clip the quantiles shift by at most 0.02; between portraits of different people in one place, by 0.11
-and more, with a correlation below 0.8."""
+"""Set on renders: between frames of one clip the quantiles hardly shift, between portraits of different people in one place they do."""
 _GRID = 32
 _QUANTILES = np.linspace(0.02, 0.98, 17)
 
