@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/input_size"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/input_size.json")
     args = parser.parse_args()
-    data = {"faces": args.faces, "frames": args.frames, "validation": args.validation}
+    data = {"pairs": args.faces, "frames": args.frames, "validation": args.validation}
     rows, models = [], {}
     for size in args.sizes:
         config = load_config(ROOT / "config/training/face_landmarks.yaml") | data

@@ -139,7 +139,7 @@ def measure(variant: Variant, args: argparse.Namespace, tests: Sequence[DataSet]
     seen = "-".join(("faces", *variant.renders_without))
     faces = render(args, seen, Recipe("face", args.faces, 0, SIZES["face"], without=variant.renders_without))
     config = load_config(args.config) | {
-        "faces": str(faces), "frames": str(args.folder / "frames"), "validation": str(args.folder / "test"),
+        "pairs": str(faces), "frames": str(args.folder / "frames"), "validation": str(args.folder / "test"),
         "epochs": args.epochs, "batch": args.batch, "seed": variant.seed, "without": list(variant.training_without),
     }  # fmt: skip
     train(config, folder, threads=args.processes)
@@ -148,8 +148,8 @@ def measure(variant: Variant, args: argparse.Namespace, tests: Sequence[DataSet]
         shutil.rmtree(faces)  # nobody else needs them
     landmarker = Landmarker(load_model(folder / "face_landmarks.onnx", provider="cpu", threads=args.processes))
     return {
-        **asdict(variant), "steps": args.epochs * (args.faces // args.batch), "recipe": metadata["training"]["recipes"]["faces"],
-        "loss": read_log(folder / "log.csv")[-1]["loss/points"], "seconds": round(time.monotonic() - started, 1),
+        **asdict(variant), "steps": args.epochs * (args.faces // args.batch), "recipe": metadata["training"]["recipes"]["pairs"],
+        "loss": read_log(folder / "log.csv")[-1]["loss/task"], "seconds": round(time.monotonic() - started, 1),
         "tests": {data.name: errors(landmarker, data) for data in tests},
     }  # fmt: skip
 

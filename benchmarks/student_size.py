@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for name in NAMES:
-        config = load_config(ROOT / f"config/training/{name}.yaml") | {"faces": args.faces, "epochs": args.epochs}
+        config = load_config(ROOT / f"config/training/{name}.yaml") | {"pairs": args.faces, "epochs": args.epochs}
         figures = train(config, args.folder / name, args.threads)
         network, _ = load_trained(args.folder / name / "checkpoint.pt")
         rows.append({"name": name, "parameters": sum(p.numel() for p in network.parameters()), **figures})

@@ -14,7 +14,7 @@ from loop_people import Person, read_people, write_data_set
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
 from thermal_fld_ros.distillation.distil import DistillationTask, start_from
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 
@@ -42,7 +42,7 @@ def teacher_of(out: Path, **changes: Any) -> Path:
     """An untrained RGB network."""
     config = load_trained(WEIGHTS)[1]["config"] | {"task": "distillation", "modality": "rgb"} | changes
     averaged = {f"student.{name}": value for name, value in landmark_net(config).state_dict().items()}
-    save_trained({"averaged": averaged, "config": config, "figures": {}, "git": "unknown", "recipes": {}}, out)
+    save_trained({"averaged": averaged, "config": config, "metrics": {}, "git": "unknown", "recipes": {}}, out)
     return out
 
 

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
-from thermal_fld_ros.distillation.networks import LandmarkNet
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import LandmarkNet, landmark_net
 from thermal_fld_ros.distillation.terms import TERMS
 from thermal_fld_ros.distillation.trainer import train
 
@@ -108,10 +107,10 @@ def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(render
         rendered_pairs, modality="rgb", terms={"task": {"weight": 1}}, network=NETWORK | {"widths": [12, 16, 24]}
     )
     train(first, tmp_path / "teacher")
-    figures = train(
+    metrics = train(
         config(rendered_pairs, teacher=str(tmp_path / "teacher/checkpoint.pt"), epochs=2), tmp_path / "student"
     )
-    assert figures["nme"] > 0
+    assert metrics["nme"] > 0
     network, _ = load_trained(tmp_path / "student/checkpoint.pt")
     assert isinstance(network, LandmarkNet)
     assert export(tmp_path / "student/checkpoint.pt", tmp_path / "m.onnx", "")["task"] == "landmarks"
@@ -122,20 +121,20 @@ def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(render
 def test_an_adapter_bridges_another_width(rendered_pairs: Path) -> None:
     terms = {name: ALL[name] for name in ("task", "feature", "output")}
     task = DistillationTask(config(rendered_pairs, terms=terms), (teacher(rendered_pairs, neck=20), "rgb"))
-    lesson = task.lesson(task.network, batch_of(task))
-    assert lesson.adapted is not None
-    assert lesson.features is not None
-    assert lesson.adapted.shape == lesson.features.shape == (8, 20, 6, 6)
+    inputs = task.loss_inputs(task.network, batch_of(task))
+    assert inputs.adapted_features is not None
+    assert inputs.teacher_features is not None
+    assert inputs.adapted_features.shape == inputs.teacher_features.shape == (8, 20, 6, 6)
 
 
 def test_a_thermal_teacher_sees_what_the_student_sees(rendered_pairs: Path) -> None:
     torch.manual_seed(0)
     task = DistillationTask(config(rendered_pairs), (landmark_net(config(rendered_pairs)), "thermal"))
     batch = batch_of(task)
-    assert "view" not in batch
-    lesson = task.lesson(task.network, batch)
+    assert "teacher_image" not in batch
+    inputs = task.loss_inputs(task.network, batch)
     assert task.teacher is not None
-    assert torch.equal(lesson.features, task.teacher.encoder(batch["image"]))
+    assert torch.equal(inputs.teacher_features, task.teacher.encoder(batch["image"]))
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_fld_ros.distillation.networks import TOLERANCE, LandmarkHead, confidence, decode_boxes
-from thermal_fld_ros.distillation.tasks import LABEL_WIDTH, NETWORKS, cross_entropy, giou, pick_peaks
+from thermal_fld_ros.distillation.detection import giou
+from thermal_fld_ros.distillation.losses import LABEL_WIDTH, cross_entropy
+from thermal_fld_ros.distillation.networks import (
+    NETWORKS,
+    TOLERANCE,
+    LandmarkHead,
+    confidence,
+    decode_boxes,
+    pick_peaks,
+)
 from thermal_fld_ros.distillation.trainer import load_config
 
 CONFIGS = Path(__file__).parents[2] / "config/training"

@@ -15,7 +15,7 @@ import torch
 from dummy_models import face_aspect
 
 from thermal_fld_ros.datasets.colour import sampled_colour
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.labelling.teachers import RgbTeacher, TeacherError, open_teacher
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 

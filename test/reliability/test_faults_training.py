@@ -49,7 +49,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     list(render_shards(model, folder / "faces", Recipe("face", 32, 0, (160, 160))))
     list(render_shards(model, folder / "frames", Recipe("frame", 16, 0, (320, 256))))
     settings = load_config(ROOT / "config/training/face_landmarks_large.yaml") | {
-        "frames": str(folder / "frames"), "faces": str(folder / "faces"), "validation": str(folder / "faces"),
+        "frames": str(folder / "frames"), "pairs": str(folder / "faces"), "validation": str(folder / "faces"),
         "size": 64, "workers": 0, "batch": 8, "epochs": EPOCHS,
         "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16},
     }  # fmt: skip

@@ -10,27 +10,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv
+from thermal_fld_ros.distillation.losses import LossWeights
+from thermal_fld_ros.distillation.networks import CHANNELS, LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
-from thermal_fld_ros.distillation.tasks import CHANNELS, landmark_net, validation_figures
-from thermal_fld_ros.distillation.terms import Lesson, Term, read_terms, target_of
+from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
 
 
-class Attempt(NamedTuple):
-    """What an ``Apprentice`` makes of N images: see ``Lesson``."""
+class StudentOutput(NamedTuple):
+    """What a ``StudentWithAdapter`` makes of N images; the fields are those of ``LossInputs``, ``features`` are the student's own."""
 
-    found: Prediction
+    prediction: Prediction
     features: Tensor
-    adapted: Tensor | None
-    forward: Prediction | None
+    adapted_features: Tensor | None
+    forward_prediction: Prediction | None
 
 
-class Apprentice(nn.Module):
+class StudentWithAdapter(nn.Module):
     """A student and what of its training has weights too: the adapter to the width of the teacher's features.
 
     One ``forward`` gives everything that gradients come from, as data-parallel training demands.
@@ -42,12 +43,12 @@ class Apprentice(nn.Module):
         self.adapter = adapter
         self.forward_injection = forward_injection
 
-    def forward(self, image: Tensor, features: Tensor | None = None) -> Attempt:
+    def forward(self, image: Tensor, teacher_features: Tensor | None = None) -> StudentOutput:
         """Images (N, channels, S, S), the teacher's features (N, C, h, w)."""
-        own = self.student.encoder(image)
-        adapted = self.adapter(own) if self.adapter is not None else None
-        injected = self.student.head(features) if self.forward_injection else None
-        return Attempt(self.student.head(own), own, adapted, injected)
+        features = self.student.encoder(image)
+        adapted = self.adapter(features) if self.adapter is not None else None
+        forward = self.student.head(teacher_features) if self.forward_injection else None
+        return StudentOutput(self.student.head(features), features, adapted, forward)
 
 
 class DistillationTask:
@@ -76,21 +77,22 @@ class DistillationTask:
         if modality not in CHANNELS:
             raise ValueError(f'modality is "{modality}", expected one of {", ".join(CHANNELS)}')
         self.terms: list[Term] = read_terms(config["terms"])
+        self.weights = LossWeights(**config.get("loss_weights", {}))
         wanted = {term.name for term in self.terms}
         student = landmark_net(config, **({"pretrained": True} if config.get("pretrained") else {}))
         if "start" in config:
             start_from(student, Path(config["start"]))
-        self.teacher, view = teacher or _load_teacher(config, wanted)
+        self.teacher, teacher_modality = teacher or _load_teacher(config, wanted)
         if self.teacher is not None:
             self.teacher.eval().requires_grad_(False)
             _check_fit(student, self.teacher, wanted)
         adapter = conv(student.neck, self.teacher.neck, kernel=1) if self.teacher and "feature" in wanted else None
-        self.network: nn.Module = Apprentice(student, adapter, "forward_injection" in wanted)
-        self.reverse = "reverse_injection" in wanted
+        self.network: nn.Module = StudentWithAdapter(student, adapter, "forward_injection" in wanted)
+        self.reverse_injection = "reverse_injection" in wanted
         frames = Path(config["frames"]) if "frames" in config else None
         if frames and modality != "thermal":
             raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
-        other = view if view != modality else None
+        other = teacher_modality if teacher_modality != modality else None
         self.training_set: Dataset[Any] = PairSamples(
             config, Path(config["pairs"]), modality, other, frames, config.get("split")
         )
@@ -103,30 +105,55 @@ class DistillationTask:
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The terms of the configuration, weighted."""
-        lesson = self.lesson(network, batch)
-        return {term.name: term(lesson, progress) for term in self.terms}
+        inputs = self.loss_inputs(network, batch)
+        return {term.name: term(inputs, progress) for term in self.terms}
 
-    def lesson(self, network: nn.Module, batch: dict[str, Tensor]) -> Lesson:
-        """What the terms are made of; ``network`` is an Apprentice or its parallel form."""
+    def loss_inputs(self, network: nn.Module, batch: dict[str, Tensor]) -> LossInputs:
+        """What the terms are made of; ``network`` is a StudentWithAdapter or its parallel form."""
+        has_teacher = batch["has_teacher"]
         if self.teacher is None:
-            found = network(batch["image"]).found
-            return Lesson(found, target_of(batch, batch["taught"], None), batch["taught"])
+            student: StudentOutput = network(batch["image"])
+            return LossInputs(student.prediction, target_of(batch), has_teacher, weights=self.weights)
         self.teacher.to(batch["image"].device)
         with torch.no_grad():
-            features = self.teacher.encoder(batch.get("view", batch["image"]))
-            taken: Prediction = self.teacher.head(features)
-        attempt: Attempt = network(batch["image"], features)
-        # gradients pass through the frozen head
-        reverse = self.teacher.head(attempt.features) if self.reverse else None
-        target = target_of(batch, batch["taught"], taken)
-        return Lesson(
-            attempt.found, target, batch["taught"], taken, features, attempt.adapted, attempt.forward, reverse
+            teacher_features = self.teacher.encoder(batch.get("teacher_image", batch["image"]))
+            teacher_prediction: Prediction = self.teacher.head(teacher_features)
+        student = network(batch["image"], teacher_features)
+        return LossInputs(
+            prediction=student.prediction,
+            target=target_of(batch, teacher_prediction),
+            has_teacher=has_teacher,
+            teacher_prediction=teacher_prediction,
+            teacher_features=teacher_features,
+            adapted_features=student.adapted_features,
+            forward_prediction=student.forward_prediction,
+            # gradients pass through the frozen head
+            reverse_prediction=self.teacher.head(student.features) if self.reverse_injection else None,
+            weights=self.weights,
         )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Figures of ``validation_figures`` for the student."""
-        assert isinstance(network, Apprentice)
-        return validation_figures(network.student, self.validation_set)
+        """The student's ``landmark_metrics``."""
+        assert isinstance(network, StudentWithAdapter)
+        return landmark_metrics(network.student, self.validation_set)
+
+
+@torch.no_grad()
+def landmark_metrics(network: LandmarkNet, faces: PlainPairs) -> dict[str, float]:
+    """Point errors in % of sqrt(w h) of the face box, on un-augmented faces at their true crops.
+
+    Returns
+    -------
+    dict with ``nme`` (the mean), ``nme51`` (that of the 51 inner points) and ``median`` (of the faces' means).
+    """
+    errors = []
+    for start in range(0, len(faces), 250):
+        samples = [faces.plain(k) for k in range(start, min(start + 250, len(faces)))]
+        points = network(torch.from_numpy(np.stack([sample["image"] for sample in samples]))).points.numpy()
+        truth, box = (np.stack([sample[key] for sample in samples]) for key in ("points", "box"))
+        errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
+    error = np.concatenate(errors)
+    return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
 
 
 def start_from(student: LandmarkNet, file: Path) -> None:

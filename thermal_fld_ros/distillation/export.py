@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
-from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence
-from thermal_fld_ros.distillation.tasks import pick_peaks
+from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence, pick_peaks
 from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.files import write_bytes
 
@@ -162,7 +161,7 @@ def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dic
         "training": {"command": command, "git": state["git"], "config": config,
                      "data": config.get("about_data", f"{RENDERS}; {SCENES}" if "scenes" in config else RENDERS),
                      "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
-        "metrics": state["figures"], **({"gate": config["gate"]} if "gate" in config else {}),
+        "metrics": state["metrics"], **({"gate": config["gate"]} if "gate" in config else {}),
     }  # fmt: skip
 
 

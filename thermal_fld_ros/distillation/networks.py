@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -240,3 +240,29 @@ def decode_boxes(edges: Tensor) -> Tensor:
     y = (torch.arange(height, device=edges.device) * float(stride) + (stride - 1) / 2)[:, None]
     left, top, right, bottom = edges.unbind(1)
     return torch.stack([x - left, y - top, x + right, y + bottom], 1)
+
+
+def pick_peaks(logit: Tensor, edges: Tensor, count: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` best local maxima of one heat map (1, h, w): boxes (count, 4) input pixels and scores (count,)."""
+    score = torch.sigmoid(logit)
+    score = score * (functional.max_pool2d(score[:, None], 3, 1, 1)[:, 0] == score)
+    best, index = score.flatten().topk(count)
+    return decode_boxes(edges)[0].flatten(1)[:, index].T, best
+
+
+CHANNELS = {"thermal": 1, "rgb": 3}
+"""Of the images of each modality."""
+
+
+def landmark_net(config: dict[str, Any], **more: Any) -> LandmarkNet:
+    """The untrained network of a configuration; thermal unless its ``modality`` is "rgb"."""
+    return LandmarkNet(
+        config["size"], channels=CHANNELS[config.get("modality", "thermal")], **config["network"], **more
+    )
+
+
+NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "distillation": landmark_net,
+    "detection": lambda config: FaceDetectorNet(**config["network"]),
+}
+"""The untrained network of a configuration, by the configuration's task."""

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.datasets.pairs import INDEX, Pair, read_index, read_pairs
 from thermal_fld_ros.distillation.augmentation import appearance, colour_appearance
-from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled, with_scenes
+from thermal_fld_ros.distillation.crops import Array, NoFaces, jittered, sampled, with_scenes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
@@ -28,20 +28,20 @@ class PairSamples(Dataset[dict[str, Any]]):
 
     Configuration: ``size``, ``crop_scale``, ``normalisation``, and if wanted ``count`` (the first pairs only), ``labelled`` (the first
     pairs only keep their labels), ``registration`` (how far the teacher's colour crop is moved about at random, as the renderer's
-    ``misregistration``), ``repeat`` (how often each pair comes in an epoch, with other chances), ``without`` (ingredients of the
-    thermal augmentation to leave out), ``negatives`` (share of crops without a face, thermal only) and ``scenes`` (a folder of
-    thermal images without faces, from which some of these crops come).
+    ``misregistration``), ``repeat`` (how often each pair comes in an epoch, with other random augmentation), ``without``
+    (ingredients of the thermal augmentation to leave out), ``negatives`` (share of crops without a face, thermal only) and
+    ``scenes`` (a folder of thermal images without faces, from which some of these crops come).
 
     A sample is a dictionary of float32 arrays:
 
-    ========== ===================== =====================================================================
-    ``image``  (channels, S, S)      of the trained network's modality
-    ``view``   (channels, S, S)      of the teacher's, where that is another; zeros where it is missing
-    ``taught`` ()                    1 where the teacher has an image
-    ``points`` (68, 2)               in units of the crop's side, origin in its middle
-    ``known``  (68,)                 what the label of a point is worth, 0 to 1; 0 where it is not labelled
-    ``face``   ()                    1 where there is a face
-    ========== ===================== =====================================================================
+    ================= ================ =====================================================================
+    ``image``         (channels, S, S) of the trained network's modality
+    ``teacher_image`` (channels, S, S) of the teacher's, where that is another; zeros where it is missing
+    ``has_teacher``   ()               1 where the teacher has an image
+    ``points``        (68, 2)          in units of the crop's side, origin in its middle
+    ``label_weight``  (68,)            what the label of a point is worth, 0 to 1; 0 where it is not labelled
+    ``face``          ()               1 where there is a face
+    ================= ================ =====================================================================
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class PairSamples(Dataset[dict[str, Any]]):
         Of the pairs.
     modality : str
         "thermal" or "rgb", of the trained network; pairs without such an image are left out, and counted in ``left_out``.
-    view : str or None
+    teacher_modality : str or None
         The teacher's modality, where that is another.
     frames : Path, optional
         For crops without a face: rendered frames, or a folder of listed pairs, whose images are cropped beside the faces.
@@ -62,7 +62,7 @@ class PairSamples(Dataset[dict[str, Any]]):
         config: dict[str, Any],
         folder: Path,
         modality: str,
-        view: str | None = None,
+        teacher_modality: str | None = None,
         frames: Path | None = None,
         split: str | None = None,
     ):
@@ -73,7 +73,7 @@ class PairSamples(Dataset[dict[str, Any]]):
         self.left_out = len(pairs) - len(self.pairs)
         if not self.pairs:
             raise ValueError(f"{folder}: none of {len(pairs)} pairs has a {modality} image")
-        self.modality, self.view = modality, view
+        self.modality, self.teacher_modality = modality, teacher_modality
         self.size, self.scale = config["size"], config["crop_scale"]
         self.normalisation = Normalisation(**config["normalisation"])
         self.without = config.get("without", ())
@@ -102,23 +102,25 @@ class PairSamples(Dataset[dict[str, Any]]):
         crop = self._crop(pair, width if mirrored else None, lambda crop: jittered(crop, self.size, rng))
         sample = {
             "image": self._image(pair, self.modality, crop, rng),
-            "taught": np.float32(1),
+            "has_teacher": np.float32(1),
             "face": np.float32(1),
             **self._labels(pair, crop, mirrored),
         }
-        if self.view is not None:
-            missing = getattr(pair, self.view) is None
+        if self.teacher_modality is not None:
+            missing = getattr(pair, self.teacher_modality) is None
             seen = crop @ self._shaken(rng)
-            blank = np.zeros((3 if self.view == "rgb" else 1, self.size, self.size), np.float32)
-            sample["view"] = blank if missing else self._image(pair, self.view, seen, rng)
-            sample["taught"] = np.float32(not missing)
+            blank = np.zeros((3 if self.teacher_modality == "rgb" else 1, self.size, self.size), np.float32)
+            sample["teacher_image"] = blank if missing else self._image(pair, self.teacher_modality, seen, rng)
+            sample["has_teacher"] = np.float32(not missing)
         return sample
 
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
         image = normalise(appearance(self.no_faces(rng), rng, self.without), self.normalisation)[None]
-        sample = {"image": image, "taught": np.float32(self.view is None), "face": np.float32(0),
-                  "points": np.zeros((68, 2), np.float32), "known": np.zeros(68, np.float32)}  # fmt: skip
-        return sample | ({} if self.view is None else {"view": np.zeros((3, self.size, self.size), np.float32)})
+        sample = {"image": image, "has_teacher": np.float32(self.teacher_modality is None), "face": np.float32(0),
+                  "points": np.zeros((68, 2), np.float32), "label_weight": np.zeros(68, np.float32)}  # fmt: skip
+        return sample | (
+            {} if self.teacher_modality is None else {"teacher_image": np.zeros((3, self.size, self.size), np.float32)}
+        )
 
     def _crop(self, pair: Pair, mirror: int | None, jitter: Callable[[Affine], Affine]) -> Affine:
         """From the crop's pixels to the image's; in an image of width ``mirror`` left and right are changed."""
@@ -131,7 +133,7 @@ class PairSamples(Dataset[dict[str, Any]]):
         return flip @ jitter(crop_from_box(box_around(flip(corners)), self.size, self.scale))
 
     def _image(self, pair: Pair, modality: str, crop: Affine, rng: np.random.Generator | None) -> Array:
-        """The network's input of a modality, with the appearance of some camera where there are chances."""
+        """The network's input of a modality, with the appearance of some camera unless ``rng`` is None."""
         pixels = pair.pixels(modality)
         if modality == "thermal":
             grey = sampled(pixels, crop, (self.size, self.size))
@@ -154,8 +156,11 @@ class PairSamples(Dataset[dict[str, Any]]):
             points, worth = points[MIRROR68], worth[MIRROR68]
         unit = (crop.inverse()(points) - (self.size - 1) / 2) / self.size
         labelled = np.isfinite(unit).all(axis=1)
-        known = np.where(labelled, worth, 0)
-        return {"points": np.where(labelled[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
+        weight = np.where(labelled, worth, 0)
+        return {
+            "points": np.where(labelled[:, None], unit, 0).astype(np.float32),
+            "label_weight": weight.astype(np.float32),
+        }
 
 
 class _ThermalImages(Sequence[NDArray[Any]]):
@@ -196,9 +201,10 @@ class PlainPairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def plain(self, k: int) -> dict[str, Any]:
-        """Sample k, as ``validation_figures`` takes it."""
+    def plain(self, k: int) -> dict[str, Array]:
+        """Face k: ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, ``box`` (): sqrt(w h) in the same."""
         pair, samples = self.pairs[k], self.samples
         crop = samples._crop(pair, None, lambda crop: crop)
-        assert pair.face.points is not None
-        return in_crop(samples._image(pair, samples.modality, crop, None), crop.inverse()(pair.face.points))
+        points = samples._labels(pair, crop, mirrored=False)["points"]
+        box = np.sqrt(np.prod(np.ptp(points, axis=0)))
+        return {"image": samples._image(pair, samples.modality, crop, None), "points": points, "box": box}

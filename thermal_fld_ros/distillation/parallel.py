@@ -59,9 +59,9 @@ def this_process() -> Iterator[Process]:
 class EpochLoader:
     """Batches of one process, epoch by epoch, shuffled.
 
-    The configuration's ``batch`` is that of all processes together. Which samples a batch holds, and what chance
-    makes of each, follows from the seed and the epoch alone: neither an interruption nor the number of processes or
-    of ``workers`` changes it.
+    The configuration's ``batch`` is that of all processes together. Which samples a batch holds, and
+    their random augmentation, follows from the seed and the epoch alone: neither an interruption nor the number of
+    processes or of ``workers`` changes it.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class EpochLoader:
 
 
 class _Order(DistributedSampler[Any]):
-    """Indices of this process's share, each with what seeds its chances."""
+    """Indices of this process's share, each with what seeds its random augmentation."""
 
     def __iter__(self) -> Iterator[Any]:
         return ((self.seed, self.epoch, index) for index in super().__iter__())

@@ -27,8 +27,8 @@ from thermal_fld_ros.datasets.sample import DataSet
 from thermal_fld_ros.distillation.checkpoint import load_trained, read_state
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
+from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.distillation.parallel import this_process
-from thermal_fld_ros.distillation.tasks import landmark_net
 from thermal_fld_ros.distillation.trainer import checked, read_mapping, train
 from thermal_fld_ros.evaluation.figures import run_figures
 from thermal_fld_ros.evaluation.metrics import POINT_SETS

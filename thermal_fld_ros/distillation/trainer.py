@@ -7,7 +7,6 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from thermal_fld_ros.distillation.checkpoint import CheckpointError, read_state, save_trained, write_state
-from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
-from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask, Task
+from thermal_fld_ros.distillation.tasks import TASKS, Task
 from thermal_fld_ros.files import read_bytes
 from thermal_fld_ros.provenance import git_state
-
-TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
-    "landmarks": LandmarkTask,
-    "detection": DetectionTask,
-    "distillation": DistillationTask,
-}
-
 
 NUMBERS: tuple[tuple[tuple[str, ...], Any, int], ...] = (
     (("seed", "workers"), int, 0),
@@ -78,10 +69,10 @@ def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, float]:
-    """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation figures.
+    """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation metrics.
 
     Writes ``checkpoint.pt``, ``log.csv``, ``curves.png`` and TensorBoard events after every epoch, and ``best.pt``, the averaged weights
-    of the epoch with the least first validation figure. Under ``torchrun`` the
+    of the epoch with the least first validation metric. Under ``torchrun`` the
     processes share each batch, and the first one validates and writes; the others return nothing.
 
     Raises
@@ -105,19 +96,19 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
             row = _epoch(task, learner, loader, epoch, config, process)
             if log is None:
                 continue
-            figures = task.validate(learner.averaged.to("cpu"))
+            metrics = task.validate(learner.averaged.to("cpu"))
             learner.averaged.to(process.device)
-            log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in figures.items()}})
+            log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in metrics.items()}})
             print("  ".join(f"{k} {v:.4g}" for k, v in log.rows[-1].items()), flush=True)
-            state |= {"epoch": epoch + 1, "figures": figures, **learner.state()}
-            judged = f"validation/{next(iter(figures))}"
+            state |= {"epoch": epoch + 1, "metrics": metrics, **learner.state()}
+            judged = f"validation/{next(iter(metrics))}"
             if all(log.rows[-1][judged] < row[judged] for row in log.rows[:-1]):
                 save_trained(state, out / "best.pt")
             write_state(state, out / "checkpoint.pt")
         if log:
             log.close()
         process.wait()  # the checkpoint is there for everybody
-    return dict(state["figures"]) if process.rank == 0 else {}
+    return dict(state["metrics"]) if process.rank == 0 else {}
 
 
 class _Learner:
@@ -199,7 +190,7 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
 def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, Any]:
     """What a checkpoint holds: that in the file, or that of a training that begins."""
     if not file.exists():
-        return {"epoch": 0, "figures": {}, "config": config, "git": git_state(), "recipes": recipes(config)}
+        return {"epoch": 0, "metrics": {}, "config": config, "git": git_state(), "recipes": recipes(config)}
     state = read_state(file)
     if state["config"] != config:
         raise ValueError(f"{file} was written with another configuration: choose another output folder, or remove it")
