@@ -17,8 +17,10 @@ import yaml
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.ablation import marks, table, write_report
 from thermal_fld_ros.distillation.distil import DistillationTask
+from thermal_fld_ros.distillation.estimate import estimate
+from thermal_fld_ros.distillation.measuring import macs
 from thermal_fld_ros.distillation.networks import conv, landmark_net
-from thermal_fld_ros.distillation.plan import estimate, macs, read_plan
+from thermal_fld_ros.distillation.plan import read_plan
 from thermal_fld_ros.distillation.terms import read_terms
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model

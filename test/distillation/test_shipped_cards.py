@@ -8,7 +8,8 @@ import torch
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.checkpoint import STUDENT, WEIGHTS, load_trained
-from thermal_fld_ros.distillation.export import RuntimeLandmarks, model_card
+from thermal_fld_ros.distillation.export import RuntimeLandmarks
+from thermal_fld_ros.distillation.model_card import model_card
 from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.landmarker import Landmarker

@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 
 from thermal_fld_ros.distillation.checkpoint import steps_of
 from thermal_fld_ros.distillation.logs import STYLE, read_log
-from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
+from thermal_fld_ros.distillation.plan import Plan, Training, carry_out
 from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.evaluation import report
+from thermal_fld_ros.evaluation.given_box import nme_by_test
 from thermal_fld_ros.provenance import git_state
 
 BEGINNING = 0.15
@@ -49,7 +50,9 @@ def run_ablation(plan: Plan, command: str, processes: int, say: Callable[[str], 
             for future in as_completed(futures):
                 training = futures[future]
                 figures[training], seconds = future.result()
-                told = "  ".join(f"{name} {nme:.2f}" for name, nme in summary(figures[training]).items())
+                told = "  ".join(
+                    f"{name} {nme:.2f}" for name, nme in nme_by_test(figures[training].get("tests", {})).items()
+                )
                 say(f"{len(figures)} of {len(plan.trainings)}, {(time.monotonic() - started) / 60:.1f} min: "
                     f"{training.stage}, seed {training.seed}: {seconds:.0f} s  {told}")  # fmt: skip
     rows = [row for training in plan.trainings for row in read_log(training.out / "log.csv")]
@@ -91,7 +94,7 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}
         result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
-        values = [summary(figures[training]) for training in trainings]
+        values = [nme_by_test(figures[training]["tests"]) for training in trainings]
         result["tests"] = {name: {"each": [v[name] for v in values], **_statistics(np.array([v[name] for v in values]))}
                            for name in values[0]}  # fmt: skip
     return result

@@ -22,15 +22,12 @@ from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, Labe
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.export import RENDERS, export
 from thermal_fld_ros.distillation.trainer import train
-from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS
-from thermal_fld_ros.evaluation.protocols import Run, given_box
+from thermal_fld_ros.evaluation.given_box import POINTS, given_box_errors, nme_by_test
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 from thermal_fld_ros.recordings.source import RawImage
 
 START = "face_landmarks.pt"
-POINTS = ("68", "51")
 HELD_OUT, CLIP = "held out", "rendered clip"
 
 LEAST = {"train": 50, "validation": 10, "test": 10}
@@ -231,13 +228,7 @@ def _measured(weights: Path, model: Path, command: str, tests: list[DataSet]) ->
     """Errors of a network on test sets by the protocol "given box" of ``evaluate``."""
     export(weights, model, command)
     landmarker = Landmarker(load_model(model, provider="cpu"))
-    figures: Figures = {}
-    for data in tests:
-        frames = [(sample.frame(), sample.faces) for sample in data.samples]
-        given = [[given_box(landmarker, frame, data.extent(face)) for face in faces] for frame, faces in frames]
-        points = run_figures(data, Run("", given), POINT_SETS, 0.5)["given_box"]["points"]
-        figures |= {f"{data.name}, {name} points": float(points[name]["nme"]) for name in POINTS}
-    return figures
+    return nme_by_test({data.name: given_box_errors(landmarker, data) for data in tests})
 
 
 def _tell(say: Callable[[str], None], when: str, figures: Figures) -> None:

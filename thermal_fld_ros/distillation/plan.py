@@ -11,34 +11,18 @@ thermal stages that it is held against).
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-
 from thermal_fld_ros.datasets.forms import open_dataset
-from thermal_fld_ros.datasets.sample import DataSet
-from thermal_fld_ros.distillation.checkpoint import load_trained, read_state
-from thermal_fld_ros.distillation.distil import DistillationTask
+from thermal_fld_ros.distillation.checkpoint import read_state
 from thermal_fld_ros.distillation.export import export
-from thermal_fld_ros.distillation.networks import landmark_net
+from thermal_fld_ros.distillation.measuring import measurements
 from thermal_fld_ros.distillation.parallel import this_process
 from thermal_fld_ros.distillation.trainer import checked, read_mapping, train
-from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS
-from thermal_fld_ros.evaluation.protocols import Run as Answers
-from thermal_fld_ros.evaluation.protocols import given_box
-from thermal_fld_ros.perception.landmarker import Landmarker
-from thermal_fld_ros.perception.models import load_model
-
-POINTS = ("68", "51")
-"""The sets of points that are told of data sets that label them; of others all that they have."""
+from thermal_fld_ros.evaluation.given_box import nme_by_test
 
 FIELDS: dict[str, type] = {
     "out": str, "stages": dict, "shared": dict, "tests": list, "export": str, "seeds": list, "once": list, "compare": dict,
@@ -195,14 +179,14 @@ def run_plan(plan: Plan, command: str, threads: int = 0, say: Callable[[str], No
             figures = carry_out(training, plan.tests, command, threads)
             if figures:
                 results[training.stage] = figures
-                told = "  ".join(f"{name} {nme:.3f} %" for name, nme in summary(figures).items())
+                told = "  ".join(f"{name} {nme:.3f} %" for name, nme in nme_by_test(figures["tests"]).items())
                 say(f"{training.stage}: {told}")
     if results and plan.export:
         (product,) = [training for training in plan.trainings if training.stage == plan.export]
         comparison = {
             f"{stage}, this network" if stage == plan.export else stage: {
                 "parameters, million": figures["parameters"] / 1e6,
-                **summary(figures),
+                **nme_by_test(figures["tests"]),
             }
             for stage, figures in results.items()
         }
@@ -211,96 +195,3 @@ def run_plan(plan: Plan, command: str, threads: int = 0, say: Callable[[str], No
         (plan.out / "evaluation.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         say(f"{file}: the network of {plan.export}, with its model card")
     return results
-
-
-def measurements(checkpoint: Path, model: Path, sets: Sequence[DataSet]) -> dict[str, Any]:
-    """What a landmark network costs, and its errors on test sets by the protocol "given box" of ``evaluate``.
-
-    Returns
-    -------
-    dict with ``parameters``, ``macs`` (multiply-accumulates a face), ``cpu_ms`` (processor time a face, onnxruntime with one
-    thread) and ``tests``: by data set, the figures of each set of points.
-    """
-    landmarker = Landmarker(load_model(model, provider="cpu"))
-    network, _ = load_trained(checkpoint)
-    return {
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "macs": macs(network, landmarker.size),
-        "cpu_ms": round(cpu_ms(landmarker), 3),
-        "tests": {data.name: _errors(landmarker, data) for data in sets},
-    }
-
-
-def summary(figures: dict[str, Any]) -> dict[str, float]:
-    """Of measurements the NME in % by test set and set of points; that of missing figures is not a number."""
-    return {
-        f"{name}, {points} points": float("nan") if values["nme"] is None else values["nme"]
-        for name, sets in figures.get("tests", {}).items()
-        for points, values in sets.items()
-    }
-
-
-def _errors(landmarker: Landmarker, data: DataSet) -> dict[str, Any]:
-    given = []
-    for sample in data.samples:
-        frame = sample.frame()
-        given.append([given_box(landmarker, frame, data.extent(face)) for face in sample.faces])
-    found = run_figures(data, Answers("", given), POINT_SETS, 0.5).get("given_box")
-    if found is None:
-        raise ValueError(f"{data.name}: no landmarks are labelled, expected a data set for landmarks")
-    wanted = ("faces", "missed", "nme", "failure_10")
-    told = [name for name in POINTS if name in found["points"]] or list(found["points"])
-    return {name: {key: found["points"][name][key] for key in wanted} for name in told}
-
-
-def macs(network: nn.Module, size: int, channels: int = 1) -> int:
-    """Multiply-accumulates of convolutions and matrix products for one crop."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, channels, size, size))
-    return int(counter.get_total_flops()) // 2
-
-
-def cpu_ms(landmarker: Landmarker, repeats: int = 200) -> float:
-    """Processor time of the network for one face in ms: the median of ``repeats`` runs."""
-    image = np.random.default_rng(0).random((1, 1, landmarker.size, landmarker.size), np.float32)
-    times = []
-    for _ in range(repeats + 20):
-        started = time.process_time()
-        landmarker.model.run(image=image)
-        times.append(time.process_time() - started)
-    return float(np.median(times[20:])) * 1000
-
-
-def estimate(plan: Plan, steps: int = 3) -> dict[str, float]:
-    """Seconds of one process with one thread for each training that is not finished, by timing some steps of each stage.
-
-    Needs no checkpoint: untrained networks take as long.
-    """
-    torch.set_num_threads(1)
-    todo = [training for training in plan.trainings if not training.finished()]
-    by_file = {str(training.checkpoint): training for training in plan.trainings}
-    cost: dict[str, float] = {}
-    for training in todo:
-        if training.stage in cost:
-            continue
-        teacher = by_file[training.config["teacher"]].config if training.teacher else None
-        given = (landmark_net(teacher), teacher["modality"]) if teacher else None
-        task = DistillationTask({k: v for k, v in training.config.items() if k != "start"}, given)
-        optimiser = torch.optim.AdamW(task.network.parameters(), 1e-6)
-        batch = training.config["batch"]
-        count = len(task.training_set)  # type: ignore[arg-type]
-        times = []
-        for step in range(steps):
-            started = time.process_time()
-            samples = [task.training_set[(step * batch + k) % count] for k in range(batch)]
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = task.loss(task.network, torch.utils.data.default_collate(samples))
-            optimiser.zero_grad()
-            torch.stack(list(loss.values())).sum().backward()
-            optimiser.step()
-            times.append(time.process_time() - started)
-        started = time.process_time()
-        task.validate(task.network.eval())
-        validation = time.process_time() - started
-        cost[training.stage] = training.config["epochs"] * (float(np.median(times)) * (count // batch) + validation)
-    return {f"{training.stage}/{training.seed}": cost[training.stage] for training in todo}
