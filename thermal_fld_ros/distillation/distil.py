@@ -48,7 +48,7 @@ class StudentWithAdapter(nn.Module):
         features = self.student.encoder(image)
         adapted = self.adapter(features) if self.adapter is not None else None
         forward = self.student.head(teacher_features) if self.forward_injection else None
-        return StudentOutput(self.student.head(features), features, adapted, forward)
+        return StudentOutput(self.student.refined(image, self.student.head(features)), features, adapted, forward)
 
 
 class DistillationTask:
@@ -173,11 +173,13 @@ def start_from(student: LandmarkNet, file: Path) -> None:
     other = [
         name for name in wanted.keys() | weights.keys() if wanted.get(name) != getattr(weights.get(name), "shape", None)
     ]
+    # untrained, a refinement changes nothing: a network may get one that the checkpoint's has not
+    other = [name for name in other if not (name.startswith("refinement.") and name not in weights)]
     if other:
         raise ValueError(
             f"{file}: its network has another shape than the one to be trained, in {len(other)} weights: {min(other)}, ..."
         )
-    student.load_state_dict(weights)
+    student.load_state_dict(weights | {k: v for k, v in student.state_dict().items() if k not in weights})
 
 
 def _load_teacher(config: dict[str, Any], wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
