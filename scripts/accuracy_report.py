@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.datasets.sample import SCHEMES  # noqa: E402
 from thermal_fld_ros.evaluation import metrics  # noqa: E402
-from thermal_fld_ros.evaluation.calibration import LIMIT  # noqa: E402
-from thermal_fld_ros.evaluation.report import TABLES, figure, plot_name, plots_of, table  # noqa: E402
+from thermal_fld_ros.evaluation.calibration import RIGHT_LIMIT  # noqa: E402
+from thermal_fld_ros.evaluation.report import TABLES, figure, markdown_table, plot_name, plots_of  # noqa: E402
 from thermal_fld_ros.evaluation.rounds import disagreement  # noqa: E402
 from thermal_fld_ros.evaluation.video import STILL  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
@@ -47,7 +47,7 @@ GOALS: list[tuple[str, str, tuple[str, ...], float, str, float]] = [
 HEADINGS = {
     "errors": "Share of faces (vertical) with a mean error of at most so much (horizontal); a face that was not found never counts",
     "score": "Score of published faces: stated against observed probability that the mean error is below 10 %",
-    "confidence": f"Stated against observed probability that a point's error is below {LIMIT:g} %",
+    "confidence": f"Stated against observed probability that a point's error is below {RIGHT_LIMIT:g} %",
     "yaw": "Error by yaw",
 }
 
@@ -64,7 +64,7 @@ def data_table(results: dict[str, Any]) -> str:
         [name, data["images"], data["faces"], data["labels"], data["about"] + _left_out(data)]
         for name, data in results["data"].items()
     ]
-    return table(["data", "images", "faces", "labels", "what it is"], rows)
+    return markdown_table(["data", "images", "faces", "labels", "what it is"], rows)
 
 
 def _left_out(data: dict[str, Any]) -> str:
@@ -89,7 +89,7 @@ def goal_table(results: dict[str, Any]) -> str:
         reached = round(value * factor, 2)
         good = reached <= limit if relation == "at most" else reached >= limit
         rows.append([data, what, f"{relation} {limit:g}", figure(reached), "yes" if good else "no"])
-    return f"Of `{first}`.\n\n" + table(["data", "figure", "goal", "measured", "met"], rows)
+    return f"Of `{first}`.\n\n" + markdown_table(["data", "figure", "goal", "measured", "met"], rows)
 
 
 def model_table(results: dict[str, Any]) -> str:
@@ -105,7 +105,7 @@ def model_table(results: dict[str, Any]) -> str:
         else:
             described = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
         rows.setdefault(row["model"], [row["model"], *described])
-    return table(["model", "detector", "landmarks"], list(rows.values()))
+    return markdown_table(["model", "detector", "landmarks"], list(rows.values()))
 
 
 def ablation() -> str:
@@ -129,7 +129,7 @@ without one ingredient; NME in % with everything (boxes given; {points}), and by
 *everything, again* is the same with another seed: differences of that size are chance.
 {_machine(results)}
 
-{table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
+{markdown_table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
 
 ![by how much the error grows](results/renderer_ablation.png)
 """
@@ -148,7 +148,7 @@ def student_size() -> str:
 at commit {results["git"]}: both trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces. The student's
 is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
 
-{table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
+{markdown_table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
 """
 
 
@@ -164,7 +164,7 @@ def input_size() -> str:
 at commit {results["git"]}: trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces, time of a crop on one thread.
 As short as these trainings are, half a point is chance. {_machine(results)}
 
-{table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
+{markdown_table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
 """
 
 
@@ -250,7 +250,7 @@ the labelled box, as sets mean different things by a box; *elsewhere* are the fa
 
 **Published faces** are *wrong* when their mean error is 10 % or more, or when there is no face. The score states the probability
 that they are right; *ECE* is the mean gap between stated and observed, also of the confidence of a point, which states the probability of
-an error below {LIMIT:g} %.
+an error below {RIGHT_LIMIT:g} %.
 
 **Openings** are the mean distances of the inner lips and of the lids, over faces whose labels do not call them hidden: the slope and the
 correlation of found over labelled ones, and what is found where the label is below 1.5 %.
@@ -271,17 +271,19 @@ smoothed points match the unsmoothed ones best.
     for title in MAIN_TABLES:
         head, rows = TABLES[title](results)
         if rows:
-            parts.append(f"## {title}\n\n{table(head, rows)}\n")
+            parts.append(f"## {title}\n\n{markdown_table(head, rows)}\n")
     return "\n".join(parts)
 
 
 def appendix(results: dict[str, Any]) -> str:
     """The other tables, the plots and the ablations."""
-    parts = ["# Accuracy: all tables\n\nWritten by `python scripts/accuracy_report.py`. [Accuracy](accuracy.md) explains the terms.\n"]
+    parts = [
+        "# Accuracy: all tables\n\nWritten by `python scripts/accuracy_report.py`. [Accuracy](accuracy.md) explains the terms.\n"
+    ]
     for title, rows_of in TABLES.items():
         head, rows = rows_of(results)
         if rows and title not in MAIN_TABLES:
-            parts.append(f"## {title}\n\n{table(head, rows)}\n")
+            parts.append(f"## {title}\n\n{markdown_table(head, rows)}\n")
     parts += [ablation(), student_size(), input_size()]
     plots = plots_of(results)
     for kind, heading in HEADINGS.items():

@@ -38,7 +38,7 @@ RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "rec
 KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
 """What the manifest of a recovered bag says of its end."""
 
-SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
+STORAGE_SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
 DAMAGED = (ValueError, LookupError, EOFError, struct.error, sqlite3.DatabaseError)
 """What reading raises when a file's content is not what it should be."""
 
@@ -300,7 +300,9 @@ def recover(folder: Path) -> Recovery:
     if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
         cut = next(iter(sorted(folder.glob("*.mcap"))), None)
         cure = f". If it is one of `ros2 bag record` that was cut: {mcap_cure(cut)}" if cut else ""
-        raise BagError(f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}")
+        raise BagError(
+            f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}"
+        )
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
@@ -325,7 +327,7 @@ def recover(folder: Path) -> Recovery:
         if interrupted or _listed(folder) != [file.name for file in files]:
             _remove_leftovers(folder)
             if files:
-                storage = next(name for name, suffix in SUFFIXES.items() if files[-1].name.endswith(suffix))
+                storage = next(name for name, suffix in STORAGE_SUFFIXES.items() if files[-1].name.endswith(suffix))
                 write_metadata(folder, storage, files, _topics(folder / files[-1].name))
             if (folder / MANIFEST).is_file():
                 replace_file(folder / MANIFEST, json.dumps(_recovered(folder, result), indent=1) + "\n")
@@ -351,7 +353,7 @@ def is_unfinished(folder: Path) -> bool:
 
 def _finish(path: Path) -> BagFile | None:
     """Finish a file and move it to its place; None, and it goes, where it holds no message."""
-    if (finish_mcap(path) if path.suffix == SUFFIXES["mcap"] else _roll_back(path)) == 0:
+    if (finish_mcap(path) if path.suffix == STORAGE_SUFFIXES["mcap"] else _roll_back(path)) == 0:
         shutil.rmtree(path.parent)
         return None
     return _take_up(path.parent)
@@ -377,7 +379,7 @@ def _remove_leftovers(folder: Path) -> None:
     for path in folder.glob("*.tmp"):
         path.unlink()
     for path in folder.glob(f"{folder.name}_*"):
-        if path.is_dir() and not any(file.suffix in SUFFIXES.values() for file in path.iterdir()):
+        if path.is_dir() and not any(file.suffix in STORAGE_SUFFIXES.values() for file in path.iterdir()):
             shutil.rmtree(path)
 
 
@@ -412,13 +414,19 @@ def read_manifest(bag: Path) -> dict[str, Any]:
 
 def _finished_files(folder: Path) -> list[Path]:
     """The finished files of a bag, in their order."""
-    places = (path for path in folder.glob(f"{folder.name}_*") if path.suffix in SUFFIXES.values() and path.is_file())
+    places = (
+        path for path in folder.glob(f"{folder.name}_*") if path.suffix in STORAGE_SUFFIXES.values() and path.is_file()
+    )
     return sorted(places, key=_number)
 
 
 def unfinished_files(folder: Path) -> list[Path]:
     """The files of a bag that were not finished, in their order."""
-    places = (path / f"{path.name}{suffix}" for path in folder.glob(f"{folder.name}_*") for suffix in SUFFIXES.values())
+    places = (
+        path / f"{path.name}{suffix}"
+        for path in folder.glob(f"{folder.name}_*")
+        for suffix in STORAGE_SUFFIXES.values()
+    )
     return sorted((path for path in places if path.is_file()), key=_number)
 
 
@@ -442,7 +450,7 @@ def _lock(folder: Path) -> int:
 
 def _take_up(path: Path) -> BagFile:
     """Move the one finished file of a folder of rosbags' writer beside that folder, which goes."""
-    source = next(file for file in path.iterdir() if file.suffix in SUFFIXES.values())
+    source = next(file for file in path.iterdir() if file.suffix in STORAGE_SUFFIXES.values())
     with source.open("rb") as file:
         os.fsync(file.fileno())
     target = path.parent / source.name

@@ -17,7 +17,7 @@ from typing import Any
 
 from thermal_fld_ros.capture.bag import BROKEN, COMPLETE, MANIFEST, RECORDING, WRITE_ERRORS, BagWriter, replace_file
 from thermal_fld_ros.capture.gates import GateOptions, Gates
-from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, CapturedPair, Topic, types
 from thermal_fld_ros.capture.privacy import Keeper
 
 MANIFEST_VERSION = 1
@@ -132,7 +132,7 @@ class Episode:
         self._keeper = Keeper(options.keep, self._topics, options.registration, options.face_margin)
         self._gates = Gates(options.gates, topics[THERMAL].type)
         self._limit = options.write_queue * MEGABYTE
-        self._waiting: deque[Pair | bytes] = deque()
+        self._waiting: deque[CapturedPair | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._stopping = self._cut_short = False
@@ -148,7 +148,7 @@ class Episode:
         self._thread = threading.Thread(target=self._run, name="thermal_fld_capture", daemon=True)
         self._thread.start()
 
-    def put(self, pair: Pair) -> None:
+    def put(self, pair: CapturedPair) -> None:
         """Hand over a pair. It never waits: where the queue is full, the pair is counted as dropped."""
         with self._changed:
             if self._stopping:
@@ -248,7 +248,7 @@ class Episode:
                 self._write_manifest(RECORDING)
                 due = time.monotonic() + period
 
-    def _record(self, pair: Pair) -> None:
+    def _record(self, pair: CapturedPair) -> None:
         try:
             gate = self._gates(pair)
             messages = {} if gate else self._keeper(pair)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, Pair, types
+from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, CapturedPair, types
 from thermal_fld_ros.perception.shutter import ShutterDetector
 from thermal_fld_ros.recordings.bag import image_of_message
 
-SHUTTER, NO_FACE, UNCHANGED, RATE = "shutter", "no face", "unchanged", "rate"
+SHUTTER, NO_FACE, UNCHANGED, OVER_RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""
 
 
@@ -68,7 +68,7 @@ class Gates:
         self._last_stamp: int | None = None
         self.unreadable = ""
 
-    def __call__(self, pair: Pair) -> str:
+    def __call__(self, pair: CapturedPair) -> str:
         """The gate that keeps the pair out, empty where it is to be recorded."""
         options = self._options
         if options.skip_shutter and self._shutter_is_closed(pair):
@@ -81,11 +81,11 @@ class Gates:
         if (options.min_pose_change or options.min_expression_change) and not self._has_changed(faces):
             return UNCHANGED
         if options.max_rate and self._comes_too_soon(pair.stamp):
-            return RATE
+            return OVER_RATE
         self._last, self._last_stamp = faces, pair.stamp
         return ""
 
-    def _shutter_is_closed(self, pair: Pair) -> bool:
+    def _shutter_is_closed(self, pair: CapturedPair) -> bool:
         try:
             message = types().deserialize_cdr(pair.messages[THERMAL], self._thermal_type)
             frame = image_of_message(message, THERMAL, pair.stamp).decode()
@@ -111,7 +111,7 @@ class Gates:
         return 0 <= since < 1e9 / self._options.max_rate  # time that went back begins anew
 
 
-def faces_of(pair: Pair) -> list[Any]:
+def faces_of(pair: CapturedPair) -> list[Any]:
     """The faces of a pair's landmarks, as rosbags' `thermal_fld_ros/msg/FaceLandmarks`."""
     faces: list[Any] = types().deserialize_cdr(pair.messages[LANDMARKS], "thermal_fld_ros/msg/FaceLandmarksArray").faces
     return faces

@@ -7,7 +7,7 @@ import sys
 import time
 from types import TracebackType
 
-WIDTH = 30
+BAR_WIDTH = 30
 TERMINAL_INTERVAL, FILE_INTERVAL = 0.1, 10.0  # seconds between updates
 
 
@@ -59,6 +59,6 @@ class Progress:
         text = f"{self._done} {self._unit}, {rate:.1f}/s"
         if self._total:
             share = min(self._done / self._total, 1.0)
-            bar = ("#" * round(WIDTH * share)).ljust(WIDTH, ".")
+            bar = ("#" * round(BAR_WIDTH * share)).ljust(BAR_WIDTH, ".")
             text = f"[{bar}] {share:4.0%}  {text}, {(self._total - self._done) / max(rate, 1e-9):.0f} s left"
         print(f"\r\033[K{text}" if self._terminal else text, end=end, file=sys.stderr, flush=True)

@@ -66,7 +66,7 @@ def teacher_of(args: argparse.Namespace) -> RgbTeacher:
     return open_teacher(args.teacher or ("mediapipe" if args.teacher_python else "own"), args.teacher_python)
 
 
-def pipeline_options(args: argparse.Namespace) -> PipelineOptions:
+def single_image_options(args: argparse.Namespace) -> PipelineOptions:
     """Each image for itself, as it is."""
     options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
     return with_models(options, args.models) if args.models else options

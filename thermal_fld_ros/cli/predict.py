@@ -40,7 +40,7 @@ from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError
 
 FALLBACK_FPS = 30.0
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 VIDEO_CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
 
 
@@ -259,9 +259,9 @@ class _Pictures:
         self._video: cv2.VideoWriter | None = None
         self._size: Size | None = None
         self._count = 0
-        if self._suffix in IMAGE_SUFFIXES and length != 1:
+        if self._suffix in OUTPUT_SUFFIXES and length != 1:
             raise ValueError(f"{path}: one image file cannot hold {length or 'many'} frames, name a folder or a video")
-        is_file = self._suffix in VIDEO_CODES or self._suffix in IMAGE_SUFFIXES
+        is_file = self._suffix in VIDEO_CODES or self._suffix in OUTPUT_SUFFIXES
         (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> _Pictures:
@@ -275,7 +275,7 @@ class _Pictures:
         """Write the next picture; `name` becomes part of a file's name in a folder."""
         if self._suffix in VIDEO_CODES:
             self._add_to_video(picture)
-        elif self._suffix in IMAGE_SUFFIXES:
+        elif self._suffix in OUTPUT_SUFFIXES:
             write_image(self._path, picture)
         else:
             readable = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)

@@ -68,9 +68,9 @@ def _render(args: argparse.Namespace) -> None:
     size = args.size or SIZES[args.kind]
     recipe = Recipe(args.kind, args.count, args.seed, size, args.misregistration, tuple(args.without))
     if args.sheet:
-        from thermal_fld_ros.synthesis.sheet import contact_sheet
+        from thermal_fld_ros.synthesis.sheet import renders_sheet
 
-        real = contact_sheet(args.face_model, args.out, recipe, args.beside)
+        real = renders_sheet(args.face_model, args.out, recipe, args.beside)
         shown = f"{args.count} renders" + (f" and {real} images of {args.beside}" if args.beside else "")
         print(f"{args.out}: {shown}; landmarks green where visible, red where hidden")
         return

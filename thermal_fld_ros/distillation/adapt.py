@@ -22,7 +22,8 @@ from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, Labe
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.export import RENDERS, export
 from thermal_fld_ros.distillation.trainer import train
-from thermal_fld_ros.evaluation.given_box import POINTS, given_box_errors, nme_by_test
+from thermal_fld_ros.evaluation.given_box import given_box_errors, nme_by_test
+from thermal_fld_ros.evaluation.metrics import REPORTED_SETS
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 from thermal_fld_ros.recordings.source import RawImage
@@ -137,7 +138,7 @@ def adapt(
     after = _measured(best, work / "after.onnx", command, tests)
     _tell(say, "after", after)
     faces = {name: len(pairs) for name, pairs in splits.items()}
-    judged = f"{HELD_OUT}, {POINTS[0]} points"
+    judged = f"{HELD_OUT}, {REPORTED_SETS[0]} points"
     if not after[judged] < before[judged]:
         return Adaptation(None, before, after, faces)
     model = out / f"{config['name']}.onnx"

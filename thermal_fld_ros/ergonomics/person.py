@@ -24,8 +24,6 @@ from thermal_fld_ros.ergonomics.posture import (
 )
 from thermal_fld_ros.ergonomics.states import (
     INNER_MOUTH,
-    LEFT_EYE,
-    RIGHT_EYE,
     EyeOptions,
     Eyes,
     Mouth,
@@ -34,6 +32,7 @@ from thermal_fld_ros.ergonomics.states import (
     mouth_ratio,
 )
 from thermal_fld_ros.ergonomics.windows import TimeShare
+from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE
 from thermal_fld_ros.perception.pose import WORST_ERROR, Pose
 
 FIRST_SECONDS, SERVICE = 1, 2
@@ -146,7 +145,7 @@ class Ergonomics:
 UNKNOWN_NECK = NeckAngles(math.nan, math.nan, math.nan)
 
 
-class Person:
+class PersonErgonomics:
     """The states of one face.
 
     Attributes

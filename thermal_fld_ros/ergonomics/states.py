@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.ergonomics.windows import TimeShare
 
-RIGHT_EYE, LEFT_EYE = np.arange(36, 42), np.arange(42, 48)
 UPPER_LIP, LOWER_LIP = np.array([61, 62, 63]), np.array([67, 66, 65])
 INNER_MOUTH = np.arange(60, 68)
 NOSE = (27, 33)

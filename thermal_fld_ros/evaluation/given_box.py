@@ -8,12 +8,9 @@ from typing import Any
 
 from thermal_fld_ros.datasets.sample import DataSet, DataSetError
 from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS
+from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS
 from thermal_fld_ros.evaluation.protocols import Run, given_box
 from thermal_fld_ros.perception.landmarker import Landmarker
-
-POINTS = ("68", "51")
-"""The sets of points that are reported of data sets that label them; of others all that they have."""
 
 REPORTED = ("faces", "missed", "nme", "median", "failure_10")
 """What is reported of each set of points."""
@@ -24,8 +21,8 @@ def given_box_errors(landmarker: Landmarker, data: DataSet) -> dict[str, dict[st
 
     Returns
     -------
-    dict by the names of POINTS, of the entries REPORTED of `figures.landmark_figures`; errors are in % of sqrt(w h) of the face
-    box, and None where no face was found.
+    dict by the names of `REPORTED_SETS`, or of all sets of points where the data set labels none of these, of the entries
+    REPORTED of `figures.landmark_figures`; errors are in % of sqrt(w h) of the face box, and None where no face was found.
 
     Raises
     ------
@@ -40,7 +37,7 @@ def given_box_errors(landmarker: Landmarker, data: DataSet) -> dict[str, dict[st
     if figures is None:
         raise DataSetError(f"{data.name}: no landmarks are labelled, expected a data set for landmarks")
     points = figures["points"]
-    names = [name for name in POINTS if name in points] or list(points)
+    names = [name for name in REPORTED_SETS if name in points] or list(points)
     return {name: {key: points[name][key] for key in REPORTED} for name in names}
 
 

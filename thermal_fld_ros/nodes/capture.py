@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from thermal_fld_ros.capture.bag import is_unfinished
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, CapturedPair, Topic, types
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.capture_parameters import LIVE, PAIRING, TABLE, episode_options, message_types
@@ -26,7 +26,7 @@ from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
 from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.pairing import Pairing
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.reception import WatchedSubscription, type_name
 from thermal_fld_ros.srv import StartEpisode
 
@@ -147,7 +147,7 @@ class CaptureNode(ManagedNode):
             self.destroy_subscription(self._tf_subscription)
         self._tf_subscription, self._transforms = None, {}
 
-    def _on_pair(self, pair: Pair) -> None:
+    def _on_pair(self, pair: CapturedPair) -> None:
         if self._episode is not None:
             self._episode.put(pair)
 
@@ -318,7 +318,7 @@ class CaptureNode(ManagedNode):
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
     keep_large_blocks()
-    run("thermal_fld_capture", CaptureNode, args)
+    run_node("thermal_fld_capture", CaptureNode, args)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from thermal_fld_ros.capture.bag import SUFFIXES
+from thermal_fld_ros.capture.bag import STORAGE_SUFFIXES
 from thermal_fld_ros.capture.episode import EpisodeOptions
 from thermal_fld_ros.capture.gates import GateOptions
 from thermal_fld_ros.capture.messages import (
@@ -76,7 +76,7 @@ TABLE = (
     Parameter("output", "captures", "Folder for the bags, one an episode."),
     Parameter("subject", "", "Tag of the person, no name: letters, digits, _ and -; part of the bag's name."),
     Parameter("consent", "", "What the person has agreed to, such as the number of a form."),
-    Parameter("storage", "mcap", "Storage of the bags.", choices=tuple(SUFFIXES)),
+    Parameter("storage", "mcap", "Storage of the bags.", choices=tuple(STORAGE_SUFFIXES)),
     Parameter("split_size", 2000.0, "MB after which a bag goes on in another file; 0: never.", 0.0, 1e6),
     Parameter("split_duration", 0.0, "Seconds after which a bag goes on in another file; 0: never.", 0.0, 1e6),
     Parameter(

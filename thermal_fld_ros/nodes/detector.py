@@ -17,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
-from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode, RCLError
+from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.processing import Processor
+from thermal_fld_ros.nodes.reader import RCLError
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.perception.compression import is_compressed
 from thermal_fld_ros.perception.models import ModelError
@@ -193,7 +194,7 @@ class DetectorNode(ManagedNode):
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
-    run("thermal_fld_detector", DetectorNode, args)
+    run_node("thermal_fld_detector", DetectorNode, args)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
@@ -27,8 +26,8 @@ from sensor_msgs.msg import Image
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
-from thermal_fld_ros.nodes.process import run
-from thermal_fld_ros.perception.pictures import tiled
+from thermal_fld_ros.nodes.process import run_node
+from thermal_fld_ros.perception.pictures import Picture, tiled
 
 TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
@@ -38,15 +37,13 @@ TABLE = (
         "total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True
     ),
 )
-TILES, COLUMNS, TILE_WIDTH, GAP = 12, 4, 480, 2
+TILES, SHEET_COLUMNS, TILE_WIDTH, TILE_GAP = 12, 4, 480, 2
 SIGHTINGS = 8
 QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
-Picture = NDArray[Any]
-
 
 @dataclass
-class Statistics:
+class RunStatistics:
     """What came: images, and one entry a result."""
 
     images: int = 0
@@ -117,7 +114,7 @@ class Film:
         self._queue.put(None)
         self._thread.join()
         if self._tiles:
-            cv2.imwrite(str(self.sheet), contact_sheet(self._tiles))
+            cv2.imwrite(str(self.sheet), film_sheet(self._tiles))
 
     def _write(self) -> None:
         writer: cv2.VideoWriter | None = None
@@ -139,21 +136,23 @@ class Film:
             return
         height = round(picture.shape[0] * TILE_WIDTH / picture.shape[1])
         tile = cv2.resize(picture, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
-        self._tiles.append(cv2.copyMakeBorder(tile, *(GAP,) * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+        white = (255, 255, 255)
+        framed = cv2.copyMakeBorder(tile, *(TILE_GAP,) * 4, cv2.BORDER_CONSTANT, value=white)
+        self._tiles.append(np.asarray(framed, np.uint8))
         if len(self._tiles) == 2 * TILES:
             self._tiles = self._tiles[::2]
             self._stride *= 2
 
 
-def contact_sheet(pictures: list[Picture]) -> Picture:
+def film_sheet(pictures: list[Picture]) -> Picture:
     """Lay at most `TILES` pictures of one size, evenly picked, into one."""
     count = min(TILES, len(pictures))
     tiles = [pictures[i] for i in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
-    return tiled(tiles, COLUMNS)
+    return tiled(tiles, SHEET_COLUMNS)
 
 
 class RecorderNode(Node):
-    """Feeds results to `Statistics` and overlays to a `Film`."""
+    """Feeds results to `RunStatistics` and overlays to a `Film`."""
 
     def __init__(self) -> None:
         super().__init__("thermal_fld_recorder")
@@ -162,7 +161,7 @@ class RecorderNode(Node):
         self.folder.mkdir(parents=True, exist_ok=True)
         self._turn = QUARTER_TURNS.get(int(values["rotate"]))
         self._total = int(values["total"])
-        self.statistics = Statistics()
+        self.statistics = RunStatistics()
         self.film = Film(self.folder, float(values["rate"]))
         self._results = self.create_subscription(
             FaceLandmarksArray, "face_landmarks", self._on_result, QoSProfile(depth=50)
@@ -194,7 +193,7 @@ class RecorderNode(Node):
 
     def _on_overlay(self, image: Image) -> None:
         picture = array_from_image(image)
-        self.film.add(picture if self._turn is None else cv2.rotate(picture, self._turn))
+        self.film.add(np.asarray(picture if self._turn is None else cv2.rotate(picture, self._turn), np.uint8))
 
     def _tell_progress(self) -> None:
         seen = self.statistics
@@ -230,7 +229,7 @@ class RecorderNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     """Record until interrupted."""
-    run("thermal_fld_recorder", RecorderNode, args)
+    run_node("thermal_fld_recorder", RecorderNode, args)
 
 
 if __name__ == "__main__":
