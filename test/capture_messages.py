@@ -11,7 +11,8 @@ import numpy as np
 from input_files import compressed_depth, png
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import (
+from thermal_fld_ros.capture.pair import CapturedPair
+from thermal_fld_ros.recordings.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     FACE_LANDMARKS,
@@ -20,7 +21,6 @@ from thermal_fld_ros.capture.messages import (
     RGB,
     TF_MESSAGE,
     THERMAL,
-    CapturedPair,
     Topic,
     types,
 )

@@ -22,13 +22,13 @@ from capture_messages import TOPICS, compressed, image
 from dummy_models import blind_landmarks_model
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, Topic
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.labelling.folder import strike
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.models import LANDMARKS_FILE
 from thermal_fld_ros.perception.pose import HEAD_POINTS
+from thermal_fld_ros.recordings.messages import COMPRESSED_IMAGE, Topic
 
 from .conftest import (
     SECOND,

@@ -16,7 +16,7 @@ from capture_rig import CaptureRig
 from node_rig import GENEROUS
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.messages import RGB, THERMAL
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 
 IMAGES = (THERMAL, RGB)
 
