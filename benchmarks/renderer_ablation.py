@@ -34,9 +34,11 @@ sys.path.insert(0, str(ROOT))
 from thermal_fld_ros.datasets.forms import open_dataset  # noqa: E402
 from thermal_fld_ros.datasets.sample import DataSet  # noqa: E402
 from thermal_fld_ros.distillation import augmentation  # noqa: E402
+from thermal_fld_ros.distillation.config import read_config  # noqa: E402
 from thermal_fld_ros.distillation.export import export  # noqa: E402
+from thermal_fld_ros.distillation.fields import read_mapping  # noqa: E402
 from thermal_fld_ros.distillation.logs import STYLE, read_log  # noqa: E402
-from thermal_fld_ros.distillation.trainer import load_config, train  # noqa: E402
+from thermal_fld_ros.distillation.trainer import train  # noqa: E402
 from thermal_fld_ros.evaluation.given_box import given_box_errors  # noqa: E402
 from thermal_fld_ros.perception.landmarker import Landmarker  # noqa: E402
 from thermal_fld_ros.perception.models import load_model  # noqa: E402
@@ -136,11 +138,11 @@ def measure(variant: Variant, args: argparse.Namespace, tests: Sequence[DataSet]
     folder: Path = args.folder / variant.name
     seen = "-".join(("faces", *variant.renders_without))
     faces = render(args, seen, Recipe("face", args.faces, 0, SIZES["face"], without=variant.renders_without))
-    config = load_config(args.config) | {
+    config = read_mapping(args.config) | {
         "pairs": str(faces), "frames": str(args.folder / "frames"), "validation": str(args.folder / "test"),
         "epochs": args.epochs, "batch": args.batch, "seed": variant.seed, "without": list(variant.training_without),
     }  # fmt: skip
-    train(config, folder, threads=args.processes)
+    train(read_config(config, variant.name), folder, threads=args.processes)
     metadata = export(folder / "checkpoint.pt", folder / "face_landmarks.onnx", "benchmarks/renderer_ablation.py")
     if variant.renders_without:
         shutil.rmtree(faces)  # nobody else needs them

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import LandmarkConfig, read_config
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
 from thermal_fld_ros.distillation.networks import LandmarkNet, landmark_net
@@ -20,13 +21,16 @@ NETWORK = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "b
 ALL = {name: {"weight": 1.0} for name in TERMS}
 
 
-def config(pairs: Path, **changes: Any) -> dict[str, Any]:
-    return {
+def config(pairs: Path, **changes: Any) -> LandmarkConfig:
+    content = {
         "task": "distillation", "name": "tried", "version": "0", "threshold": 0.5, "modality": "thermal", "pairs": str(pairs),
         "validation": str(pairs), "size": 48, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0},
         "network": NETWORK, "terms": ALL, "seed": 1, "epochs": 1, "batch": 16, "learning_rate": 0.002, "weight_decay": 0.02,
         "workers": 0,
-    } | changes  # fmt: skip
+    }  # fmt: skip
+    read = read_config(content | changes, "test")
+    assert isinstance(read, LandmarkConfig)
+    return read
 
 
 def teacher(pairs: Path, **network: Any) -> LandmarkNet:
@@ -142,8 +146,8 @@ def test_a_thermal_teacher_sees_what_the_student_sees(rendered_pairs: Path) -> N
     [
         ({}, {"neck": 16}, "forward_injection, reverse_injection: the features have 12 and 16 channels"),
         ({}, {"bins": 24}, "output: the distributions have 16 and 24 bins"),
-        ({"modality": "depth"}, {}, 'modality is "depth", expected one of thermal, rgb'),
-        ({"modality": "rgb", "frames": "."}, {}, "frames are thermal images"),
+        ({"modality": "depth"}, {}, "modality is 'depth', expected one of thermal, rgb"),
+        ({"modality": "rgb", "frames": ".", "negatives": 0.1}, {}, "frames are thermal images"),
     ],
 )
 def test_what_does_not_fit_together_is_named(

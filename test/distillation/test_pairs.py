@@ -2,6 +2,7 @@
 """Pairs of thermal and colour images: both halves stay together, and either half or the labels may be missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import torch
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS
+from thermal_fld_ros.distillation.config import SampleConfig
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
-CONFIG: dict[str, Any] = {
-    "size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 0.0, "high": 100.0},
-    "without": [*INGREDIENTS, "gain"],
-}  # fmt: skip
+CONFIG = SampleConfig(
+    size=64, crop_scale=1.5, normalisation=Normalisation("percentile", 0.0, 100.0), without=(*INGREDIENTS, "gain")
+)
 NOSE, EYE = 30, 36
 TO_RGB = Affine.similarity(2.3, 0.2, (40.0, 40.0), (110.0, 95.0))
 
@@ -111,7 +113,7 @@ def test_a_mirrored_eye_is_the_other_eye(tmp_path: Path) -> None:
 
 
 def test_registration_moves_the_teachers_view_only(tmp_path: Path) -> None:
-    samples = PairSamples(CONFIG | {"registration": 1.0}, write(tmp_path, 1), "thermal", "rgb")
+    samples = PairSamples(replace(CONFIG, registration=1.0), write(tmp_path, 1), "thermal", "rgb")
     moved = []
     for seed in range(50):
         sample = drawn(samples, 0, seed)
@@ -193,7 +195,7 @@ def test_renders_have_no_splits(rendered_pairs: Path) -> None:
 
 
 def test_count_and_labelled_take_the_first(tmp_path: Path) -> None:
-    samples = PairSamples(CONFIG | {"count": 3, "labelled": 1}, write(tmp_path, 4), "thermal")
+    samples = PairSamples(replace(CONFIG, count=3, labelled=1), write(tmp_path, 4), "thermal")
     assert [bool(drawn(samples, k, 0)["label_weight"].all()) for k in range(len(samples))] == [True, False, False]
 
 
@@ -207,7 +209,7 @@ def test_rendered_pairs_are_pairs(rendered_pairs: Path, rendered: Path) -> None:
 
 
 def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pairs: Path) -> None:
-    samples = PairSamples(CONFIG | {"negatives": 1.0}, rendered_pairs, "thermal", "rgb", rendered / "frames")
+    samples = PairSamples(replace(CONFIG, negatives=1.0), rendered_pairs, "thermal", "rgb", rendered / "frames")
     sample = drawn(samples, 0, 0)
     assert (sample["face"], sample["has_teacher"], sample["label_weight"].sum()) == (0, 0, 0)
 

@@ -2,6 +2,7 @@
 """The terms of a distillation against stored and derived values, their weights and decays."""
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from thermal_fld_ros.distillation.config import LossWeights, TermConfig
 from thermal_fld_ros.distillation.losses import Target
 from thermal_fld_ros.distillation.networks import Prediction, confidence
 from thermal_fld_ros.distillation.terms import DECAYS, TERMS, LossInputs, Term, read_terms, target_of
@@ -54,6 +56,18 @@ def loss_inputs() -> LossInputs:
 def test_a_term_has_the_value_that_was_stored(name: str, stored: float) -> None:
     # worked out from the formulas of docs/distillation.md in float64, without torch
     assert float(TERMS[name](loss_inputs())) == pytest.approx(stored, rel=1e-4)
+
+
+def test_a_part_of_the_loss_counts_as_its_weight_says() -> None:
+    def task_with(**weights: float) -> float:
+        nothing = LossWeights(points=0, spread=0, distribution=0, openings=0, score=0)
+        return float(TERMS["task"](loss_inputs()._replace(weights=replace(nothing, **weights))))
+
+    usual = {field.name: field.default for field in fields(LossWeights)}
+    parts = {name: task_with(**{name: weight}) for name, weight in usual.items()}
+    assert all(parts.values())
+    assert sum(parts.values()) == pytest.approx(float(TERMS["task"](loss_inputs())), rel=1e-5)
+    assert task_with(points=2 * usual["points"]) == pytest.approx(2 * parts["points"], rel=1e-5)
 
 
 def test_features_that_differ_by_a_tenth_cost_a_hundredth() -> None:
@@ -146,7 +160,7 @@ def test_a_weight_scales_its_term_and_decays() -> None:
 
 
 def test_terms_are_read_with_their_usual_decays() -> None:
-    assert read_terms({"task": {"weight": 1}, "output": {"weight": 2}, "feature": {"weight": 1, "decay": "cosine"}}) == [
+    assert read_terms({"task": TermConfig(1), "output": TermConfig(2), "feature": TermConfig(1, "cosine")}) == [
         Term("task", 1.0, "constant"), Term("output", 2.0, "time_adaptive"), Term("feature", 1.0, "cosine"),
     ]  # fmt: skip
 
@@ -154,12 +168,12 @@ def test_terms_are_read_with_their_usual_decays() -> None:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ({"task": {"weight": 1}, "logits": {"weight": 1}}, 'term "logits".*expected one of task, feature'),
-        ({"task": {"weight": 1, "decay": "slow"}}, 'decay "slow".*expected one of constant, linear'),
-        ({"task": {}}, "expected a weight above 0"),
-        ({"feature": {"weight": 1}}, 'expected "task" among them'),
+        ({"task": TermConfig(1), "logits": TermConfig(1)}, 'term "logits".*expected one of task, feature'),
+        ({"task": TermConfig(1, "slow")}, 'decay "slow".*expected one of constant, linear'),
+        ({"task": TermConfig(0)}, "weight is 0, expected a number above 0"),
+        ({"feature": TermConfig(1)}, 'expected "task" among them'),
     ],
 )
-def test_terms_that_cannot_be_are_named(terms: dict[str, dict[str, object]], message: str) -> None:
+def test_terms_that_cannot_be_are_named(terms: dict[str, TermConfig], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_terms(terms)

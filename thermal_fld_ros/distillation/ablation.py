@@ -17,6 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from thermal_fld_ros.distillation.checkpoint import steps_of
+from thermal_fld_ros.distillation.config import plain_config
+from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.logs import STYLE, read_log
 from thermal_fld_ros.distillation.plan import Plan, Training, carry_out
 from thermal_fld_ros.distillation.trainer import recipes
@@ -59,7 +61,7 @@ def run_ablation(plan: Plan, command: str, processes: int, say: Callable[[str], 
     minutes = sum(row["training/seconds"] for row in rows) / 60
     return {
         "name": plan.file.stem, "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
-        "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config), "compare": plan.compare,
+        "recipes": recipes(plain_config(plan.trainings[0].config) | plain_config(plan.trainings[-1].config)), "compare": plan.compare,
         "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
                     for stage in dict.fromkeys(training.stage for training in plan.trainings)},
     }  # fmt: skip
@@ -83,13 +85,13 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     first = trainings[0]
     config = first.config
     result: dict[str, Any] = {
-        "modality": config["modality"], "teacher": first.teacher, "start": first.start, "terms": config["terms"],
-        "pairs": config.get("count"), "labelled": config.get("labelled", config.get("count")),
-        "network": config["network"], "seeds": [training.seed for training in trainings],
+        "modality": config.modality, "teacher": first.teacher, "start": first.start, "terms": plain(config.terms),
+        "pairs": config.count, "labelled": config.count if config.labelled is None else config.labelled,
+        "network": plain(config.network), "seeds": [training.seed for training in trainings],
     }  # fmt: skip
     logs = [read_log(training.out / "log.csv") for training in trainings]
     curves = np.array([[row["validation/nme"] for row in rows] for rows in logs])
-    steps = steps_of(first.checkpoint) // config["epochs"]
+    steps = steps_of(first.checkpoint) // config.epochs
     result["curve"] = {"step": [row["epoch"] * steps for row in logs[0]], **_statistics(curves)}
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}

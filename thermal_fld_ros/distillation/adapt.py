@@ -20,6 +20,7 @@ from thermal_fld_ros.datasets.pairs import INDEX, SPLITS, Pair, read_pairs
 from thermal_fld_ros.datasets.renders import read_renders
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, LabelledFace, Sample
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import read_config
 from thermal_fld_ros.distillation.export import RENDERS, export
 from thermal_fld_ros.distillation.trainer import train
 from thermal_fld_ros.evaluation.given_box import given_box_errors, nme_by_test
@@ -132,7 +133,7 @@ def adapt(
         stages = [("ktl", first), ("mcl", second)]
     for stage, each in stages:
         say(f"{stage}: {each['epochs']} epochs, in {work / stage}")
-        train(each, work / stage, threads)
+        train(read_config(each, stage), work / stage, threads)
     best = work / stages[-1][0] / "best.pt"
 
     after = _measured(best, work / "after.onnx", command, tests)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from thermal_fld_ros.distillation.networks import NETWORKS
+from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.files import read_bytes, write_bytes
 
 STUDENT = "student."
@@ -90,7 +90,7 @@ def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     state = read_state(file)
     try:
-        network = NETWORKS[state["config"]["task"]](state["config"])
+        network = network_of(state["config"])
         weights = state["averaged"]
         if state["config"]["task"] == "distillation":
             weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}

@@ -130,9 +130,9 @@ def read_scenes(folder: Path) -> list[NDArray[Any]]:
     return frames
 
 
-def with_scenes(no_faces: NoFaces, config: dict[str, Any]) -> Callable[[np.random.Generator], Array]:
-    """Draws crops without a face from ``no_faces`` and, where the configuration names a folder of ``scenes``, from there."""
-    if "scenes" not in config:
+def with_scenes(no_faces: NoFaces, folder: Path | None) -> Callable[[np.random.Generator], Array]:
+    """Draws crops without a face from ``no_faces`` and, where there is a folder of scenes, from there."""
+    if folder is None:
         return no_faces.draw
-    scenes = NoFaces.scenes(Path(config["scenes"]), no_faces.size, no_faces.scale)
+    scenes = NoFaces.scenes(folder, no_faces.size, no_faces.scale)
     return lambda rng: (scenes if rng.random() < SCENES else no_faces).draw(rng)

@@ -14,29 +14,26 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.augmentation import lower_resolution
+from thermal_fld_ros.distillation.config import DetectionConfig
 from thermal_fld_ros.distillation.crops import SCENES, Array, read_scenes, sampled
-from thermal_fld_ros.distillation.networks import NETWORKS, FaceDetectorNet, decode_boxes, pick_peaks
+from thermal_fld_ros.distillation.fields import plain
+from thermal_fld_ros.distillation.networks import FaceDetectorNet, decode_boxes, pick_peaks
 from thermal_fld_ros.perception.detector import suppress
 from thermal_fld_ros.perception.geometry import Affine, iou
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.synthesis.gain import gain_control
 from thermal_fld_ros.synthesis.shards import load_shards
 
 
 class DetectionTask:
-    """Rendered frames -> heat map of face centres and boxes.
+    """Rendered frames, and windows of scenes where there are some -> heat map of face centres and boxes."""
 
-    Configuration: ``frames``, ``validation``, ``size`` (width, height of the
-    windows that are learnt from), ``max_side`` (longer side of a frame at run time), ``normalisation``, ``network``, ``scenes``
-    (a folder of thermal images without faces, of which windows are mixed in; optional).
-    """
-
-    def __init__(self, config: dict[str, Any]):
+    def __init__(self, config: DetectionConfig):
         self.config = config
-        self.network = NETWORKS["detection"](config)
-        scenes = read_scenes(Path(config["scenes"])) if "scenes" in config else ()
-        self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config["frames"]), scenes)
-        self.validation_set = _DetectionSamples(config, Path(config["validation"]))
+        self.network: nn.Module = FaceDetectorNet(**plain(config.network))
+        scenes = read_scenes(Path(config.scenes)) if config.scenes else ()
+        self.training_set: Dataset[Any] = _DetectionSamples(config, Path(config.frames), scenes)
+        self.validation_set = _DetectionSamples(config, Path(config.validation))
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """Focal loss of the centres' heat map (CenterNet, Zhou et al., 2019) and generalised IoU of the boxes."""
@@ -55,7 +52,7 @@ class DetectionTask:
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Recall of faces of 10 px and more at IoU 0.5, and false boxes an image, both at the configured threshold."""
-        threshold = self.config["threshold"]
+        threshold = self.config.threshold
         found, faces, false = 0, 0, 0
         for k in range(len(self.validation_set)):
             sample = self.validation_set.plain(k)
@@ -75,7 +72,7 @@ class DetectionTask:
 
 
 class _DetectionSamples(Dataset[dict[str, Any]]):
-    def __init__(self, config: dict[str, Any], frames: Path, scenes: Sequence[NDArray[Any]] = ()):
+    def __init__(self, config: DetectionConfig, frames: Path, scenes: Sequence[NDArray[Any]] = ()):
         self.images, labels = load_shards(frames)
         self.scenes = scenes
         facing = labels["facing"]
@@ -83,8 +80,8 @@ class _DetectionSamples(Dataset[dict[str, Any]]):
         points = labels["points"][facing]
         self.boxes = np.concatenate([points.min(1), points.max(1)], 1)
         self.visible = labels["visible"][facing].mean(1)
-        self.size = tuple(config["size"])
-        self.normalisation = Normalisation(**config["normalisation"])
+        self.size = config.size
+        self.normalisation = config.normalisation
 
     def __len__(self) -> int:
         return len(self.images)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.losses import LossWeights
-from thermal_fld_ros.distillation.networks import CHANNELS, LandmarkNet, Prediction, conv, landmark_net
+from thermal_fld_ros.distillation.config import LandmarkConfig
+from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
 
@@ -54,15 +54,9 @@ class StudentWithAdapter(nn.Module):
 class DistillationTask:
     """Pairs -> a landmark network, with or without a teacher.
 
-    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``split`` and
-    ``validation_split`` where they have splits, ``terms``, ``network``
-    (arguments of LandmarkNet), ``teacher`` (a checkpoint) unless ``task`` is the only term, ``frames`` and ``negatives`` for crops
-    without a face, ``pretrained`` (true: the weights that timm has for its backbone), ``start`` (a checkpoint whose weights the network
-    begins with), and what ``PairSamples`` reads.
-
     Parameters
     ----------
-    config : dict
+    config : LandmarkConfig
     teacher : LandmarkNet and its modality, optional
         In place of the checkpoint that the configuration names.
 
@@ -72,16 +66,13 @@ class DistillationTask:
         When the terms do not fit the networks.
     """
 
-    def __init__(self, config: dict[str, Any], teacher: tuple[LandmarkNet, str] | None = None):
-        modality = config["modality"]
-        if modality not in CHANNELS:
-            raise ValueError(f'modality is "{modality}", expected one of {", ".join(CHANNELS)}')
-        self.terms: list[Term] = read_terms(config["terms"])
-        self.weights = LossWeights(**config.get("loss_weights", {}))
+    def __init__(self, config: LandmarkConfig, teacher: tuple[LandmarkNet, str] | None = None):
+        self.terms: list[Term] = read_terms(config.terms)
+        self.weights = config.loss_weights
         wanted = {term.name for term in self.terms}
-        student = landmark_net(config, **({"pretrained": True} if config.get("pretrained") else {}))
-        if "start" in config:
-            start_from(student, Path(config["start"]))
+        student = landmark_net(config, config.pretrained)
+        if config.start is not None:
+            start_from(student, Path(config.start))
         self.teacher, teacher_modality = teacher or _load_teacher(config, wanted)
         if self.teacher is not None:
             self.teacher.eval().requires_grad_(False)
@@ -89,19 +80,15 @@ class DistillationTask:
         adapter = conv(student.neck, self.teacher.neck, kernel=1) if self.teacher and "feature" in wanted else None
         self.network: nn.Module = StudentWithAdapter(student, adapter, "forward_injection" in wanted)
         self.reverse_injection = "reverse_injection" in wanted
-        frames = Path(config["frames"]) if "frames" in config else None
-        if frames and modality != "thermal":
-            raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
-        other = teacher_modality if teacher_modality != modality else None
-        self.training_set: Dataset[Any] = PairSamples(
-            config, Path(config["pairs"]), modality, other, frames, config.get("split")
-        )
-        self.validation_set = PlainPairs(config, Path(config["validation"]), modality, config.get("validation_split"))
-        if self.training_set.left_out:
+        other = teacher_modality if teacher_modality != config.modality else None
+        frames = Path(config.frames) if config.frames is not None else None
+        samples = PairSamples(config, Path(config.pairs), config.modality, other, frames, config.split)
+        if samples.left_out:
             print(
-                f"{config['pairs']}: {self.training_set.left_out} pairs without a {modality} image are left out",
-                flush=True,
+                f"{config.pairs}: {samples.left_out} pairs without a {config.modality} image are left out", flush=True
             )
+        self.training_set: Dataset[Any] = samples
+        self.validation_set = PlainPairs(config, Path(config.validation), config.modality, config.validation_split)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The terms of the configuration, weighted."""
@@ -182,15 +169,15 @@ def start_from(student: LandmarkNet, file: Path) -> None:
     student.load_state_dict(weights | {k: v for k, v in student.state_dict().items() if k not in weights})
 
 
-def _load_teacher(config: dict[str, Any], wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
-    if "teacher" not in config:
+def _load_teacher(config: LandmarkConfig, wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
+    if config.teacher is None:
         if wanted != {"task"}:
             raise ValueError(f"the terms {', '.join(sorted(wanted - {'task'}))} need a teacher")
         return None, None
-    network, state = load_trained(Path(config["teacher"]))
+    network, state = load_trained(Path(config.teacher))
     if not isinstance(network, LandmarkNet):
-        raise ValueError(f"{config['teacher']} is of task {state['config']['task']!r}, expected a landmark network")
-    same = {key: (config[key], state["config"][key]) for key in ("size", "crop_scale")}
+        raise ValueError(f"{config.teacher} is of task {state['config']['task']!r}, expected a landmark network")
+    same = {key: (getattr(config, key), state["config"][key]) for key in ("size", "crop_scale")}
     if any(own != theirs for own, theirs in same.values()):
         raise ValueError(f"student and teacher see other crops: {same}, expected the same")
     return network, state["config"].get("modality", "thermal")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -24,17 +25,17 @@ def estimate(plan: Plan, steps: int = 3) -> dict[str, float]:
     seconds: dict[str, float] = {}
     for training in todo:
         if training.stage not in seconds:
-            teacher = by_file[training.config["teacher"]] if training.teacher else None
+            teacher = by_file[str(training.config.teacher)] if training.teacher else None
             seconds[training.stage] = _seconds(training, teacher, steps)
     return {f"{training.stage}/{training.seed}": seconds[training.stage] for training in todo}
 
 
 def _seconds(training: Training, teacher: Training | None, steps: int) -> float:
-    given = (landmark_net(teacher.config), teacher.config["modality"]) if teacher else None
+    given = (landmark_net(teacher.config), teacher.config.modality) if teacher else None
     config = training.config
-    task = DistillationTask({key: value for key, value in config.items() if key != "start"}, given)
+    task = DistillationTask(replace(config, start=None), given)
     optimiser = torch.optim.AdamW(task.network.parameters(), 1e-6)
-    count, batch = len(task.training_set), config["batch"]  # type: ignore[arg-type]
+    count, batch = len(task.training_set), config.batch  # type: ignore[arg-type]
     times = []
     for step in range(steps):
         started = time.process_time()
@@ -48,4 +49,4 @@ def _seconds(training: Training, teacher: Training | None, steps: int) -> float:
     started = time.process_time()
     task.validate(task.network.eval())
     validation = time.process_time() - started
-    return float(config["epochs"] * (np.median(times) * (count // batch) + validation))
+    return float(config.epochs * (np.median(times) * (count // batch) + validation))

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from thermal_fld_ros.distillation.config import LossWeights
 from thermal_fld_ros.distillation.networks import RIGHT, LandmarkHead, Prediction
 from thermal_fld_ros.perception.cropping import DOWN
 
@@ -17,25 +17,6 @@ OPENINGS = ([37, 38, 43, 44, 61, 62, 63], [41, 40, 47, 46, 67, 66, 65])
 """Points of upper lids and lips, and those below. Each alone may be off by as much as a blink: their errors have to agree."""
 
 LABEL_WIDTH = 0.012  # standard deviation of a point's label, in units of the crop's side: about a bin
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Of the parts of what a head is taught by labels; docs/distillation.md has the formula.
-
-    Attributes
-    ----------
-    points, spread, distribution, openings
-        Of the parts of ``landmark_loss``.
-    score
-        Of ``score_loss``.
-    """
-
-    points: float = 10.0
-    spread: float = 0.1
-    distribution: float = 0.3
-    openings: float = 8.0
-    score: float = 0.5
 
 
 class Target(NamedTuple):

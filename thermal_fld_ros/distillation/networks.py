@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thermal_fld_ros.distillation.config import CHANNELS, LandmarkShape, shape_of
+from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.refinement import Refinement
 
 # A landmark counts as right within this distance, in units of sqrt(w h) of the face box: the confidence's meaning.
@@ -269,19 +271,19 @@ def pick_peaks(logit: Tensor, edges: Tensor, count: int = 64) -> tuple[Tensor, T
     return decode_boxes(edges)[0].flatten(1)[:, index].T, best
 
 
-CHANNELS = {"thermal": 1, "rgb": 3}
-"""Of the images of each modality."""
+def landmark_net(shape: LandmarkShape, pretrained: bool = False) -> LandmarkNet:
+    """An untrained landmark network; ``pretrained``: with the weights that timm has for its backbone."""
+    more: dict[str, Any] = {"pretrained": True} if pretrained else {}
+    return LandmarkNet(shape.size, channels=CHANNELS[shape.modality], **plain(shape.network), **more)
 
 
-def landmark_net(config: dict[str, Any], **more: Any) -> LandmarkNet:
-    """The untrained network of a configuration; thermal unless its ``modality`` is "rgb"."""
-    return LandmarkNet(
-        config["size"], channels=CHANNELS[config.get("modality", "thermal")], **config["network"], **more
-    )
+def network_of(config: Mapping[str, Any]) -> nn.Module:
+    """The untrained network of a checkpoint's configuration.
 
-
-NETWORKS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "distillation": landmark_net,
-    "detection": lambda config: FaceDetectorNet(**config["network"]),
-}
-"""The untrained network of a configuration, by the configuration's task."""
+    Raises
+    ------
+    ValueError, LookupError
+        What determines its weights is missing from the configuration or wrong.
+    """
+    shape = shape_of(config)
+    return landmark_net(shape) if isinstance(shape, LandmarkShape) else FaceDetectorNet(**plain(shape.network))

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be trained, by the name that a configuration gives it."""
+"""What can be trained, by its configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from thermal_fld_ros.distillation.config import DetectionConfig, LandmarkConfig, TrainingConfig
 from thermal_fld_ros.distillation.detection import DetectionTask
 from thermal_fld_ros.distillation.distil import DistillationTask
 
@@ -26,7 +26,10 @@ class Task(Protocol):
         """Named metrics; the first is the one to minimise."""
 
 
-TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
-    "detection": DetectionTask,
-    "distillation": DistillationTask,
-}
+def task_of(config: TrainingConfig) -> Task:
+    """The task of a configuration."""
+    if isinstance(config, DetectionConfig):
+        return DetectionTask(config)
+    if isinstance(config, LandmarkConfig):
+        return DistillationTask(config)
+    raise TypeError(f"no task for a {type(config).__name__}")

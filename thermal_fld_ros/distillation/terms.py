@@ -7,14 +7,15 @@ A configuration names them: ``terms: {task: {weight: 1}, reverse_injection: {wei
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from thermal_fld_ros.distillation.losses import LossWeights, Target, landmark_loss, score_loss
+from thermal_fld_ros.distillation.config import LossWeights, TermConfig
+from thermal_fld_ros.distillation.losses import Target, landmark_loss, score_loss
 from thermal_fld_ros.distillation.networks import Prediction, confidence
 
 
@@ -114,23 +115,23 @@ class Term:
         return TERMS[self.name](inputs) * (self.weight * DECAYS[self.decay](progress))
 
 
-def read_terms(config: dict[str, dict[str, Any]]) -> list[Term]:
+def read_terms(config: Mapping[str, TermConfig]) -> list[Term]:
     """The terms of a configuration; the task's weight stays constant unless it says otherwise, the others' is time-adaptive.
 
     Raises
     ------
     ValueError
-        When a term or a decay is unknown, a term has no weight, or the task is missing.
+        When a term or a decay is unknown, a weight is not above 0, or the task is missing.
     """
     terms = []
-    for name, settings in config.items():
-        known = TERMS if name not in TERMS else DECAYS
-        decay = settings.get("decay", "constant" if name == "task" else "time_adaptive")
-        if name not in TERMS or decay not in DECAYS:
-            raise ValueError(f'term "{name}" with decay "{decay}": expected one of {", ".join(known)}')
-        if set(settings) - {"weight", "decay"} or not settings.get("weight", 0) > 0:
-            raise ValueError(f'term "{name}": {settings}, expected a weight above 0 and perhaps a decay')
-        terms.append(Term(name, float(settings["weight"]), decay))
+    for name, term in config.items():
+        decay = term.decay or ("constant" if name == "task" else "time_adaptive")
+        for value, known in ((name, TERMS), (decay, DECAYS)):
+            if value not in known:
+                raise ValueError(f'term "{name}" with decay "{decay}": expected one of {", ".join(known)}')
+        if not term.weight > 0:
+            raise ValueError(f'term "{name}": weight is {term.weight}, expected a number above 0')
+        terms.append(Term(name, term.weight, decay))
     if "task" not in config:
         raise ValueError(f'the terms are {", ".join(config)}, expected "task" among them')
     return terms
