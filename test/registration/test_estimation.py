@@ -17,8 +17,8 @@ from thermal_fld_ros.registration.estimation import (
     PLANE_MODELS,
     coverage,
     estimate_cameras,
-    estimate_plane,
     estimate_of,
+    estimate_plane,
 )
 from thermal_fld_ros.registration.registration import CameraPair, Homography
 from thermal_fld_ros.registration.views import RIGID, View, face_view, read_points
