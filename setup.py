@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 RUNTIME = [
-    line
+    line.partition("#")[0].strip()
     for line in (ROOT / "scripts/requirements/runtime.txt").read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]
@@ -21,7 +21,7 @@ TEACHER = ["mediapipe==0.10.21"]
 # Temperatures of FLIR's radiometric JPEG files; EUPL-1.2, so it is no part of what this package needs.
 FLIR = ["flyr>=3.3"]
 COMPLETION = ["argcomplete>=3.1"]
-DEV = ["argcomplete>=3.1", "hypothesis>=6.80", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]
+DEV = ["argcomplete>=3.1", "hypothesis>=6.80", "mcap>=1.1", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]
 
 setup(
     name="thermal_fld_ros",

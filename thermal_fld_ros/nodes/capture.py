@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.bag import is_unfinished
+from thermal_fld_ros.capture.bag import check_rosbags, is_unfinished
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
 from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, CapturedPair, Topic, types
@@ -64,6 +64,7 @@ class CaptureNode(ManagedNode):
         """Check the settings, load the message definitions and offer the services."""
         try:
             episode_options(self._values)
+            check_rosbags()
             types()
             self._episode_services = [
                 self.create_service(StartEpisode, "~/start_episode", self._on_start),
