@@ -16,7 +16,7 @@ from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.bag import BagError, BagWriter, recover
+from thermal_fld_ros.capture.bag import ROSBAGS, BagError, BagWriter, recover
 from thermal_fld_ros.recordings.manifest import is_unfinished
 from thermal_fld_ros.recordings.messages import Topic, types
 
@@ -98,6 +98,52 @@ def killed(folder: Path, storage: str, split: int = 0) -> Path:
     process = subprocess.run([sys.executable, "-c", code, str(folder), storage, str(split)])
     assert process.returncode == -9
     return folder
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_another_reader_of_mcap_finds_the_recovered_file_whole(tmp_path: Path, count: int) -> None:
+    """The tail is this package's work: the reader of the format's authors checks it, by the index and from front to back."""
+    reader = pytest.importorskip("mcap.reader")
+    bag = killed(tmp_path / "bag", "mcap", split=count * sum(map(len, messages(0, WITH_FACES).values())))
+    recover(bag)
+    found: dict[int, dict[str, bytes]] = {}
+    for file in sorted(bag.glob("*.mcap")):
+        with file.open("rb") as stream:
+            by_index = reader.SeekingReader(stream, validate_crcs=True)
+            summary = by_index.get_summary()
+            assert summary is not None and summary.statistics is not None
+            indexed = [
+                (channel.topic, message.log_time, message.data) for _, channel, message in by_index.iter_messages()
+            ]
+            assert summary.statistics.message_count == len(indexed)
+            assert summary.statistics.chunk_count == len(summary.chunk_indexes)
+            stream.seek(0)
+            in_order = reader.NonSeekingReader(stream, validate_crcs=True).iter_messages(log_time_order=False)
+            assert sorted(indexed) == sorted(
+                (channel.topic, message.log_time, message.data) for _, channel, message in in_order
+            )
+        for topic, log_time, data in indexed:
+            found.setdefault(log_time, {})[topic] = data
+    assert found == {1000 + number: messages(number, WITH_FACES) for number in range(8)}
+
+
+@pytest.mark.parametrize("version", ["0.10.11", "0.12.0", "1.0"])
+def test_a_rosbags_that_is_not_known_is_refused_with_the_cure(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / f"site/rosbags-{version}.dist-info/METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: rosbags\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    with pytest.raises(BagError, match=f'{version} is installed: pip install "rosbags>=0.11,<0.12"'):
+        BagWriter(tmp_path / "bag", "mcap", list(TOPICS.values()))
+    assert not (tmp_path / "bag").exists()
+
+
+def test_the_known_rosbags_are_those_that_are_required() -> None:
+    requirements = Path(__file__).parents[2] / "scripts/requirements/runtime.txt"
+    lowest, beyond = (".".join(map(str, version)) for version in ROSBAGS)
+    assert f"rosbags>={lowest},<{beyond} " in requirements.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("storage", STORAGES)

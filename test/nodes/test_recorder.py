@@ -41,7 +41,7 @@ def test_one_result_has_no_rate() -> None:
     assert seen.rate() == 0.0
 
 
-@pytest.mark.parametrize(("count", "rows"), [(1, 1), (7, 2), (12, 3), (200, 3)])
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (7, 2), (12, 3), (100, 3)])
 def test_film_has_every_picture_and_a_sheet_of_some(tmp_path: Path, count: int, rows: int) -> None:
     film = Film(tmp_path, rate=10.0)
     for index in range(count):
@@ -59,6 +59,17 @@ def test_film_has_every_picture_and_a_sheet_of_some(tmp_path: Path, count: int, 
     ]
     assert (np.diff(middles.astype(int)) > 0).all()
     assert middles[-1] >= 0.8 * (count - 1)
+
+
+def test_pictures_that_come_faster_than_they_are_encoded_are_dropped_and_counted(tmp_path: Path) -> None:
+    film = Film(tmp_path, rate=10.0, most_waiting=1)
+    picture = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), np.uint8)
+    for _ in range(20):
+        film.add(picture)
+    film.close()
+    video = cv2.VideoCapture(str(film.video))
+    assert film.dropped > 0 and film.frames + film.dropped == 20
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == film.frames
 
 
 def test_no_picture_leaves_no_file(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ unfinished file, of which `recover` keeps every message that was written (SQLite
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import sqlite3
 import struct
@@ -40,6 +42,9 @@ from thermal_fld_ros.recordings.messages import TF_STATIC, Topic, types
 METADATA_VERSION: Final = 8
 """The newest that every ROS 2 from Humble on can play."""
 
+ROSBAGS: Final = ((0, 11), (0, 12))
+"""From the first version of rosbags to before the second: `BagWriter` relies on what their storages look like inside."""
+
 KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
 """What the manifest of a recovered bag says of its end."""
 
@@ -52,6 +57,20 @@ WRITE_ERRORS = (OSError, sqlite3.Error)
 
 class BagError(ValueError):
     """A bag that cannot be used; the message names it and says why."""
+
+
+def check_rosbags() -> None:
+    """Raise `BagError` unless a rosbags is installed that `BagWriter` can write with."""
+    lowest, beyond = (".".join(map(str, version)) for version in ROSBAGS)
+    cure = f'pip install "rosbags>={lowest},<{beyond}"'
+    try:
+        installed = importlib.metadata.version("rosbags")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BagError(f"recording needs rosbags, which is not installed: {cure}") from error
+    if not ROSBAGS[0] <= tuple(int(number) for number in re.findall(r"\d+", installed)[:2]) < ROSBAGS[1]:
+        raise BagError(
+            f"recording needs rosbags from {lowest} to before {beyond}, but {installed} is installed: {cure}"
+        )
 
 
 @dataclass
@@ -81,6 +100,11 @@ class BagWriter:
     split_bytes, split_seconds
         A file gets at most so large or long; 0: no limit.
 
+    Raises
+    ------
+    BagError
+        The installed rosbags is not one of `ROSBAGS`.
+
     Attributes
     ----------
     files : list of BagFile
@@ -92,6 +116,7 @@ class BagWriter:
     def __init__(
         self, folder: Path, storage: str, topics: Sequence[Topic], split_bytes: int = 0, split_seconds: float = 0.0
     ) -> None:
+        check_rosbags()
         self.folder = folder
         self.files: list[BagFile] = []
         self.written = 0
@@ -121,7 +146,7 @@ class BagWriter:
 
         SQLite has none but costly means to this; there it is the flush.
         """
-        # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
+        # rosbags offers no flush; these are attributes of its storages, therefore `check_rosbags`.
         storage = self._writer.storage
         if self._storage == "mcap":
             if storage.chunk.msgs:

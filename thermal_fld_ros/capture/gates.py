@@ -122,11 +122,11 @@ def _turn(one: Any, other: Any) -> float:
     """Angle between two poses of a head in degrees; 0 where one is unknown."""
     if not (one.pose_valid and other.pose_valid):
         return 0.0
-    first, second = (_quaternion(face.pose.orientation) for face in (one, other))
+    first, second = (_unit_quaternion(face.pose.orientation) for face in (one, other))
     return float(np.degrees(2.0 * np.arccos(np.clip(abs(first @ second), 0.0, 1.0))))
 
 
-def _quaternion(value: Any) -> NDArray[np.float64]:
+def _unit_quaternion(value: Any) -> NDArray[np.float64]:
     quaternion = np.array([value.x, value.y, value.z, value.w])
     length = float(np.linalg.norm(quaternion))
     return quaternion / length if length else np.array([0.0, 0.0, 0.0, 1.0])

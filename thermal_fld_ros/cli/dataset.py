@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn recorded pairs of thermal and RGB images into a labelled data set.
 
+  thermal-fld dataset captures/* --registration registration.json --out mydata
+
 A teacher finds 68 points in the RGB image, the registration of the two cameras brings them to the thermal one. Where both images do
 not agree, or one is of no use, the face is left out and counted. Run it again with the same arguments to go on after an
 interruption, and with more recordings to add them. docs/adaptation.md describes what it writes.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find faces and their landmarks in images, folders, videos, .npy/.npz arrays and rosbag2 recordings.
 
+  thermal-fld predict recording.mp4 --json faces.jsonl --overlay faces.mp4
+
 Needs no ROS. --json writes one JSON object a frame:
 
   {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "shutter": "live", "faces": [{"id", "score",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finish bags that a killed recording of the capture node has left.
 
+  thermal-fld recover captures/2026-01-31_12-00-00
+
 Works in place: what is cut is removed, index, footer and metadata.yaml are written. A bag that is whole stays as it is. Needs no ROS.
 """
 

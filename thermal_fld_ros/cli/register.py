@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find out where a point of the thermal image lies in the RGB image, from recorded pairs.
 
-  python -m thermal_fld_ros register captures/* --out registration.json
-  python -m thermal_fld_ros register board.mcap --board 8x5 --out registration.json
-  python -m thermal_fld_ros register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
+  thermal-fld register captures/* --out registration.json
+  thermal-fld register board.mcap --board 8x5 --out registration.json
+  thermal-fld register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
 
 The faces of people who move about are enough; a warm checkerboard or a file of corresponding points is an alternative. It reports how
 far points come to lie from where they are, also of views that were left out of the fit, and draws them beside --out.

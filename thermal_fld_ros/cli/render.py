@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render labelled thermal images of people from the ICT-FaceKit morphable face."""
+"""Render labelled thermal images of people from the ICT-FaceKit morphable face.
+
+  thermal-fld render --face-model FaceXModel --out runs/faces --count 1000
+
+ICT-FaceKit's face model is not part of this package: docs/training.md says where it is to be had.
+"""
 
 from __future__ import annotations
 

@@ -208,8 +208,9 @@ def _people(pairs: Iterable[Pair]) -> str:
 def _tests(folder: Path, pairs: list[Pair]) -> list[DataSet]:
     """The held-out faces, and the demonstration's clip of rendered people, which shows what is forgotten."""
     clip = default_model_folder().parent / "resource/demo_clip.npz"
-    sets = [labelled_images(HELD_OUT, pairs)]
-    return [*sets, DataSet(**{**vars(read_renders(clip)), "name": CLIP})] if clip.is_file() else sets
+    if not clip.is_file():
+        raise DataSetError(f"{clip} is missing, which shows what adaptation forgets. Install the package again.")
+    return [labelled_images(HELD_OUT, pairs), DataSet(**{**vars(read_renders(clip)), "name": CLIP})]
 
 
 def labelled_images(name: str, pairs: list[Pair]) -> DataSet:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from thermal_fld_ros.distillation.fields import at_least, plain, read_fields, read_mapping
+from thermal_fld_ros.distillation.fields import at_least, plain, read_dataclass, read_mapping
 from thermal_fld_ros.perception.normalisation import Normalisation
 
 CHANNELS = {"thermal": 1, "rgb": 3}
@@ -275,7 +275,7 @@ def read_config(content: Mapping[str, Any], where: str) -> TrainingConfig:
     task = content.get("task")
     if not isinstance(task, str) or task not in CONFIGS:
         raise ValueError(f"{where}: task is {task!r}, expected one of {', '.join(CONFIGS)}")
-    return read_fields(CONFIGS[task], content, where)
+    return read_dataclass(CONFIGS[task], content, where)
 
 
 def plain_config(config: TrainingConfig) -> dict[str, Any]:
@@ -305,4 +305,4 @@ def shape_of(content: Mapping[str, Any]) -> DetectorShape | LandmarkShape:
     """
     kind = SHAPES[content["task"]]
     names = {each.name for each in fields(kind)}
-    return read_fields(kind, {name: value for name, value in content.items() if name in names}, "configuration")
+    return read_dataclass(kind, {name: value for name, value in content.items() if name in names}, "configuration")

@@ -15,20 +15,22 @@ import yaml
 
 from thermal_fld_ros.files import read_bytes
 
-T = TypeVar("T")
+_Kind = TypeVar("_Kind")
 
-NUMBER = "a number (in YAML 1e-3 is a text, 1.0e-3 a number)"
 SCALARS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("true or false", lambda value: isinstance(value, bool)),
     int: ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    float: (NUMBER, lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    float: (
+        "a number (in YAML 1e-3 is a text, 1.0e-3 a number)",
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    ),
     str: ("a text", lambda value: isinstance(value, str)),
 }
 """How a type of a field is called, and what belongs to it."""
 
 
 def at_least(least: float, **options: Any) -> Any:
-    """A field of a dataclass for `read_fields` that is a finite number of at least so much; ``options`` are those of ``field``."""
+    """A field of a dataclass for `read_dataclass` that is a finite number of at least so much; ``options`` are those of ``field``."""
     return dataclasses.field(metadata={"least": least}, **options)
 
 
@@ -43,7 +45,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
     return content
 
 
-def read_fields(kind: type[T], content: Any, where: str) -> T:
+def read_dataclass(kind: type[_Kind], content: Any, where: str) -> _Kind:
     """An instance of a dataclass from a mapping, as YAML and JSON have it.
 
     Fields may be of the types of SCALARS, `tuple`, `dict` with names as keys, other dataclasses, and of `X | None`.
@@ -83,7 +85,7 @@ def read_fields(kind: type[T], content: Any, where: str) -> T:
 
 
 def plain(value: Any) -> Any:
-    """What `read_fields` reads back: mappings, lists, numbers and texts; of a dataclass without fields that are None or empty."""
+    """What `read_dataclass` reads back: mappings, lists, numbers and texts; of a dataclass without fields that are None or empty."""
     if dataclasses.is_dataclass(value):
         named = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {name: plain(each) for name, each in named.items() if each is not None and each != ()}
@@ -104,7 +106,7 @@ def _read(kind: Any, value: Any, where: str, least: float | None) -> Any:
     if isinstance(kind, types.UnionType):
         return None if value is None else _read(parts[0], value, where, least)
     if dataclasses.is_dataclass(kind):
-        return read_fields(kind, value, where)  # type: ignore[arg-type]
+        return read_dataclass(kind, value, where)  # type: ignore[arg-type]
     if typing.get_origin(kind) is dict and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {name: _read(parts[1], each, f"{where}: {name}", least) for name, each in value.items()}
     if typing.get_origin(kind) is tuple and isinstance(value, list | tuple):

@@ -20,7 +20,7 @@ from thermal_fld_ros.datasets.forms import open_dataset
 from thermal_fld_ros.distillation.checkpoint import read_state
 from thermal_fld_ros.distillation.config import LandmarkConfig, is_config_of, read_config
 from thermal_fld_ros.distillation.export import export
-from thermal_fld_ros.distillation.fields import read_fields, read_mapping
+from thermal_fld_ros.distillation.fields import read_dataclass, read_mapping
 from thermal_fld_ros.distillation.measuring import measurements
 from thermal_fld_ros.distillation.parallel import this_process
 from thermal_fld_ros.distillation.trainer import train
@@ -105,7 +105,7 @@ def read_plan(file: Path, out: Path | None = None) -> Plan:
     ValueError
         When a field is missing, unknown or wrong, or a stage names a teacher that does not come before it.
     """
-    content = read_fields(PlanFile, read_mapping(file), str(file))
+    content = read_dataclass(PlanFile, read_mapping(file), str(file))
     stages = {name: {"task": "distillation", **content.shared, **own} for name, own in content.stages.items()}
     _check_names(file, content, stages)
     out = out or Path(content.out)

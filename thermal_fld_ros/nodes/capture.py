@@ -15,6 +15,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
+from thermal_fld_ros.capture.bag import check_rosbags
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
 from thermal_fld_ros.capture.pair import CapturedPair
@@ -65,6 +66,7 @@ class CaptureNode(ManagedNode):
         """Check the settings, load the message definitions and offer the services."""
         try:
             episode_options(self._values)
+            check_rosbags()
             types()
             self._episode_services = [
                 self.create_service(StartEpisode, "~/start_episode", self._on_start),

@@ -12,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Full, Queue
 from threading import Thread
 from typing import Any
 
@@ -92,22 +92,39 @@ class Film:
     """Writes pictures to a video in a thread of its own, and keeps some for a contact sheet.
 
     Encoding would otherwise hold up the results that arrive meanwhile and show as latency.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the video and the contact sheet.
+    rate : float
+        Frames per second of the video.
+    most_waiting : int
+        Pictures that may wait for encoding; those that come when so many wait are dropped.
+
+    Attributes
+    ----------
+    frames, dropped : int
+        Pictures in the video so far, and pictures that are not.
     """
 
-    def __init__(self, folder: Path, rate: float) -> None:
+    def __init__(self, folder: Path, rate: float, most_waiting: int = 128) -> None:
         self.video = folder / "landmarks.mp4"
         self.sheet = folder / "contact_sheet.jpg"
-        self.frames = 0
+        self.frames = self.dropped = 0
         self._rate = rate
         self._tiles: list[Picture] = []
         self._stride = 1
-        self._queue: SimpleQueue[Picture | None] = SimpleQueue()
+        self._queue: Queue[Picture | None] = Queue(most_waiting)
         self._thread = Thread(target=self._write, name="film")
         self._thread.start()
 
     def add(self, picture: Picture) -> None:
-        """Append a (H, W, 3) picture in BGR."""
-        self._queue.put(picture)
+        """Append a (H, W, 3) uint8 picture in BGR, or count it as dropped."""
+        try:
+            self._queue.put_nowait(picture)
+        except Full:
+            self.dropped += 1
 
     def close(self) -> None:
         """Finish both files."""
@@ -208,7 +225,7 @@ class RecorderNode(Node):
     def close(self, failure: str = "") -> None:
         """Finish the files and tell what came."""
         self.film.close()
-        summary = self.statistics.summary()
+        summary = {**self.statistics.summary(), "film": {"frames": self.film.frames, "dropped": self.film.dropped}}
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if not self.statistics.faces:
             print("\nno result arrived from the detector", flush=True)
@@ -220,7 +237,7 @@ class RecorderNode(Node):
             f"{len(summary['ids'])} identities)"
             f"\n  latency        {latency['median']:.1f} ms median, {latency['p95']:.1f} ms p95, image published to result "
             f"received\n  of it at work  {summary['processing_ms']['median']:.1f} ms median"
-            f"\n  video          {self.film.video} ({self.film.frames} frames)"
+            f"\n  video          {self.film.video} ({self.film.frames} frames, {self.film.dropped} dropped because encoding was too slow)"
             f"\n  contact sheet  {self.film.sheet}"
             f"\n  summary        {self.folder / 'summary.json'}",
             flush=True,
