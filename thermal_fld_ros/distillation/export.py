@@ -7,7 +7,7 @@ import datetime
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -82,35 +82,50 @@ def export(
         When a file cannot be written; what was there is as it was.
     """
     network, state = load_trained(checkpoint)
-    config = state["config"]
-    landmarks = isinstance(network, LandmarkNet)
-    if isinstance(network, LandmarkNet):
-        if network.channels != 1:
-            raise ValueError(f"{checkpoint} takes {config['modality']} images, expected a thermal network")
-        runtime: nn.Module = RuntimeLandmarks(network).eval()
-        example = torch.rand(2, 1, config["size"], config["size"])
-        other = example[:1]
-        outputs, dynamic = ["points", "confidence", "score"], {0: "N"}
-        shape: dict[str, Any] = {"size": config["size"], "crop_scale": config["crop_scale"]}
-    else:
-        runtime = RuntimeDetector(network).eval()  # type: ignore[arg-type]
-        example, other = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
-        outputs, dynamic = ["boxes", "scores"], {2: "H", 3: "W"}
-        shape = {"max_side": config["max_side"], "multiple": 2 ** (1 + len(config["network"]["widths"]))}
-    axes = {"image": dynamic, **({name: {0: "N"} for name in outputs} if landmarks else {})}
-    exported = io.BytesIO()
-    torch.onnx.export(runtime, (example,), exported, input_names=["image"], output_names=outputs, dynamic_axes=axes,  # type: ignore[arg-type]
-                      opset_version=OPSET, dynamo=False)  # fmt: skip
-    metadata = _metadata(state, command, shape) | ({"comparison": comparison} if comparison else {})
-    model = _with_metadata(exported.getvalue(), metadata)
-    for image in (example, other):
-        _compare(model, runtime, image, outputs)
+    if isinstance(network, LandmarkNet) and network.channels != 1:
+        raise ValueError(f"{checkpoint} takes {state['config']['modality']} images, expected a thermal network")
+    runtime = _runtime_of(network, state["config"])
+    metadata = _metadata(state, command, runtime.input) | ({"comparison": comparison} if comparison else {})
+    model = _with_metadata(_onnx(runtime), metadata)
+    _compare(model, runtime)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(out, model)
-    if landmarks:
+    if isinstance(network, LandmarkNet):
         save_trained(state, out.with_suffix(".pt"))
     _describe(metadata, network, out)
     return metadata
+
+
+class _Runtime(NamedTuple):
+    """A network as the robot runs it: its outputs, its dynamic axes, images of two sizes to try it with, and the input's metadata."""
+
+    module: nn.Module
+    outputs: list[str]
+    axes: dict[str, dict[int, str]]
+    images: tuple[Tensor, Tensor]
+    input: dict[str, Any]
+
+
+def _runtime_of(network: nn.Module, config: dict[str, Any]) -> _Runtime:
+    if isinstance(network, LandmarkNet):
+        size, outputs = network.size, ["points", "confidence", "score"]
+        images = torch.rand(2, 1, size, size), torch.rand(1, 1, size, size)
+        axes = {name: {0: "N"} for name in ("image", *outputs)}
+        shape = {"size": size, "crop_scale": config["crop_scale"]}
+        return _Runtime(RuntimeLandmarks(network).eval(), outputs, axes, images, shape)
+    assert isinstance(network, FaceDetectorNet)
+    images = torch.rand(1, 1, 256, 320), torch.rand(1, 1, 320, 224)
+    shape = {"max_side": config["max_side"], "multiple": 2 ** (1 + len(config["network"]["widths"]))}
+    return _Runtime(RuntimeDetector(network).eval(), ["boxes", "scores"], {"image": {2: "H", 3: "W"}}, images, shape)
+
+
+def _onnx(runtime: _Runtime) -> bytes:
+    exported = io.BytesIO()
+    torch.onnx.export(
+        runtime.module, (runtime.images[0],), exported, input_names=["image"], output_names=runtime.outputs,  # type: ignore[arg-type]
+        dynamic_axes=runtime.axes, opset_version=OPSET, dynamo=False,
+    )  # fmt: skip
+    return exported.getvalue()
 
 
 def _with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
@@ -176,15 +191,17 @@ def _describe(metadata: dict[str, Any], network: nn.Module, out: Path) -> None:
     out.with_suffix(".md").write_text(model_card(described), encoding="utf-8")
 
 
-def _compare(model: bytes, runtime: nn.Module, example: Tensor, outputs: list[str]) -> None:
+def _compare(model: bytes, runtime: _Runtime) -> None:
+    """Raise ValueError where onnxruntime's outputs are not torch's."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        expected = runtime(example)
-    for name, ours, theirs in zip(outputs, session.run(outputs, {"image": example.numpy()}), expected, strict=True):
-        reference = theirs.numpy()
-        if name == "boxes":  # peaks of nearly equal score may change places: compare each with the nearest
-            reference = reference[np.abs(reference[None] - ours[:, None]).max(-1).argmin(1)]
-        if not np.allclose(ours, reference, atol=0.02):
-            raise ValueError(
-                f"onnxruntime's output {name} differs from torch's by {np.abs(ours - reference).max():.3g}"
-            )
+    for image in runtime.images:
+        with torch.no_grad():
+            expected = runtime.module(image)
+        found = session.run(runtime.outputs, {"image": image.numpy()})
+        for name, ours, theirs in zip(runtime.outputs, found, expected, strict=True):
+            reference = theirs.numpy()
+            if name == "boxes":  # peaks of nearly equal score may change places: compare each with the nearest
+                reference = reference[np.abs(reference[None] - ours[:, None]).max(-1).argmin(1)]
+            if not np.allclose(ours, reference, atol=0.02):
+                difference = np.abs(ours - reference).max()
+                raise ValueError(f"onnxruntime's output {name} differs from torch's by {difference:.3g}")
