@@ -17,11 +17,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from thermal_fld_ros.distillation.checkpoint import steps_of
-from thermal_fld_ros.distillation.config import plain_config
+from thermal_fld_ros.distillation.config import plain_config, recipes
 from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.logs import STYLE, read_log
 from thermal_fld_ros.distillation.plan import Plan, Training, carry_out
-from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.evaluation import report
 from thermal_fld_ros.evaluation.given_box import nme_by_test
 from thermal_fld_ros.provenance import git_state

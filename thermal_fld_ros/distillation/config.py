@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -306,3 +307,9 @@ def shape_of(content: Mapping[str, Any]) -> DetectorShape | LandmarkShape:
     kind = SHAPES[content["task"]]
     names = {each.name for each in fields(kind)}
     return read_dataclass(kind, {name: value for name, value in content.items() if name in names}, "configuration")
+
+
+def recipes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How the rendered data sets of a configuration were made, by the configuration's key."""
+    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
+    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}

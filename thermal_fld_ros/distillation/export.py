@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
+from thermal_fld_ros.distillation.config import recipes
 from thermal_fld_ros.distillation.model_card import model_card
 from thermal_fld_ros.distillation.networks import FaceDetectorNet, LandmarkNet, confidence, pick_peaks
-from thermal_fld_ros.distillation.trainer import recipes
 from thermal_fld_ros.files import write_bytes
 
 OPSET = 17

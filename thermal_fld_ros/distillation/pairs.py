@@ -106,6 +106,18 @@ class PairSamples(Dataset[dict[str, Any]]):
             sample["has_teacher"] = np.float32(not missing)
         return sample
 
+    def plain(self, pair: Pair) -> dict[str, Array]:
+        """A face without augmentation, all points of which are labelled.
+
+        Returns
+        -------
+        dict of ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, ``box`` (): sqrt(w h) in the same.
+        """
+        crop = self._crop(pair, None, lambda crop: crop)
+        points = self._labels(pair, crop, mirrored=False)["points"]
+        box = np.sqrt(np.prod(np.ptp(points, axis=0)))
+        return {"image": self._image(pair, self.modality, crop, None), "points": points, "box": box}
+
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
         image = normalise(appearance(self.no_faces(rng), rng, self.config.without), self.config.normalisation)[None]
         sample = {"image": image, "has_teacher": np.float32(self.teacher_modality is None), "face": np.float32(0),
@@ -196,9 +208,5 @@ class PlainPairs:
         return len(self.pairs)
 
     def plain(self, k: int) -> dict[str, Array]:
-        """Face k: ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, ``box`` (): sqrt(w h) in the same."""
-        pair, samples = self.pairs[k], self.samples
-        crop = samples._crop(pair, None, lambda crop: crop)
-        points = samples._labels(pair, crop, mirrored=False)["points"]
-        box = np.sqrt(np.prod(np.ptp(points, axis=0)))
-        return {"image": samples._image(pair, samples.modality, crop, None), "points": points, "box": box}
+        """Face k, see `PairSamples.plain`."""
+        return self.samples.plain(self.pairs[k])

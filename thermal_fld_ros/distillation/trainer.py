@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from thermal_fld_ros.distillation.checkpoint import CheckpointError, read_state, save_trained, write_state
-from thermal_fld_ros.distillation.config import TrainingConfig, is_config_of, plain_config
+from thermal_fld_ros.distillation.config import TrainingConfig, is_config_of, plain_config, recipes
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
 from thermal_fld_ros.distillation.tasks import Task, task_of
@@ -155,9 +153,3 @@ def _resume(file: Path, config: TrainingConfig, learner: _Learner) -> dict[str, 
             f"{file}: no training can go on from it, choose another output folder: {error}"
         ) from error
     return state
-
-
-def recipes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """How the rendered data sets of a configuration were made, by the configuration's key."""
-    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
-    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}
