@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from thermal_fld_ros.options import range_of
+
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
     from rclpy.node import Node
@@ -53,6 +55,14 @@ class Parameter:
     step: int = 1
     choices: tuple[str, ...] = ()
     read_only: bool = False
+
+    @classmethod
+    def of(
+        cls, options: type, name: str, description: str, *, choices: tuple[str, ...] = (), read_only: bool = False
+    ) -> Parameter:
+        """A parameter that is a field of an options dataclass, whose default and range it has."""
+        low, high = range_of(options, name) or (None, None)
+        return cls(name, getattr(options, name), description, low, high, choices=choices, read_only=read_only)
 
     @property
     def constraint(self) -> str:
