@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv
-from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
+from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
 from thermal_fld_ros.distillation.tasks import CHANNELS, landmark_net, validation_figures
 from thermal_fld_ros.distillation.terms import Lesson, Term, read_terms, target_of
 
@@ -53,7 +53,8 @@ class Apprentice(nn.Module):
 class DistillationTask:
     """Pairs -> a landmark network, with or without a teacher.
 
-    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``split`` and
+    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs`` (a folder, or folders with their
+    shares, see ``open_samples``), ``validation`` (a folder), ``split`` and
     ``validation_split`` where they have splits, ``terms``, ``network``
     (arguments of LandmarkNet), ``teacher`` (a checkpoint) unless ``task`` is the only term, ``frames`` and ``negatives`` for crops
     without a face, ``pretrained`` (true: the weights that timm has for its backbone), ``start`` (a checkpoint whose weights the network
@@ -91,9 +92,7 @@ class DistillationTask:
         if frames and modality != "thermal":
             raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
         other = view if view != modality else None
-        self.training_set: Dataset[Any] = PairSamples(
-            config, Path(config["pairs"]), modality, other, frames, config.get("split")
-        )
+        self.training_set: Dataset[Any] = open_samples(config, modality, other, frames)
         self.validation_set = PlainPairs(config, Path(config["validation"]), modality, config.get("validation_split"))
         if self.training_set.left_out:
             print(
