@@ -17,7 +17,9 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros photos``."""
     parser.add_argument("folder", type=Path, help="photographs, also in folders below")
-    parser.add_argument("--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz")
+    parser.add_argument(
+        "--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the pairs")
     parser.add_argument(
         "--draws", type=int, default=4, help="pairs of each photograph, with other temperatures (default: 4)"
@@ -28,9 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "FRL template; a quarter of these people gets the split \"test\"")  # fmt: skip
     parser.add_argument("--sources", type=Path, metavar="JSON",
                         help="where the photographs come from and their licences, kept beside the pairs (config/photos/sources.json)")  # fmt: skip
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="checkpoint of an RGB landmark network (default: the package's)")
     parser.add_argument(
-        "--teacher-python", default="", metavar="PATH", help="interpreter of the environment with MediaPipe (default: this one)"
+        "--teacher", type=Path, metavar="FILE", help="checkpoint of an RGB landmark network (default: the package's)"
+    )
+    parser.add_argument(
+        "--teacher-python",
+        default="",
+        metavar="PATH",
+        help="interpreter of the environment with MediaPipe (default: this one)",
     )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw a contact sheet of the pairs")
@@ -69,7 +76,14 @@ def _run(args: argparse.Namespace) -> int:
         parse_json(args.sources.read_text(encoding="utf-8"))
     teacher = args.teacher or default_model_folder() / OWN_FILE
     settings = Settings(
-        args.folder, args.out, args.face_model, teacher, args.teacher_python or sys.executable, args.draws, args.seed, marks
+        args.folder,
+        args.out,
+        args.face_model,
+        teacher,
+        args.teacher_python or sys.executable,
+        args.draws,
+        args.seed,
+        marks,
     )
     made = Made()
     with tqdm(total=len(photographs(args.folder)), unit="photo") as bar:
@@ -79,7 +93,9 @@ def _run(args: argparse.Namespace) -> int:
         shutil.copyfile(args.sources, args.out / "sources.json")
     pairs = read_pairs(args.out)
     test = sum(pair.split == "test" for pair in pairs)
-    print(f"{args.out}: {made.pairs} pairs of {made.photographs - len(made.left_out)} photographs, {test} of them for the test")
+    print(
+        f"{args.out}: {made.pairs} pairs of {made.photographs - len(made.left_out)} photographs, {test} of them for the test"
+    )
     for name, reason in made.left_out.items():
         print(f"  left out: {name}: {reason}")
     if args.sheet:

@@ -76,7 +76,7 @@ class Settings:
     marks: Mapping[str, Points] = field(default_factory=dict)
 
 
-class NoFace(ValueError):
+class NoFaceError(ValueError):
     """A photograph of which no pair can be made; the message says why."""
 
 
@@ -114,10 +114,10 @@ class PortraitTeacher:
         self.mediapipe = MediaPipe(python)
 
     def __call__(self, image: Rgb) -> Label:
-        """The label of the largest face (RGB image, uint8); raises NoFace."""
+        """The label of the largest face (RGB image, uint8); raises NoFaceError."""
         faces = [face.points for face in self.mediapipe(image) if face is not None]
         if not faces:
-            raise NoFace("no face is found")
+            raise NoFaceError("no face is found")
         mesh = in_convention(max(faces, key=extent))
         own = self.network_points(image, mesh)
         size = extent(own)
@@ -126,7 +126,7 @@ class PortraitTeacher:
         confidence = np.clip((APART - apart / slack) / (APART - AGREED), 0, 1)
         mean = float((apart / slack).mean())
         if mean > APART:
-            raise NoFace(f"the teachers are {100 * mean:.0f} % apart")
+            raise NoFaceError(f"the teachers are {100 * mean:.0f} % apart")
         return Label(np.where(np.arange(68)[:, None] < 17, own, mesh), confidence, mean)
 
     def network_points(self, image: Rgb, points: Points) -> Points:
@@ -152,10 +152,10 @@ def in_convention(mesh: Points) -> Points:
 
 
 def read_photograph(file: Path) -> Rgb:
-    """An image (H, W, 3) RGB, uint8; raises NoFace where it cannot be read."""
+    """An image (H, W, 3) RGB, uint8; raises NoFaceError where it cannot be read."""
     image = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if image is None:
-        raise NoFace("cannot be read as an image")
+        raise NoFaceError("cannot be read as an image")
     return np.ascontiguousarray(image[:, :, ::-1])
 
 
@@ -168,7 +168,7 @@ class Maker:
         self.renderer = Renderer(load_morphable_model(settings.face_model), supersample=1)
 
     def __call__(self, name: str) -> list[dict[str, Any]]:
-        """Write the images of a photograph's pairs and return their lines of the index; raises NoFace."""
+        """Write the images of a photograph's pairs and return their lines of the index; raises NoFaceError."""
         image = read_photograph(self.settings.folder / name)
         label = self.teacher(image)
         points, confidence = label.points, label.confidence
@@ -181,9 +181,7 @@ class Maker:
         portrait = Portrait(rgb, self.teacher.mediapipe.person(rgb), crop.inverse()(points))
         return [self._draw(name, portrait, confidence, number) for number in range(self.settings.draws)]
 
-    def _draw(
-        self, name: str, portrait: Portrait, confidence: NDArray[np.float64], number: int
-    ) -> dict[str, Any]:
+    def _draw(self, name: str, portrait: Portrait, confidence: NDArray[np.float64], number: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(name.encode()), number])
         seen = warped(portrait, rng) if number else portrait
         celsius = pseudo_thermal(self.renderer, seen, rng)
@@ -290,5 +288,5 @@ def _begin(settings: Settings) -> None:
 def _entry(name: str) -> dict[str, Any]:
     try:
         return {"name": name, "lines": _maker[0](name), "reason": ""}
-    except NoFace as error:
+    except NoFaceError as error:
         return {"name": name, "lines": [], "reason": str(error)}

@@ -75,9 +75,7 @@ def fit_face(model: MorphableModel, points: NDArray[np.float64]) -> Fit:
     seen = camera.project((head[model.landmarks] @ rotation.T).astype(np.float32))[0].astype(np.float64)
     reach = REACH * extent(points)
     bend = _kernel(seen, seen, reach) + STIFFNESS * np.eye(68)
-    return Fit(
-        head, rotation.astype(np.float32), camera, seen, np.linalg.solve(bend, points - seen), reach
-    )
+    return Fit(head, rotation.astype(np.float32), camera, seen, np.linalg.solve(bend, points - seen), reach)
 
 
 def _pose(shape: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]):  # type: ignore[no-untyped-def]

@@ -280,4 +280,5 @@ def _label(
 
 
 def sample_ambient(rng: np.random.Generator) -> float:
+    """Temperature of a room or of a street, degC: mostly a comfortable one."""
     return float(rng.choice([rng.uniform(19, 27), rng.uniform(-10, 20), rng.uniform(26, 39)], p=[0.6, 0.21, 0.19]))
