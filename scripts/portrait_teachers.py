@@ -39,7 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--marks", type=Path, required=True, metavar="JSON")
-    parser.add_argument("--teacher", type=Path, action="append", required=True, metavar="FILE", help="a checkpoint, again for more")
+    parser.add_argument(
+        "--teacher", type=Path, action="append", required=True, metavar="FILE", help="a checkpoint, again for more"
+    )
     parser.add_argument("--teacher-python", default=sys.executable, metavar="PATH")
     args = parser.parse_args()
     marks = read_hand_marks(args.marks)
@@ -53,7 +55,9 @@ def main() -> None:
         found = {"MediaPipe": mesh, "MediaPipe, moved": in_convention(mesh)}
         found |= {key: teacher.network_points(image, in_convention(mesh)) for key, teacher in teachers.items()}
         for key, points in found.items():
-            errors.setdefault(key, []).append(100 * np.linalg.norm(points - truth, axis=1) / extent(in_convention(mesh)))
+            errors.setdefault(key, []).append(
+                100 * np.linalg.norm(points - truth, axis=1) / extent(in_convention(mesh))
+            )
     for teacher in teachers.values():
         teacher.close()
     rows = [
