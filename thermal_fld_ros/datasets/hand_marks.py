@@ -33,7 +33,7 @@ BROWS = {
 
 
 def from_frl(marks: ArrayLike) -> NDArray[np.float64]:
-    """The 68 points (68, 2) of iBUG from the FRL template's (189, 2); NaN where the template has no such point (most of the jaw and nose)."""
+    """The 68 points (68, 2) of iBUG from the FRL template's (189, 2); NaN where the template has no such point (jaw and nose)."""
     frl = np.asarray(marks, np.float64)
     points = np.full((POINTS, 2), np.nan)
     for ibug, number in SAME.items():

@@ -55,11 +55,10 @@ CONVENTION = {
 
 
 class Label(NamedTuple):
-    """Points (68, 2) in pixels of the photograph, what each is worth (68,), and how far apart the teachers are on the mean."""
+    """Points (68, 2) in pixels of the photograph, and what each is worth (68,), 0 to 1."""
 
     points: Points
     confidence: NDArray[np.float64]
-    apart: float
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ class PortraitTeacher:
         mean = float((apart / slack).mean())
         if mean > APART:
             raise NoFaceError(f"the teachers are {100 * mean:.0f} % apart")
-        return Label(np.where(np.arange(68)[:, None] < 17, own, mesh), confidence, mean)
+        return Label(np.where(np.arange(68)[:, None] < 17, own, mesh), confidence)
 
     def network_points(self, image: Rgb, points: Points) -> Points:
         """The network's points (68, 2), mean of several crops about given ones."""
@@ -170,12 +169,13 @@ class Maker:
     def __call__(self, name: str) -> list[dict[str, Any]]:
         """Write the images of a photograph's pairs and return their lines of the index; raises NoFaceError."""
         image = read_photograph(self.settings.folder / name)
-        label = self.teacher(image)
-        points, confidence = label.points, label.confidence
-        marks = self.settings.marks.get(name)
-        if marks is not None:
-            marked = np.isfinite(marks).all(axis=1)
-            points, confidence = np.where(marked[:, None], marks, points), np.where(marked, 1.0, confidence)
+        points = self.settings.marks.get(name, np.full((68, 2), np.nan))
+        marked = np.isfinite(points).all(axis=1)
+        confidence = np.ones(68)
+        if not marked.all():  # what is marked by hand comes before what the teachers say
+            label = self.teacher(image)
+            points = np.where(marked[:, None], points, label.points)
+            confidence = np.where(marked, 1.0, label.confidence)
         crop = crop_from_points(points, SIZE, CROP_SCALE)
         rgb = np.ascontiguousarray(sampled_colour(image, crop, (SIZE, SIZE)))
         portrait = Portrait(rgb, self.teacher.mediapipe.person(rgb), crop.inverse()(points))

@@ -28,6 +28,7 @@ from thermal_fld_ros.synthesis.sensor import expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import Warmth, material_temperature, sample_warmth
 
 FACE_SIZE = 14.5  # cm, of the 68 points of the neutral face
+NOWHERE = -30.0  # cm, beyond every place on the head
 GLASSES = 0.2  # share of the faces that get a pair
 LEAST_HAIR = 0.03  # of the face's area: less is noise
 BLEND = 5.0  # pixels over which the neck's temperature joins that of the face
@@ -106,7 +107,7 @@ def _footprint(fit: Fit, figure: Figure, size: int) -> Footprint:
 def _front(body: Body, fit: Fit, figure: Figure, size: int) -> tuple[Array, Array]:
     """Where the mesh of the face is seen, 0 or 1 (S, S), and the place on the neutral face that is seen there (S, S, 3) cm."""
     footprint = _footprint(fit, figure, size)
-    canonical = np.full((size, size, 3), -99, np.float32)
+    canonical = np.full((size, size, 3), NOWHERE, np.float32)
     footprint.paint(canonical, footprint.interpolate(np.ascontiguousarray(figure.canonical, np.float32)))
     y, z = canonical[..., 1], canonical[..., 2]
     front = (z > 1.0) & (y > -8.5 + 0.12 * np.clip(z, 0, 9)) & (y < 10.0)
