@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="points marked by hand: a JSON object of paths and lists of 68 points (null: not marked) or the 189 of the "
                              "FRL template; a quarter of these people gets the split \"test\"")  # fmt: skip
     parser.add_argument("--sources", type=Path, metavar="JSON",
-                        help="where the photographs come from and their licences, kept beside the pairs (config/photos/sources.json)")  # fmt: skip
+                        help="origins and licences of the photographs, kept beside the pairs (config/photos/sources.json)")  # fmt: skip
     parser.add_argument(
         "--teacher", type=Path, metavar="FILE", help="checkpoint of an RGB landmark network (default: the package's)"
     )

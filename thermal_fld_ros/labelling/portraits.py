@@ -43,14 +43,14 @@ HELD_OUT = 4
 PERSPECTIVE = 0.05  # by how much of the crop's side its corners are moved about
 
 # Where MediaPipe has iBUG's points against where people click them: to the right and down, thousandths of the face's size, in the
-# face's own upright frame. Medians over hand-marked portraits (London Set, Canada Set; CC BY 4.0), for most of the jaw and the nose
-# over the package's own network; the left half mirrors the right.
+# face's own upright frame. Medians over the portraits marked by hand of the training split (London Set, Canada Set; CC BY 4.0); most of
+# the jaw and the nose is not marked, there over what the package's own network finds. The left half mirrors the right.
 CONVENTION = {
-    0: (8, 32), 1: (9, 12), 2: (2, -6), 3: (-5, -16), 4: (-17, -44), 5: (11, 17), 6: (-6, 3), 7: (-15, 7), 8: (0, -17),
-    17: (9, -35), 18: (-17, -21), 19: (-40, -29), 20: (-43, -39), 21: (-9, -66), 27: (0, -4), 28: (0, 4), 29: (0, 27), 30: (0, -8),
-    31: (11, -13), 32: (-5, -4), 33: (0, 10), 36: (-4, -4), 37: (-23, 5), 38: (-20, -8), 39: (1, -5), 40: (-3, 1), 41: (-9, -2),
-    48: (5, -1), 49: (14, -8), 50: (2, 1), 51: (0, 0), 57: (0, -4), 58: (21, -1), 59: (33, 10), 60: (1, -14), 61: (37, -1),
-    62: (0, -2), 66: (0, -2), 67: (37, 0),
+    0: (8, 38), 1: (9, 18), 2: (0, -1), 3: (-7, -9), 4: (-21, -40), 5: (10, 20), 6: (-1, 7), 7: (-11, 11), 8: (0, -16),
+    17: (11, -39), 18: (-14, -22), 19: (-35, -29), 20: (-39, -39), 21: (-7, -66), 27: (0, -5), 28: (0, 0), 29: (0, 23),
+    30: (0, -10), 31: (10, -16), 32: (-4, -6), 33: (0, 8), 36: (-5, -3), 37: (-23, 4), 38: (-20, -9), 39: (1, -4), 40: (-4, 1),
+    41: (-9, -1), 48: (6, -1), 49: (11, -8), 50: (1, 2), 51: (0, 0), 57: (0, -6), 58: (20, -2), 59: (31, 9), 60: (-5, -22),
+    61: (37, -1), 62: (0, -2), 66: (0, -2), 67: (37, 0),
 }  # fmt: skip
 
 
