@@ -127,6 +127,20 @@ def test_what_is_left_out_is_named(
     assert len(read_pairs(tmp_path / "pairs")) == 2 * COUNT
 
 
+def test_a_mask_without_the_face_is_named(
+    photos: Callable[..., int], studio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(studio / "photos/person0_a.png", tmp_path / "photos")
+    cv2.imwrite(str(tmp_path / "photos/person1_a.png"), np.full((200, 200, 3), GREEN, np.uint8))
+    marks = json.loads((studio / "marks.json").read_text())
+    del marks["person2_a.png"]
+    (tmp_path / "marks.json").write_text(json.dumps(marks))
+    assert photos(tmp_path / "photos", marks=tmp_path / "marks.json") == 0
+    told = "left out: person1_a.png: the segmentation takes 100 % of the face for background"
+    assert told in capsys.readouterr().out
+
+
 def test_an_interrupted_run_goes_on(photos: Callable[..., int], tmp_path: Path) -> None:
     assert photos() == 0
     index = tmp_path / "pairs/pairs.jsonl"

@@ -40,6 +40,7 @@ AGREED, APART = 0.03, 0.06
 JAW_SLACK = 2.0  # points slide along the jaw line: both distances are as many times larger there
 HELD_OUT = 4
 """One person of so many with hand marks is kept for measuring."""
+LEAST_SEEN = 0.8  # of the points within the face, in the mask of the person
 PERSPECTIVE = 0.05  # by how much of the crop's side its corners are moved about
 
 # Where MediaPipe has iBUG's points against where people click them: to the right and down, thousandths of the face's size, in the
@@ -179,6 +180,9 @@ class Maker:
         crop = crop_from_points(points, SIZE, CROP_SCALE)
         rgb = np.ascontiguousarray(sampled_colour(image, crop, (SIZE, SIZE)))
         portrait = Portrait(rgb, self.teacher.mediapipe.person(rgb), crop.inverse()(points))
+        seen = _share_seen(portrait)
+        if seen < LEAST_SEEN:
+            raise NoFaceError(f"the segmentation takes {100 * (1 - seen):.0f} % of the face for background")
         return [self._draw(name, portrait, confidence, number) for number in range(self.settings.draws)]
 
     def _draw(self, name: str, portrait: Portrait, confidence: NDArray[np.float64], number: int) -> dict[str, Any]:
@@ -193,6 +197,12 @@ class Maker:
             **files, "points": seen.points.round(2).tolist(), "box": box_around(seen.points).round(2).tolist(),
             "confidence": confidence.round(3).tolist(), "subject": subject_of(name), "episode": str(Path(name).parent),
         }  # fmt: skip
+
+
+def _share_seen(portrait: Portrait) -> float:
+    """How much of the face the mask takes for a person, at the points within the face."""
+    inner = np.clip(portrait.points[17:].round().astype(int), 0, len(portrait.rgb) - 1)
+    return float((portrait.person[inner[:, 1], inner[:, 0]] > 0.5).mean())
 
 
 def warped(portrait: Portrait, rng: np.random.Generator) -> Portrait:
