@@ -171,7 +171,7 @@ class Maker:
         """Write the images of a photograph's pairs and return their lines of the index; raises NoFaceError."""
         image = read_photograph(self.settings.folder / name)
         points = self.settings.marks.get(name, np.full((68, 2), np.nan))
-        marked = np.isfinite(points).all(axis=1)
+        marked: NDArray[np.bool_] = np.isfinite(points[:, 0])
         confidence = np.ones(68)
         if not marked.all():  # what is marked by hand comes before what the teachers say
             label = self.teacher(image)

@@ -41,7 +41,7 @@ class Fit:
     rotation: Array
     camera: Camera
     anchors: NDArray[np.float64]
-    pull: NDArray[np.float64]
+    pull: NDArray[np.floating]
     reach: float
 
     def project(self, vertices: Array) -> tuple[Array, Array]:
