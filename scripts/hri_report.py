@@ -356,7 +356,7 @@ def breathing_section(studio: Studio, scale: float) -> str:
     rng = np.random.default_rng(15)
     rows: list[list[object]] = []
     seconds = 36.0
-    for rate, breaths in ((9.0, (8, 12, 16, 22, 30)), (30.0, (10, 24) if scale >= 1.0 else ())):
+    for rate, breaths in ((9.0, (8, 12, 16, 22, 30)), (30.0, (10, 24))):
         for per_minute in breaths:
             warmth = sample_warmth(rng, 22.0)
             body = replace(sitter(studio.model, rng), pitch=-0.1, yaw=0.0, roll=0.0)
