@@ -61,8 +61,8 @@ class EyeOptions:
         Seconds.
     """
 
-    eye_open: float = 0.3
-    eye_closed: float = 0.35
+    eye_open: float = 0.31
+    eye_closed: float = 0.77
     blink_opening: float = 0.4
     blink_seconds: float = 0.5
     perclos_window: float = 60.0
@@ -132,7 +132,7 @@ class MouthOptions:
         Standard deviation of the opening over two seconds, in lengths of the nose.
     """
 
-    yawn_opening: float = 0.3
+    yawn_opening: float = 0.25
     yawn_seconds: float = 1.5
     speech_motion: float = 0.015
 

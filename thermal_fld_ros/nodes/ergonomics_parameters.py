@@ -41,10 +41,10 @@ TABLE = (
         "asymmetry", 15.0, "Degrees of lateral bend or twist from which on ISO 11226 and RULA count them.", 0.0, 90.0
     ),
     # the eyes
-    Parameter("eye_open", 0.3, "Eye aspect ratio of open eyes until the person's own is known.", 0.05, 1.0),
+    Parameter("eye_open", 0.31, "Eye aspect ratio of open eyes until the person's own is known.", 0.05, 1.0),
     Parameter(
         "eye_closed",
-        0.35,
+        0.77,
         "Ratio at which eyes are closed, in shares of that of the person's open ones; what the network makes of closed lids.",
         0.0,
         0.95,
@@ -55,7 +55,7 @@ TABLE = (
     Parameter("blink_seconds", 0.5, "Seconds beyond which a closure is no blink.", 0.05, 5.0),
     Parameter("perclos_window", 60.0, "Seconds over which PERCLOS is taken.", 1.0, 3600.0),
     # the mouth
-    Parameter("yawn_opening", 0.3, "Gap of the inner lips in lengths of the nose that a yawn reaches.", 0.05, 2.0),
+    Parameter("yawn_opening", 0.25, "Gap of the inner lips in lengths of the nose that a yawn reaches.", 0.05, 2.0),
     Parameter("yawn_seconds", 1.5, "Seconds for which a yawn keeps the mouth that wide open.", 0.1, 30.0),
     Parameter(
         "speech_motion",
