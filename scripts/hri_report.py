@@ -460,9 +460,9 @@ def main() -> None:
     before = options.out.read_text(encoding="utf-8") if options.out.is_file() else ""
     page = [
         "# Errors of poses, states, temperatures and breathing\n",
-        f"Written by `python scripts/hri_report.py --face-model ICT_FACE --scale {options.scale:g}`, on rendered people, whose truth\n"
-        "is known. Real people and\n"
-        "cameras are worse; [accuracy](accuracy.md) tells how the landmarks fare on real images.\n",
+        f"Written by `python scripts/hri_report.py --face-model ICT_FACE --scale {options.scale:g}`,\n"
+        "on rendered people, whose truth is known. Real people and cameras are worse; [accuracy](accuracy.md) tells how the landmarks\n"
+        "fare on real images.\n",
     ]
     for name, (title, section) in SECTIONS.items():
         if name in options.only:
