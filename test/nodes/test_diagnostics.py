@@ -24,7 +24,9 @@ def test_the_status_tells_what_a_person_asks(rig: Rig) -> None:
     )
     status = rig.statuses[-1]
     values = rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK and values["faces"] == "1")
-    assert status.name == f"{rig.namespace[1:]}/thermal_fld_detector" and status.hardware_id == "thermal_optical"
+    assert (
+        status.name == f"{rig.namespace[1:]}/thermal_fld_detector: status" and status.hardware_id == "thermal_optical"
+    )
     assert values["state"] == "active" and values["image topic"] == f"{rig.namespace}/image"
     assert float(values["latency median (ms)"]) > 0.0
     assert values["landmark model"] == f"dummy landmarks {result.model_hash}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy.time
+from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import Transition
 from node_rig import NodeRig
 from rclpy.executors import SingleThreadedExecutor
@@ -165,6 +166,24 @@ def test_the_vertical_of_a_mounted_camera_replaces_the_reference(ergonomics: Erg
     assert known.neck_flexion == pytest.approx(0.0, abs=0.01)
     assert abs(known.neck_lateral_bend) == pytest.approx(10.0, abs=0.01)
     np.testing.assert_allclose(mounted_up(0.0, 0.0), (0, -1, 0))
+
+
+def test_the_vertical_comes_from_tf(ergonomics: ErgonomicsRig) -> None:
+    """The IMU's level frame: its x axis lies below the line of sight of a camera that looks up by 25 degrees."""
+    tf2_ros = pytest.importorskip("tf2_ros", reason="tf2_ros is not installed")
+    ergonomics.start(gravity="tf", gravity_frame="imu_odom")
+    unknown = [ergonomics.send(face(head=posture()))[0] for _ in range(8)][-1]
+    assert not unknown.gravity_known and unknown.neck_flexion == pytest.approx(0.0, abs=0.01)
+    transform = TransformStamped(header=Header(frame_id="imu_odom"), child_frame_id="thermal_optical")
+    c, s = math.cos(math.radians(25.0)), math.sin(math.radians(25.0))
+    turn = transform.transform.rotation
+    turn.x, turn.y, turn.z, turn.w = quaternion(np.array([[0.0, s, c], [-1, 0, 0], [0, -c, s]]))
+    broadcaster = tf2_ros.StaticTransformBroadcaster(ergonomics.node)
+    broadcaster.sendTransform(transform)
+    known = ergonomics.wait_for(
+        lambda: next((one for one in ergonomics.send(face(head=posture())) if one.gravity_known), None), "the vertical"
+    )
+    assert known.neck_flexion == pytest.approx(25.0, abs=0.01)
 
 
 def test_eyes_mouth_and_attention_follow_the_points(ergonomics: ErgonomicsRig) -> None:
