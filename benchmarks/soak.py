@@ -5,13 +5,15 @@
 
 The node runs in a process of its own with its default parameters. Each image is sent after the previous one was answered, and at most
 `rate` a second, so a busy machine makes the run longer and changes nothing else. The demo's clip is played back and forth; its
-true landmarks tell whether the node still finds the faces where they are.
+true landmarks tell whether the node still finds the faces where they are. Ctrl-C ends the run early and writes what it has shown.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -84,10 +86,15 @@ def state_of(pid: int) -> dict[str, int]:
     }
 
 
-def error(result: FaceLandmarksArray, truth: np.ndarray) -> float:
-    """Mean distance of the landmarks of the nearest face to the true ones, in % of the root of the face's area; NaN without a face."""
+def error(result: FaceLandmarksArray | None, truth: np.ndarray) -> float:
+    """Mean distance of the nearest face's landmarks to the true ones, in % of the root of the face's area.
+
+    Infinite when no face was found, NaN when there was no answer.
+    """
+    if result is None:
+        return math.nan
     found = [np.linalg.norm(points_from_field(face.points) - truth, axis=1).mean() for face in result.faces]
-    return float(100.0 * min(found) / np.sqrt(np.prod(np.ptp(truth, axis=0)))) if found else float("nan")
+    return float(100.0 * min(found) / np.sqrt(np.prod(np.ptp(truth, axis=0)))) if found else math.inf
 
 
 def soak(camera: Camera, truth: np.ndarray, frames: int, rate: float, pid: int) -> dict[str, Any]:
@@ -96,35 +103,39 @@ def soak(camera: Camera, truth: np.ndarray, frames: int, rate: float, pid: int) 
     while camera.ask(0, 1.0) is None:
         if time.monotonic() > started + MOST_SECONDS_TO_START:
             raise SystemExit(f"no answer within {MOST_SECONDS_TO_START:.0f} s")
-    errors = np.full(frames, np.nan)
-    answered, samples = 0, []
+    errors: list[float] = []
+    samples: list[dict[str, int]] = []
+    every = max(frames // SAMPLES, 1)
     began, used = time.monotonic(), processor_seconds(pid)
-    for index in range(frames):
-        due = time.monotonic() + 1.0 / rate
-        result = camera.ask(index + 1, MOST_SECONDS_TO_ANSWER)
-        if result is not None:
-            answered += 1
-            errors[index] = error(result, truth[back_and_forth(index + 1, len(truth))])
-        if (index + 1) % max(frames // SAMPLES, 1) == 0:
-            samples.append({"frame": index + 1, "seconds": round(time.monotonic() - began), **state_of(pid)})
-            print(samples[-1], flush=True)
-        time.sleep(max(due - time.monotonic(), 0.0))
-    seconds = time.monotonic() - began
-    tenth = max(len(samples) // 10, 1)
+    with contextlib.suppress(KeyboardInterrupt):
+        for index in range(1, frames + 1):
+            due = time.monotonic() + 1.0 / rate
+            errors.append(error(camera.ask(index, MOST_SECONDS_TO_ANSWER), truth[back_and_forth(index, len(truth))]))
+            if index % every == 0:
+                samples.append({"frame": index, "seconds": round(time.monotonic() - began), **state_of(pid)})
+                print(samples[-1], flush=True)
+            time.sleep(max(due - time.monotonic(), 0.0))
+    return figures(np.array(errors), samples, time.monotonic() - began, processor_seconds(pid) - used)
+
+
+def figures(errors: np.ndarray, samples: list[dict[str, int]], seconds: float, cpu_seconds: float) -> dict[str, Any]:
+    """What a run shows: errors by frame (infinite without a face, NaN without an answer) and the states of the process."""
+    frames, tenth = len(errors), max(len(samples) // 10, 1)
+    found = np.isfinite(errors)
     memory = [sample["resident_bytes"] for sample in samples]
     return {
         "frames": frames,
-        "answered": answered,
-        "with_a_face": int(np.isfinite(errors).sum()),
+        "answered": int((~np.isnan(errors)).sum()),
+        "with_a_face": int(found.sum()),
         "error_percent": {
-            "first_tenth": round(float(np.nanmean(errors[: max(frames // 10, 1)])), 3),
-            "last_tenth": round(float(np.nanmean(errors[-max(frames // 10, 1) :])), 3),
-            "largest": round(float(np.nanmax(errors)), 3),
+            "first_tenth": round(float(errors[: frames // 10][found[: frames // 10]].mean()), 3),
+            "last_tenth": round(float(errors[-(frames // 10) :][found[-(frames // 10) :]].mean()), 3),
+            "largest": round(float(errors[found].max()), 3),
         },
         "seconds": round(seconds),
         "frames_per_second": round(frames / seconds, 1),
-        "cpu_ms_per_frame": round(1e3 * (processor_seconds(pid) - used) / frames, 2),
-        "growth_bytes": int(np.median(memory[-tenth:]) - np.median(memory[tenth : 2 * tenth] or memory[:1])),
+        "cpu_ms_per_frame": round(1e3 * cpu_seconds / frames, 2),
+        "growth_bytes": int(np.median(memory[-tenth:]) - np.median(memory[tenth : 2 * tenth])),
         "growth_threads": samples[-1]["threads"] - samples[0]["threads"],
         "growth_open_files": samples[-1]["open_files"] - samples[0]["open_files"],
         "samples": samples,
@@ -148,16 +159,16 @@ def main() -> int:
         [sys.executable, "-m", "thermal_fld_ros.nodes.detector", *parameters], cwd=ROOT, start_new_session=True
     )
     try:
-        figures = soak(camera, clip["points"], args.frames, args.rate, node.pid)
+        measured = soak(camera, clip["points"], args.frames, args.rate, node.pid)
     finally:
         node.send_signal(signal.SIGINT)
         status = node.wait(30)
-    flat = figures["growth_bytes"] < MOST_GROWTH and figures["growth_open_files"] <= 0 >= figures["growth_threads"]
-    result = {**about, "exit_status": status, "memory_is_flat": bool(flat), **figures}
+    flat = measured["growth_bytes"] < MOST_GROWTH and measured["growth_open_files"] <= 0 >= measured["growth_threads"]
+    result = {**about, "exit_status": status, "memory_is_flat": bool(flat), **measured}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in result.items() if key != "samples"}, indent=1))
-    return 0 if flat and status == 0 and figures["answered"] == args.frames else 1
+    return 0 if flat and status == 0 and measured["answered"] == args.frames else 1
 
 
 if __name__ == "__main__":
