@@ -172,7 +172,9 @@ def test_good_images_of_a_person_between_mutated_ones_are_answered_rightly(
         people.wait_for(lambda images=detector._images, before=before: images.received > before, "its arrival")
         if number % 10 == 9:
             image, truth = good()
-            found = [points_from_field(face.points) for face in answer_to(image).faces]  # the person in front comes first
+            found = [
+                points_from_field(face.points) for face in answer_to(image).faces
+            ]  # the person in front comes first
             off = np.linalg.norm(found[0] - truth, axis=1).mean()
             assert off < 0.05 * np.sqrt(np.prod(np.ptp(truth, axis=0))) and len(found) <= 2, number
             people.results.clear()
