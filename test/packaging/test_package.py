@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NODES = ("capture", "demo_recorder", "detector", "replay")
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
+    ".git", ".venv*", ".*_cache", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
 )
 
 needs_ros = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="there is no ROS 2")
