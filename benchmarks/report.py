@@ -146,7 +146,7 @@ def soak() -> str:
 
 The demo's clip over DDS to a detector node with its default parameters, each image after the answer to the previous one:
 {result["frames"]:,} images in {result["seconds"] / 60:.0f} minutes, {result["answered"]:,} answered, {result["with_a_face"]:,} with a face.
-Between the second tenth of the run and the last one the resident memory grew by {result["growth_bytes"] / 1e6:.2f} MB, the threads by
+Between the second tenth of the run and the last one the resident memory grew by {result["growth_bytes"] / 1e3:.0f} kB, the threads by
 {result["growth_threads"]} and the open files by {result["growth_open_files"]}. The mean distance of
 the landmarks from the true ones, in % of the root of the face's area, is {first} in the first tenth, {last} in the last one and at
 most {largest}.
