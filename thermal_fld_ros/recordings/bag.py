@@ -108,7 +108,7 @@ def _damage() -> tuple[type[Exception], ...]:
         import apsw
 
         found.append(apsw.Error)
-    return (*found, OSError, EOFError, RuntimeError)
+    return (*found, OSError, EOFError, RuntimeError, OverflowError, MemoryError, IndexError, UnicodeDecodeError)
 
 
 def bag_notes(path: Path, reader: Any) -> tuple[str, ...]:
