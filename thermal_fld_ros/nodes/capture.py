@@ -283,6 +283,8 @@ class CaptureNode(ManagedNode):
             }
         values |= {"pairs": pairing.counts.pairs, "pair rate (Hz)": rates["pairs"]}
         values |= {f"gap {name} (ms)": value for name, value in pairing.gap_statistics().items()}
+        if self._tf_subscription is not None:
+            values["camera transforms"] = len(self._transforms)
         return {**values, "time jumps": pairing.counts.time_jumps}
 
     @staticmethod

@@ -99,6 +99,11 @@ class WatchedSubscription:
         self.received, self.replaced, self.lost = before.received, before.replaced, before.lost
         self._at_check = before._at_check
 
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called, be it that a message is still in work; of a subscription with a thread of its own."""
+        return self._reader is not None and self._reader.stopped
+
     def close(self) -> None:
         """End the subscription; the message in work is finished."""
         if self._reader is not None:
