@@ -151,7 +151,7 @@ def test_angles_are_against_the_first_seconds_and_then_against_the_service(ergon
     assert known.iso_11226 == FaceErgonomics.ISO_NOT_RECOMMENDED
     assert other.neck_twist == pytest.approx(0.0, abs=0.01)
     answer = ergonomics.call(CalibratePosture, "calibrate", CalibratePosture.Request(id="nobody"))
-    assert not answer.success and "no face has the id nobody" in answer.message
+    assert not answer.success and "there is no face with the id nobody" in answer.message
 
 
 def test_the_vertical_of_a_mounted_camera_replaces_the_reference(ergonomics: ErgonomicsRig) -> None:
@@ -193,7 +193,7 @@ def test_without_a_pose_all_that_needs_one_is_unknown(ergonomics: ErgonomicsRig)
     assert math.isnan(known.neck_flexion) and math.isnan(known.attention_angle) and known.attention_confidence == 0.0
     assert not known.attentive and math.isfinite(known.mouth_opening)
     answer = ergonomics.call(CalibratePosture, "calibrate", CalibratePosture.Request())
-    assert not answer.success and "nobody's head pose is known" in answer.message
+    assert not answer.success and "no head pose is known" in answer.message
 
 
 def test_breathing_comes_from_the_nostrils_where_it_is_asked_for(ergonomics: ErgonomicsRig) -> None:

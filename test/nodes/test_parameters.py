@@ -205,7 +205,7 @@ def test_a_name_that_is_no_parameter_is_told_with_the_one_that_is_meant(rig: Rig
     file = tmp_path / "mine.yaml"
     file.write_text("/**:\n  ros__parameters:\n    detect_evry: 3\n    colour: blue\n    use_sim_time: false\n")
     rig.start(arguments=("--params-file", str(file), "-p", "untis:=kelvin"))
-    rig.wait_for_log("there is no parameter detect_evry, its value is not used; did you mean detect_every?")
-    rig.wait_for_log("there is no parameter untis, its value is not used; did you mean unit?")
-    rig.wait_for_log("there is no parameter colour, its value is not used; `ros2 param list`")
+    rig.wait_for_log("there is no parameter detect_evry, so its value is ignored; did you mean detect_every?")
+    rig.wait_for_log("there is no parameter untis, so its value is ignored; did you mean unit?")
+    rig.wait_for_log("there is no parameter colour, so its value is ignored; `ros2 param list`")
     assert not any("use_sim_time" in line or "qos_overrides" in line for line in rig.logs)

@@ -341,7 +341,7 @@ def test_a_recording_that_was_cut_names_the_cure(tmp_path: Path, is_of_the_captu
     with pytest.raises(SourceError, match=f"invalid. Its recording was cut short: {cure} {bag}"):
         open_source(bag)
     if not is_of_the_capture_node:
-        with pytest.raises(BagError, match=f"no recording of the capture node.*mcap recover {file} -o"):
+        with pytest.raises(BagError, match=f"not a recording of the capture node.*mcap recover {file} -o"):
             recover(bag)
 
 

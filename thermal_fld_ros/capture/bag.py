@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "recovered"
 """States in the manifest; "broken" is ended by an error, "recovered" finished by `recover`."""
 
-KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
+KILLED = "killed: data that waited to be written is missing (SQLite: and up to one flush_period before; after a power failure: up to two)"
 """What the manifest of a recovered bag says of its end."""
 
 STORAGE_SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
@@ -323,14 +323,14 @@ def recover(folder: Path) -> Recovery:
     """
     if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
         cut = next(iter(sorted(folder.glob("*.mcap"))), None)
-        cure = f". If it is one of `ros2 bag record` that was cut: {mcap_cure(cut)}" if cut else ""
+        cure = f". If it was made by `ros2 bag record` and cut short: {mcap_cure(cut)}" if cut else ""
         raise BagError(
-            f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}"
+            f"{folder}: not a recording of the capture node: it contains neither {MANIFEST} nor {folder.name}_0{cure}"
         )
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
-        raise BagError(f"{folder}: it is being recorded") from error
+        raise BagError(f"{folder}: the recording is still in progress") from error
     try:
         interrupted = is_unfinished(folder)
         result, files = Recovery(), []
@@ -363,7 +363,7 @@ def recover(folder: Path) -> Recovery:
 def mcap_cure(file: Path) -> str:
     """How to keep what is whole of an MCAP file that another recorder has left without its end."""
     whole = file.with_name(f"{file.stem}_whole.mcap")
-    return f"mcap recover {file} -o {whole} keeps what is whole (the command mcap of https://mcap.dev/guides/cli)"
+    return f"run `mcap recover {file} -o {whole}` to keep what is intact (https://mcap.dev/guides/cli)"
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -432,7 +432,7 @@ def read_manifest(bag: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{file}: not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{file}: expected an object")
+        raise ValueError(f"{file}: expected a JSON object")
     return content
 
 

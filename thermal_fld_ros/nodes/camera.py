@@ -55,11 +55,13 @@ class CameraIntrinsics:
             self.status = "calibrated"
             return camera.part((0.0, -float(frame.top)), (1, 1), frame.image_size)
         left = f", {rows} of its rows after the row crop" if rows != height else ""
-        self._refuse(f"it is for {camera.size[0]} x {camera.size[1]} px, the image has {width} x {height}{left}")
+        self._refuse(
+            f"the calibration is for {camera.size[0]} x {camera.size[1]} px, but the image has {width} x {height}{left}"
+        )
         return None
 
     def _refuse(self, reason: str) -> None:
-        status = f"camera_info is refused: {reason}"
+        status = f"camera_info was refused: {reason}"
         if status != self.status:
             self._log(status)
         self.status = status

@@ -100,7 +100,7 @@ class CameraNode(Node):
     def _complain(self, text: str) -> None:
         """Say what is wrong, once until it changes."""
         if text != self._complaint and not self._ending.is_set():
-            self.get_logger().error(f"{text} It is tried again every {self._retry_period:g} s.")
+            self.get_logger().error(f"{text} The node tries again every {self._retry_period:g} s.")
         self._complaint = text
 
     def close(self, failure: str = "") -> None:
