@@ -276,7 +276,7 @@ def test_what_is_left_out_is_counted_by_reason(
     assert (about(tmp_path / "out")["counts"]["pairs"], len(index(tmp_path / "out"))) == (7, 2)
     told = capsys.readouterr()
     assert all(f"{count}  {reason}" in told.out for reason, count in expected.items())
-    assert "no consent is noted" in told.err
+    assert "the recording notes no consent" in told.err
 
 
 # --- faces that the thermal detector misses
@@ -347,7 +347,7 @@ def test_a_teacher_that_needs_boxes_sees_no_more_than_the_detector(
         tmp_path / "a", [image(beside_a_lamp((80, 60), 0), "mono16")], [image(rgb_pixels((80, 60), 0), "bgr8")]
     )
     assert dataset(tmp_path / "out", bag, "--unconfirmed", teacher=network) == 2
-    assert "--unconfirmed is for a teacher that finds faces by itself" in capsys.readouterr().err
+    assert "--unconfirmed requires a teacher that finds faces by itself" in capsys.readouterr().err
     assert dataset(tmp_path / "out", bag, teacher=network) == 2
     assert "no face was kept" in capsys.readouterr().err
     assert journal(tmp_path / "out", "a")[1]["left_out"] == ["no face in the thermal image"]
@@ -589,7 +589,7 @@ def test_ctrl_c_stops_it_and_the_same_command_goes_on(
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "the same command goes on from here" in errors
+    assert "run the same command again to continue" in errors
     assert not (out / "pairs.jsonl").exists()
     assert 4 <= journalled.read_text().count("\n") < 13
     assert dataset(out, bag) == 0

@@ -286,7 +286,7 @@ def test_settings_stay_as_they_are_while_an_episode_is_recorded(capture: Capture
     [
         ({"require_face": True}, "needs face_landmarks: true"),
         ({"keep": "landmarks"}, "keep: landmarks needs face_landmarks: true"),
-        ({"keep": "faces", "face_landmarks": True}, "needs a registration"),
+        ({"keep": "faces", "face_landmarks": True}, "requires the parameter registration"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(

@@ -80,7 +80,7 @@ def test_the_node_declares_the_table(rig: Rig) -> None:
         ({"unit": "custom", "unit_scale": 0.0}, "scale is 0.0 and offset 0.0, expected a scale of"),
         ({"unit": "custom", "unit_scale": 1e-320}, "expected a scale of 1e-06 to 1e+06"),
         ({"rows_top": 200, "rows_bottom": 40}, "rows_top and rows_bottom are (200, 40), the image has only 240 rows"),
-        ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: it is no regular file"),
+        ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: not a regular file"),
         ({"unit_offset": float("nan")}, "unit_offset"),
         ({"max_faces": 0}, "max_faces"),
         ({"min_cutoff": 0.0}, "min_cutoff"),

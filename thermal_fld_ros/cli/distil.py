@@ -19,7 +19,7 @@ from thermal_fld_ros.cli._plans import add_plan_arguments, command_of, plan_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros distil``."""
     add_plan_arguments(parser, "face_landmarks")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch a process; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch per process; 0: torch's default")
 
 
 def run(args: argparse.Namespace) -> int:

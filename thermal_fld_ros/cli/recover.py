@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name, reason in result.damaged.items():
             cure = f" {mcap_cure(bag / name)}" if name.endswith(".mcap") else ""
             print(
-                f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}{cure}", file=sys.stderr
+                f"{bag / name}: the file is damaged and was left as it is, outside of the bag: {reason}{cure}",
+                file=sys.stderr,
             )
             status = 2
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")

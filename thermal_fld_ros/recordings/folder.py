@@ -41,7 +41,7 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
                 yield replace(entry, stamp=time) if stamped else entry  # type: ignore[type-var]
 
     notes = [f"{hidden} hidden files (._*, of macOS) are left out"] if hidden else []
-    notes += ["the times in the names are the stamps"] if timed else []
+    notes += ["the stamps are taken from the names"] if timed else []
     first = _first(files, options, open_file)
     kinds = Counter(file.suffix.lower() for file in files)
     kind = f"folder of {', '.join(f'{count} {suffix}' for suffix, count in kinds.most_common())}"
