@@ -341,7 +341,7 @@ def test_wrong_calls_are_told(images: Path, tmp_path: Path, capsys: pytest.Captu
         assert message in capsys.readouterr().err
     out.write_text('{"images": [{"image": "images/a1.png"}, {"image": "images/../images/a1.png"}]}')
     assert main(["annotate", str(images), "--out", str(out), "--no-browser"]) == 2
-    assert "labels an image twice" in capsys.readouterr().err
+    assert "an image is labelled twice" in capsys.readouterr().err
 
 
 def test_agreement_of_two_rounds(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -523,7 +523,10 @@ def test_the_held_out_can_be_named(tmp_path: Path, dataset: Dataset, capsys: pyt
     assert dataset(tmp_path / "out", *bags, "--test", "s1", "--validation", "s0") == 0
     assert about(tmp_path / "out")["splits"]["groups"] == {"s0": "validation", "s1": "test", "s2": "train"}
     assert dataset(tmp_path / "out", *bags, "--test", "s9") == 2
-    assert "s9 are not all people or all episodes, there are: day0, day1, day2, s0, s1, s2" in capsys.readouterr().err
+    assert (
+        "s9 must be people or episodes of the data set, which has: day0, day1, day2, s0, s1, s2"
+        in capsys.readouterr().err
+    )
 
 
 def test_another_recording_adds_to_the_data_set_and_strikes_and_splits_stay(tmp_path: Path, dataset: Dataset) -> None:
@@ -607,7 +610,7 @@ def test_other_settings_are_refused(tmp_path: Path, dataset: Dataset, capsys: py
     assert dataset(tmp_path / "out", bag) == 0
     whole = files(tmp_path / "out")
     assert dataset(tmp_path / "out", bag, margin=0.5) == 2
-    assert "made with other settings, choose another folder (storing: " in capsys.readouterr().err
+    assert "made with other settings: choose another folder (storing: " in capsys.readouterr().err
     assert files(tmp_path / "out") == whole
 
 
@@ -620,7 +623,7 @@ def test_two_recordings_of_one_name_are_refused(
     assert "two recordings are named a" in capsys.readouterr().err
     assert dataset(tmp_path / "out", one) == 0
     assert dataset(tmp_path / "out", other) == 2
-    assert f"it holds another recording named a, {one}" in capsys.readouterr().err
+    assert f"the folder holds another recording named a, {one}" in capsys.readouterr().err
     assert dataset(tmp_path / "out", f"b={other}") == 0
     assert {entry["episode"] for entry in index(tmp_path / "out")} == {"a", "b"}
 
@@ -635,7 +638,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     for arguments, options, message in (
-        ([tmp_path / "none"], {}, "none: no such bag or folder"),
+        ([tmp_path / "none"], {}, "none: no such file or folder"),
         ([], {}, "expected a recording"),
         ([tmp_path / "empty"], {}, "0 thermal and 0 RGB images"),
         ([bag], {}, "which topic is thermal? There are images on: /rgb/image, /thermal/image"),
@@ -660,7 +663,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
         assert not (tmp_path / "out").exists()
     topics = ["--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image"]
     assert dataset(tmp_path / "full", bag, *topics) == 2
-    assert "it holds files, but no dataset.json" in capsys.readouterr().err
+    assert "the folder holds files, but no dataset.json" in capsys.readouterr().err
     assert dataset(tmp_path / "out", bag, *topics) == 2
     assert "no face was kept" in capsys.readouterr().err
 
@@ -687,7 +690,7 @@ def test_a_checksum_tells_what_was_changed(
     pixels = path.read_bytes()
     path.write_bytes(pixels[:-1] + b"x")
     assert dataset(out, "--check") == 1
-    assert "the images are not those that were written" in capsys.readouterr().out
+    assert "the images do not match their checksum" in capsys.readouterr().out
     path.unlink()
     assert dataset(out, "--check") == 1
     path.write_bytes(pixels)

@@ -234,7 +234,7 @@ def test_calibration_and_frames_come_from_the_bag(tmp_path: Path, capsys: pytest
         ([], "neither --out nor --measure"),
         (["--out", "r.json"], "expected recordings"),
         (["{folder}", "--out", "r.json", "--max-pairs", "0"], "--max-pairs 0: expected 1 or more"),
-        (["none", "--out", "r.json"], "none: no such bag or folder"),
+        (["none", "--out", "r.json"], "none: no such file or folder"),
         (["{folder}", "--out", "r.json", "--board", "8"], 'board "8": expected the inner corners'),
         (["{folder}", "--out", "r.json", "--distance", "1"], "--distance can only be used with --model cameras"),
         (["{folder}", "--out", "r.json", "--model", "cameras"], "the thermal camera is not calibrated: no camera_info"),

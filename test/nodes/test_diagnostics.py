@@ -64,7 +64,7 @@ def test_a_pose_is_exact_only_with_a_calibration_that_fits(rig: Rig) -> None:
 
         rig.wait_for(sent, status)
 
-    calibrate(calibration(320, 240, 0.0), "camera_info was refused: a camera matrix is 3 x 3")
+    calibrate(calibration(320, 240, 0.0), "camera_info was refused: the camera matrix must be 3 x 3")
     unheard_of = calibration(320, 240, 400.0)
     unheard_of.distortion_model, unheard_of.d = "double_sphere", [0.1] * 4
     calibrate(unheard_of, 'distortion model "double_sphere" is not one of plumb_bob, rational_polynomial, equidistant')

@@ -83,7 +83,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     [
         (None, 'no metadata property "thermal_fld_ros"'),
         ("{", "is not JSON"),
-        ("[1]", "is no JSON object"),
+        ("[1]", "is not a JSON object"),
         (changed("name", None), 'lacks the field "name"'),
         (changed("input.size", None), 'lacks the field "input.size"'),
         (changed("input.size", "64"), "\"input.size\" is '64', expected int"),

@@ -124,11 +124,11 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise DataSetError(f"{where}: not JSON: {error}") from error
         if not isinstance(entry, dict) or set(entry) - INDEX_FIELDS or not {"thermal", "rgb"} & set(entry):
             raise DataSetError(
-                f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(INDEX_FIELDS))} what there is"
+                f"{where}: expected an object with thermal or rgb, and any of {', '.join(sorted(INDEX_FIELDS))}"
             )
         for name in TEXTS & set(entry):
             if not isinstance(entry[name], str) or "\0" in entry[name]:
-                raise DataSetError(f"{where}: {name} is {entry[name]!r}, expected a text")
+                raise DataSetError(f"{where}: {name} is {entry[name]!r}, expected a string")
         yield where, entry
 
 
@@ -137,7 +137,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     try:
         content = parse_json((folder / ABOUT).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataSetError(f"{folder}: no data set of `dataset`, there is no {ABOUT}") from error
+        raise DataSetError(f"{folder}: not a data set made by `dataset`: there is no {ABOUT}") from error
     except ValueError as error:
         raise DataSetError(f"{folder / ABOUT}: not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -129,7 +129,7 @@ class Annotation:
         labelled = by_place(out, held)
         self.places = sorted({*places, *(place for place in labelled if place.file in files)}, key=_order(places))
         if not self.places:
-            raise DataSetError(f"{out}: no image to annotate")
+            raise DataSetError(f"{out}: there is no image to annotate")
 
     # --- what the page asks for ------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ def read_labels(path: Path) -> LabelEntry:
     content = read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(isinstance(entry, dict) and "image" in entry for entry in images):
-        raise DataSetError(f'{path}: no label file: expected a JSON object with a list "images"')
+        raise DataSetError(f'{path}: not a label file: expected a JSON object with a list "images"')
     return dict(content)
 
 
@@ -290,7 +290,7 @@ def by_place(path: Path, content: LabelEntry) -> dict[Place, LabelEntry]:
     """The images of a label file; raises DataSetError where it labels one twice."""
     entries = {place_of(path, entry): entry for entry in content.get("images", [])}
     if len(entries) < len(content.get("images", [])):
-        raise DataSetError(f"{path}: it labels an image twice, expected each image once")
+        raise DataSetError(f"{path}: an image is labelled twice, expected once")
     return entries
 
 
@@ -310,7 +310,9 @@ def settings_of(path: Path, held: Mapping[str, Any], given: Mapping[str, Any]) -
     for key, value in given.items():
         new = not held or (key == "scheme" and key not in held)  # a file of boxes may still get points
         if not new and value != settings[key]:
-            raise DataSetError(f"{path}: it was made with {key} {settings[key]}, not {value}; choose another --out")
+            raise DataSetError(
+                f"{path}: the file was made with {key} {settings[key]}, not {value}: choose another --out"
+            )
         settings[key] = value
     if not isinstance(settings["scheme"], str) or settings["scheme"] not in SCHEMES:
         raise DataSetError(f"{path}: scheme {settings['scheme']!r}, expected one of {', '.join(SCHEMES)}")

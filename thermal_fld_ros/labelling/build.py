@@ -240,7 +240,7 @@ def _journal(out: Path, name: str, head: dict[str, Any]) -> Iterator[tuple[IO[st
             lines = [head]
         if lines[0]["sha256"] != head["sha256"]:
             raise DataSetError(
-                f"{out}: it holds another recording named {name}, {lines[0]['path']}; name this one otherwise: NAME={head['path']}"
+                f"{out}: the folder holds another recording named {name}, {lines[0]['path']}: name this one NAME={head['path']}"
             )
         yield file, lines
 

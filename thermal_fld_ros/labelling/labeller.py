@@ -67,7 +67,7 @@ class Limits:
     def __post_init__(self) -> None:
         if not self.disagreement > 0.0:
             raise ValueError(
-                f"a disagreement of at most {self.disagreement} holds for no face, expected a share above 0"
+                f"a disagreement of at most {self.disagreement} would reject every face: expected a share above 0"
             )
 
 
