@@ -149,7 +149,7 @@ class BagWriter:
             storage.bio.flush()
 
     def flush(self) -> None:
-        """Bring everything that was written to the disk, while writing goes on.
+        """Flush everything that was written to the disk, without stopping the writer.
 
         It waits for the flush before this one, and raises one of `WRITE_ERRORS` if that has failed.
         """
@@ -175,7 +175,7 @@ class BagWriter:
         self._release()
 
     def abandon(self) -> Recovery:
-        """After an error: let go of the unfinished file, and keep what is whole of it. Raises what `recover` does."""
+        """Close the unfinished file after an error and keep its intact part. Raises what `recover` does."""
         with suppress(Exception):
             self._wait_for_sync()
         if self._writer is not None:
@@ -311,7 +311,7 @@ class Recovery:
 
 
 def recover(folder: Path) -> Recovery:
-    """Finish the bag that a killed recording has left. One that is whole stays as it is; a file without a message goes.
+    """Finish the bag of a killed recording. A complete bag is left as it is; a file without messages is removed.
 
     It works in place and needs no more room than the index of the unfinished file. The manifest gets the state "recovered" and, as
     "recovered", the number of messages that there are by topic.
@@ -376,7 +376,7 @@ def is_unfinished(folder: Path) -> bool:
 
 
 def _finish(path: Path) -> BagFile | None:
-    """Finish a file and move it to its place; None, and it goes, where it holds no message."""
+    """Finish a file and move it into the bag; if it holds no message, remove it and return None."""
     if (finish_mcap(path) if path.suffix == STORAGE_SUFFIXES["mcap"] else _roll_back(path)) == 0:
         shutil.rmtree(path.parent)
         return None
@@ -420,7 +420,7 @@ def _listed(folder: Path) -> list[str] | None:
 
 
 def read_manifest(bag: Path) -> dict[str, Any]:
-    """What the capture node tells of a bag, its folder or a file in it; empty where there is no manifest.
+    """The capture node's manifest of a bag, given its folder or a file in it; empty if there is none.
 
     Raises ValueError where it is no JSON object.
     """

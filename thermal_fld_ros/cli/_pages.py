@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands that serve a page have in common."""
+"""Shared by the commands that serve a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PORT = 8765
 
 
 def add_page_options(parser: argparse.ArgumentParser) -> None:
-    """Where the page is served, and who opens it."""
+    """Add the options of the page's port and browser."""
     parser.add_argument(
         "--port", type=int, default=PORT, help="port of the page; 0: any free port (default: %(default)s)"
     )

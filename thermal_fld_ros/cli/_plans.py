@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands that carry out a plan have in common: ``distil`` and ``ablate``."""
+"""Shared by the commands that carry out a plan: ``distil`` and ``ablate``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plan_of(args: argparse.Namespace, name: str) -> Plan:
 
 
 def command_of(args: argparse.Namespace, name: str) -> str:
-    """The command line as model cards and tables tell it; of the test sets' paths only the last part."""
+    """The command line for model cards and tables, with only the last part of the test sets' paths."""
     parts = (data.partition(":") for data in args.data)
     more = (("--data", f"{prefix}:{Path(path).name}") for prefix, _, path in parts)
     return shlex.join(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands that read pairs of thermal and RGB images have in common: the options and what they mean."""
+"""Options that are shared by the commands that read pairs of thermal and RGB images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TURNS = (0, 90, 180, 270)
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """How the two images of a pair are found and read; returns the group, for more of the kind."""
+    """Add the options of how pairs are found and read; returns their group, so that a command can add more."""
     images = parser.add_argument_group("images")
     images.add_argument("--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (default: counts)")
     images.add_argument("--rotate", type=int, default=0, choices=TURNS,
@@ -45,7 +45,7 @@ def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Who finds the faces."""
+    """Add the options of the teacher and of the thermal networks."""
     parser.add_argument("--teacher", metavar="NAME",
                         help='RGB teacher: "own" (the default), "mediapipe", or the checkpoint of an RGB landmark network')  # fmt: skip
     parser.add_argument("--teacher-python", default="", metavar="PATH",
@@ -68,17 +68,17 @@ def matching_of(args: argparse.Namespace, subject_pattern: str = "") -> Matching
 
 
 def told(recording: Recording) -> str:
-    """What was found in a recording, for a person."""
+    """A summary of a recording for the user."""
     left_out = "".join(f"; {count} left out ({reason})" for reason, count in recording.left_out.items())
     return f"{recording.path}: {recording.length} pairs {recording.how}".rstrip() + left_out
 
 
 def teacher_of(args: argparse.Namespace) -> RgbTeacher:
-    """Who labels the RGB images; raises TeacherError."""
+    """The teacher that labels the RGB images; raises TeacherError."""
     return open_teacher(args.teacher or ("mediapipe" if args.teacher_python else "own"), args.teacher_python)
 
 
 def single_image_options(args: argparse.Namespace) -> PipelineOptions:
-    """Each image for itself, as it is."""
+    """Options of a pipeline that treats each image on its own."""
     options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
     return with_models(options, args.models) if args.models else options

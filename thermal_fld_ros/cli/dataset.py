@@ -148,7 +148,7 @@ def _registration(text: str | None) -> Registration:
 
 
 def _opened(texts: list[str], matching: Matching, subject: str) -> list[Recording]:
-    """The recordings that a user wrote; `subject` is the person in those that tell none."""
+    """The recordings that the user named; `subject` is the person in recordings that do not name one."""
     recordings = [open_recording(text, matching) for text in texts]
     if not recordings:
         raise ValueError("no recording was given: name a bag or a folder")

@@ -226,7 +226,7 @@ def _decoded(entry: Entry, decoding: Decoding) -> ThermalFrame:
 
 
 def _open_lines(args: argparse.Namespace, stack: contextlib.ExitStack) -> IO[str] | None:
-    """Where the JSON goes: the file, or standard output if asked for or if there is no other result."""
+    """The output for JSON: a file, or standard output if requested or if nothing else is written."""
     if args.json is None:
         return None if args.overlay else sys.stdout
     if str(args.json) == "-":

@@ -153,7 +153,7 @@ def _pattern(text: str) -> tuple[int, int]:
 
 
 def _listed(path: Path, recordings: list[Recording]) -> Collection:
-    """Points of a file; the images only tell their sizes, the first pair being as good as any."""
+    """Corresponding points from a file; only the image sizes are taken from the recordings, of their first pair."""
     views = read_points(path)
     found = Collection(views)
     for pair in _pairs(recordings, 1):
@@ -182,7 +182,7 @@ def _count(recordings: list[Recording]) -> int:
 
 
 def _pairs(recordings: list[Recording], most: int) -> Iterator[RecordedPair]:
-    """At most so many pairs, evenly spread over all recordings; images of the others are not decoded."""
+    """At most `count` pairs, evenly spread over all recordings; other images are not decoded."""
     total, number, taken = _count(recordings), 0, 0
     for recording in recordings:
         for pair in recording:

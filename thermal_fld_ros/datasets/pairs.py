@@ -82,7 +82,7 @@ class Pair:
 
 
 def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
-    """The pairs of a folder; rendered thermal images without colour are pairs of which one half is missing.
+    """The pairs of a folder; rendered thermal images without an RGB image are pairs with one half missing.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
 
 
 def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines of a folder's index, each with its place for errors; raises DataSetError where one is no pair's."""
+    """The lines of a folder's index, each with its place for error messages; raises DataSetError for a malformed line."""
     try:
         lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -133,7 +133,7 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What the dataset.json of a data set of `dataset` tells; raises DataSetError."""
+    """The content of dataset.json of a data set made by `dataset`; raises DataSetError."""
     try:
         content = parse_json((folder / ABOUT).read_text(encoding="utf-8"))
     except OSError as error:

@@ -65,7 +65,7 @@ def places_in(source: Path, topic: str = "") -> list[Place]:
 
 
 def _of_folder(file: Path) -> list[Place]:
-    """A file that cannot be read is a place, too: whoever looks at it is told why."""
+    """A file that cannot be read is a place, too, so that the page can show the reason."""
     try:
         return _of_file(file, "") if file.suffix.lower() in MULTI_IMAGE_SUFFIXES else [Place(_settled(file))]
     except SourceError:
@@ -81,7 +81,7 @@ def _of_file(file: Path, topic: str) -> list[Place]:
 
 
 def chosen(places: Sequence[Place], every: int = 1, count: int | None = None) -> list[Place]:
-    """Every so many of the places, or `count` of them, evenly spread from the first to the last."""
+    """Every `every`-th of the places, or `count` of them, evenly spread from the first to the last."""
     if count is None:
         return list(places[::every])
     spread = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)

@@ -49,7 +49,7 @@ def prepare(out: Path, settings: Mapping[str, Any]) -> None:
 
 
 def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict[str, Any]:
-    """Write the index and dataset.json of all recordings that the folder holds; what dataset.json tells.
+    """Write the index and dataset.json of all recordings in the folder; returns the content of dataset.json.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def _write_about(out: Path, about: Mapping[str, Any]) -> None:
 
 
 def _source(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """A recording and what became of it."""
+    """A recording and the counts of what was kept and left out."""
     pairs = [line for line in lines if "pair" in line]
     left_out = Counter(lines[0]["left_out"])
     left_out.update(reason for line in pairs for reason in line["left_out"])

@@ -118,7 +118,7 @@ class _Seen(NamedTuple):
 
 
 class Labeller:
-    """Labels the faces of pairs, each for itself.
+    """Labels the faces of pairs, one pair at a time.
 
     A face that the thermal network finds is looked for by the teacher where the registration says that it is. The teacher's points go
     back through the registration. What each is worth is the teacher's confidence, lessened where the thermal network is

@@ -101,7 +101,7 @@ class RecordedPair:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """The pairs of one recording, in their order; each iteration starts anew.
+    """The pairs of one recording, in order; each iteration starts from the beginning.
 
     Attributes
     ----------
@@ -334,7 +334,7 @@ def _data_set(text: str) -> Recording:
 
 
 def _folder(text: str, matching: Matching) -> Recording:
-    """Images of both kinds in one folder and those below it, told apart by the words in their names or folders."""
+    """Images of both kinds in a folder and its subfolders, distinguished by words in their names."""
     folder = Path(text)
     kinds: dict[str, list[tuple[str, Path]]] = {role: [] for role in WORDS}
     left_out: Counter[str] = Counter()
@@ -348,7 +348,7 @@ def _folder(text: str, matching: Matching) -> Recording:
 
 
 def _folders(text: str, thermal: Path, rgb: Path, matching: Matching) -> Recording:
-    """Two folders, one a camera."""
+    """Two folders, one for each camera."""
     for folder in (thermal, rgb):
         if not folder.is_dir():
             raise SourceError(f"{text}: no folder {folder}")

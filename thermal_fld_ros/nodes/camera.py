@@ -39,7 +39,7 @@ class CameraIntrinsics:
             self._refuse(str(error))
 
     def of(self, frame: ThermalFrame) -> Camera | None:
-        """The camera of the incoming image, if it is calibrated for it or for what is left of it after the row crop.
+        """The camera of the incoming image, if its calibration is for the whole image or for the rows that remain after the row crop.
 
         Telemetry is no part of what a camera sees: where the calibration is for the rows that are left, it is moved down by those
         that are dropped at the top.

@@ -103,7 +103,7 @@ class CaptureNode(ManagedNode):
     # --- input
 
     def _listen(self, values: Values) -> None:
-        """Subscribe, in place of the subscriptions that there are."""
+        """Replace the present subscriptions by new ones."""
         self._end_subscriptions()
         roles = self._message_types(values)
         self._pairing = Pairing(

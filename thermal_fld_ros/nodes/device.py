@@ -104,7 +104,7 @@ class CameraNode(Node):
         self._complaint = text
 
     def close(self, failure: str = "") -> None:
-        """Let go of the camera and tell how many images there were."""
+        """Release the camera and log the number of published images."""
         self._ending.set()
         self._thread.join(5.0)  # a driver may hold an image back for long
         self.get_logger().info(f"published {self.published} images")

@@ -174,7 +174,7 @@ class ErgonomicsNode(ManagedNode):
 
 
 def observation(face: FaceLandmarks, stamp: float) -> Observation:
-    """What a message tells of a face."""
+    """The observation of a face in a message."""
     pose = None
     if face.pose_valid:
         position, turn = face.pose.position, face.pose.orientation

@@ -224,7 +224,7 @@ class FilmNode(Node):
         )
 
     def close(self, failure: str = "") -> None:
-        """Finish the files and tell what came."""
+        """Finish the files and print a summary."""
         self.film.close()
         summary = {**self.statistics.summary(), "film": {"frames": self.film.frames, "dropped": self.film.dropped}}
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

@@ -58,7 +58,7 @@ class Counts:
 
 
 class Pairing:
-    """Matches messages of several topics, of which thermal and RGB images are two.
+    """Matches messages of several topics, among them the thermal and RGB images.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Pairing:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: nothing waits, nothing is counted."""
+        """Reset: drop waiting messages and set all counts to zero."""
         self.counts = Counts()
         self._restart()
 
@@ -154,7 +154,7 @@ class Pairing:
         return self.counts.received[role] - self.counts.pairs - self.waiting(role)
 
     def gap_statistics(self) -> dict[str, float]:
-        """Distribution of the pairs' gaps in whole ms; empty where there is no pair."""
+        """Distribution of the pairs' gaps in whole ms; empty without pairs."""
         gaps = sorted(self.counts.gaps.items())
         if not gaps:
             return {}

@@ -82,7 +82,7 @@ class Parameter:
             raise ValueError(f"{self.name}: {value} is not a finite number")
 
     def descriptor(self) -> ParameterDescriptor:
-        """The ROS descriptor, by which rclpy refuses what is out of range and tools draw their sliders."""
+        """The ROS descriptor, with which rclpy checks ranges and tools draw sliders."""
         from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
         descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)

@@ -77,7 +77,7 @@ class Processor:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: no faces, no counts."""
+        """Reset: forget all faces and set all counts to zero."""
         self.pipeline.reset()
         self.published = self.shutter_frames = self.repeated = self.faces = self.time_jumps = 0
         self.refusals, self.latencies = Refusals(), Latencies()
@@ -126,7 +126,7 @@ class Processor:
         self._node.destroy_publisher(self._publisher)
 
     def status(self) -> dict[str, object]:
-        """What the diagnostics show of it."""
+        """The values for the diagnostics."""
         detector, landmarker = self.pipeline.detector.model, self.pipeline.landmarker.model
         statistics = self.pipeline.statistics
         return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A subscription that can say why nothing arrives, or too little."""
+"""A subscription that reports why messages do not arrive."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class WatchedSubscription:
 
     @property
     def closing(self) -> bool:
-        """Whether `close` was called, be it that a message is still in work; of a subscription with a thread of its own."""
+        """Whether `close` was called, even if a message is still being processed; only for a subscription with its own thread."""
         return self._reader is not None and self._reader.stopped
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class WatchedSubscription:
             self._said = (reason, time.monotonic())
 
     def _reason(self, lost: int) -> str:
-        """Why nothing arrives, as far as the graph tells."""
+        """Why nothing arrives, as far as the ROS graph shows."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         ours = type_name(self._type)
         if not publishers:

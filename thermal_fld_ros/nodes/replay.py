@@ -110,7 +110,7 @@ class ReplayNode(Node):
             self.published += 1
 
     def _next(self) -> RawImage | None:
-        """The next image; those that cannot be read are told and left out. Raises SourceError where none can."""
+        """The next image; unreadable ones are logged and skipped. Raises SourceError if none can be read."""
         error: SourceError | None = None
         for entry in self._entries:
             if not isinstance(entry, SourceError):

@@ -33,7 +33,7 @@ _LARGEST = 100_000_000
 
 
 def is_compressed(transport: str, topic: str) -> bool:
-    """Whether a topic carries CompressedImage: as told, or ("auto") where it has the name that image_transport gives one."""
+    """Whether a topic carries CompressedImage: as stated, or ("auto") by the name that image_transport gives such topics."""
     return transport == "compressed" or (transport == "auto" and topic.endswith(("/compressed", f"/{DEPTH}")))
 
 

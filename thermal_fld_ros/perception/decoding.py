@@ -341,7 +341,7 @@ def decode_array(array: NDArray[Any], options: Decoding = DEFAULTS) -> ThermalFr
 
 
 def message_array(array: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """The pixels and the encoding by which an array is a ROS image.
+    """An array as the pixels and the encoding of a ROS image.
 
     Parameters
     ----------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files with the metadata that tells how to use them: load, check, run.
+"""Load, check and run ONNX files that carry metadata about their use.
 
 A model carries its input size, normalisation and thresholds as a JSON object in its custom metadata; the runtime reads them
 there and repeats none of them.

@@ -115,7 +115,7 @@ class PipelineOptions:
 
     @property
     def models(self) -> tuple[str, str, str, bool, int]:
-        """What asks for loading the models anew when it changes."""
+        """The options that require the models to be loaded again when they change."""
         return self.detector_model, self.landmark_model, self.provider, self.require_provider, self.threads
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an input was taken for, in words: the first thing to look at when something looks wrong."""
+"""A description of how an input is read: the first thing to check when something looks wrong."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _open_v4l2(path: str) -> Capture:
 
 
 def image_of_buffer(buffer: NDArray[Any], layout: str, size: Size, name: str) -> tuple[RawImage, str]:
-    """The image in a buffer as OpenCV's V4L2 hands it out without conversion, and in words what was taken for it.
+    """The image in an unconverted buffer of OpenCV's V4L2 backend, and a description of the part that was used.
 
     Parameters
     ----------

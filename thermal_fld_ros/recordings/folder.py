@@ -85,7 +85,7 @@ def _going_on(source: Source) -> Iterator[Entry]:
 
 
 def _first(files: list[Path], options: Reading, open_file: Callable[[Path, Reading], Source]) -> Source | None:
-    """The first file that can be opened; it tells the unit and the notes of all."""
+    """The first file that can be opened; its unit and notes are used for all files."""
     for file in files:
         try:
             return open_file(file, options)

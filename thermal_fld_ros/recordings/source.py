@@ -105,7 +105,7 @@ DEFAULT_READING = Reading()
 
 @dataclass(frozen=True)
 class Source:
-    """Images in their order; each iteration starts anew.
+    """Images in order; each iteration starts from the beginning.
 
     Iterating over it raises SourceError at the first image that cannot be read. `entries` yields that error in the image's
     place and goes on.
