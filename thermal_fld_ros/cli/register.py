@@ -182,7 +182,7 @@ def _count(recordings: list[Recording]) -> int:
 
 
 def _pairs(recordings: list[Recording], most: int) -> Iterator[RecordedPair]:
-    """At most `count` pairs, evenly spread over all recordings; other images are not decoded."""
+    """At most `most` pairs, evenly spread over all recordings; other images are not decoded."""
     total, number, taken = _count(recordings), 0, 0
     for recording in recordings:
         for pair in recording:

@@ -276,7 +276,7 @@ def _change(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> tup
 
 
 def _remember(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> None:
-    """The points of each known face when it was last kept."""
+    """Remember the points of a face that was kept, in place of those of the nearest face so far."""
     nearest, apart = _change(points, kept)
     if apart < 1.0:  # the same face, elsewhere
         kept.pop(nearest)
