@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare ways of distillation: every stage of a plan with every seed, means and deviations; run again to go on.
+"""Compare ways of distillation: train every stage of a plan with every seed, and report means and deviations; run again to continue.
 
   thermal-fld ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 

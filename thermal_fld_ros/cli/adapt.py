@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapt the landmark network to your camera and people, by a data set of `dataset`; run again to go on after an interruption.
+"""Adapt the landmark network to your camera and people with a data set of `dataset`; run again to continue after an interruption.
 
   thermal-fld adapt DIR
 
-Starts from the shipped weights. The split "test" of the data set is never trained on; where the new network is no better on it, none is
-written and the exit status is 1. docs/adaptation.md tells the whole way from recordings to the running detector.
+Training starts from the shipped weights and never uses the split "test" of the data set. If the new network is not better on that split, it
+is not written, and the exit status is 1. docs/adaptation.md describes all steps from recordings to the running detector.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put landmarks into thermal images of your own by hand, on a page in the browser, for `evaluate`.
+"""Label landmarks in your own thermal images by hand, on a page in the browser, for `evaluate`.
 
   thermal-fld annotate recording.mp4 --frames 60 --out labels.json
   thermal-fld annotate --out labels.json --round second
   thermal-fld annotate --agreement labels.json labels.second.json
   thermal-fld evaluate --data plain:labels.json
 
-The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, and open the address that is printed.
-No network is asked, so the labels are independent of what is measured with them. Each change is in the file at once, and the same command
-goes on where it stopped. The second round does not show the first: how far they are apart is what no network can be expected to beat.
+The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, then open the printed address.
+No network makes suggestions, so the labels are independent of what is measured with them. Each change is saved at once, and the same
+command continues later. The second round does not show the first one: the distance of the two rounds is a bound that no network can be
+expected to beat.
 """
 
 from __future__ import annotations

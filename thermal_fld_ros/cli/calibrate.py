@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the score of faces, so that it is the probability that a face's points are right.
+"""Calibrate the score of faces, so that it is the probability that a face's points are right.
 
   thermal-fld calibrate --models models --data renders:runs/calibration_frames
 
 Runs both networks over labelled frames, fits the gate (docs/training.md) and writes it into the landmark network's files. Half of
-the frames are kept for judging it.
+the frames are held out to test the fit.
 """
 
 from __future__ import annotations

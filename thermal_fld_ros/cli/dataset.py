@@ -3,9 +3,9 @@
 
   thermal-fld dataset captures/* --registration registration.json --out mydata
 
-A teacher finds 68 points in the RGB image, the registration of the two cameras brings them to the thermal one. Where both images do
-not agree, or one is of no use, the face is left out and counted. Run it again with the same arguments to go on after an
-interruption, and with more recordings to add them. docs/adaptation.md describes what it writes.
+A teacher finds 68 points in the RGB image, and the registration of the two cameras maps them to the thermal image. Faces on which the
+two images disagree, and faces in unusable images, are left out and counted. Run the command again with the same arguments to continue
+after an interruption, or with more recordings to add them. docs/adaptation.md describes the output.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a light thermal network by distillation from an RGB teacher, all levels from one plan; run again to go on.
+"""Train a light thermal network by distillation from an RGB teacher, all levels from one plan; run again to continue.
 
   thermal-fld distil config/distillation/face_landmarks.yaml
 
-Every stage that the plan names is trained, exported and measured on the plan's test sets; what is finished is not done again. The
-product, an ONNX file with its model card, comes last. In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros distil ...`.
+Every stage of the plan is trained, exported and measured on the plan's test sets; finished stages are not repeated. The last product is an
+ONNX file with its model card. In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros distil ...`.
 docs/distillation.md describes plans.
 """
 

@@ -4,8 +4,8 @@
   thermal-fld evaluate --data sf-tl54:SF-TL54/gray/test --data tfw:TFW/test/outdoor.csv
 
 Two protocols. "given box": the landmark network gets the labelled box and refines it once, as the pipeline does. "pipeline": faces
-are detected, tracked and smoothed as on the robot, and paired with the labelled ones by overlap; a face that is not found counts
-as a failure. docs/datasets.md describes the forms of data, docs/accuracy.md the figures.
+are detected, tracked and smoothed as on the robot, and matched with the labelled faces by overlap; a face that is not found counts as a
+failure. docs/datasets.md describes the forms of data, docs/accuracy.md the figures.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 
   thermal-fld predict recording.mp4 --json faces.jsonl --overlay faces.mp4
 
-Needs no ROS. --json writes one JSON object a frame:
+ROS is not needed. --json writes one JSON object per frame:
 
   {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "shutter": "live", "faces": [{"id", "score",
    "roi": [x, y, w, h], "points": [[x, y] x 68], "confidence": [68], "temperatures": {region: degC or null}}]}
 
-Without --json and --overlay these lines go to standard output. Coordinates are pixels of the
+Without --json and --overlay, these lines go to standard output. Coordinates are pixels of the
 incoming image, the origin at the centre of its top-left pixel. A frame that cannot be decoded has "error" instead of "faces".
-"shutter" is "live"; "repeated" where the camera sends its last image once more, with the same faces; "frozen" or "flat" where its
-shutter is closed and no faces are looked for.
+"shutter" is "live", "repeated" (the camera sent its last image again; the faces are repeated, too), or "frozen" or "flat" (the shutter is
+closed, and no faces are looked for).
 """
 
 from __future__ import annotations

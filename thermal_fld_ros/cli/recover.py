@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finish bags that a killed recording of the capture node has left.
+"""Finish the bags of recordings of the capture node that were killed.
 
   thermal-fld recover captures/2026-01-31_12-00-00
 
-Works in place: what is cut is removed, index, footer and metadata.yaml are written. A bag that is whole stays as it is. Needs no ROS.
+The bag is repaired in place: incomplete records are removed, and index, footer and metadata.yaml are written. A complete bag is left as it
+is. ROS is not needed.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
   thermal-fld register board.mcap --board 8x5 --out registration.json
   thermal-fld register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
 
-The faces of people who move about are enough; a warm checkerboard or a file of corresponding points is an alternative. It reports how
-far points come to lie from where they are, also of views that were left out of the fit, and draws them beside --out.
-docs/registration.md says which model is for what.
+The faces of people who move about are sufficient; a warm checkerboard or a file of corresponding points can be used instead. The command
+reports the residuals, also of views that were left out of the fit, and draws them beside --out. docs/registration.md says when to use
+which model.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
   thermal-fld render --face-model FaceXModel --out runs/faces --count 1000
 
-ICT-FaceKit's face model is not part of this package: docs/training.md says where it is to be had.
+ICT-FaceKit's face model is not part of this package: docs/training.md says where to get it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", action="append", default=[], metavar="INGREDIENT",
                         help="leave an ingredient out of every scene, may be repeated: glasses, hair, poses, thermal, ... "
                              "(thermal_fld_ros/synthesis/ingredients.py)")  # fmt: skip
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that render (default: 1)")
     parser.add_argument(
         "--sheet", action="store_true", help="draw a contact sheet with the landmarks instead of a data set"
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a network from a configuration file; run again to go on after an interruption.
+"""Train a network from a configuration file; run again to continue after an interruption.
 
   thermal-fld train config/training/face_landmarks.yaml --out runs/face_landmarks
 

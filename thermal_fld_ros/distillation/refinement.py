@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thermal_fld_ros.perception.cropping import DOWN
+from thermal_fld_ros.perception.face import RIGHT_EYE
 
-RIGHT_EYE = (36, 37, 38, 39, 40, 41)
 LEFT_EYE_MIRRORED = (45, 44, 43, 42, 47, 46)  # the mirror images of the right eye's points, in their order
 MOUTH = tuple(range(48, 68))
 
 
-class Frames(NamedTuple):
+class LocalFrames(NamedTuple):
     """Where N square patches lie in their crops; lengths in units of the crop's side, origin in its middle.
 
     Attributes
@@ -104,14 +104,14 @@ class Refinement(nn.Module):
 
     def forward(self, image: Tensor, points: Tensor) -> Tensor:
         """Images (N, channels, S, S) and all points (N, 68, 2) in units of the crop's side -> all points."""
-        right, left, mouth = list(RIGHT_EYE), list(LEFT_EYE_MIRRORED), list(MOUTH)
+        right, left, mouth = RIGHT_EYE.tolist(), list(LEFT_EYE_MIRRORED), list(MOUTH)
         first = points.detach()  # the gradient reaches the first points by themselves, not by where the patches lie
         frames = [
             self._frames(first, right, self.EYE_SIDE, 1.0),
             self._frames(first, left, self.EYE_SIDE, -1.0),
             self._frames(first, mouth, self.MOUTH_SIDE, 1.0),
         ]
-        eyes = Frames(torch.cat([frames[0].centre, frames[1].centre]), torch.cat([frames[0].axes, frames[1].axes]))
+        eyes = LocalFrames(torch.cat([frames[0].centre, frames[1].centre]), torch.cat([frames[0].axes, frames[1].axes]))
         both = torch.cat([points[:, right], points[:, left]])
         both = eyes.to_crop(self.eye(eyes.sample(torch.cat([image, image]), self.eye.size), eyes.to_patch(both)))
         eye_right, eye_left = both.view(2, -1, len(right), 2).unbind()
@@ -121,10 +121,10 @@ class Refinement(nn.Module):
         back = [left.index(k) for k in range(42, 48)]
         return torch.cat([points[:, :36], eye_right, eye_left[:, back], lips], 1)
 
-    def _frames(self, points: Tensor, about: list[int], side: float, mirror: float) -> Frames:
+    def _frames(self, points: Tensor, about: list[int], side: float, mirror: float) -> LocalFrames:
         """Patches about some of the points, upright in the face; ``mirror`` -1 changes left and right."""
         down = self.down @ points
         down = down / down.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         right = torch.stack([down[:, 1], -down[:, 0]], -1) * mirror
         extent = (points.amax(1) - points.amin(1)).prod(-1).clamp(min=1e-6).sqrt() * side
-        return Frames(points[:, about].mean(1), torch.stack([right, down], 1) * extent[:, None, None])
+        return LocalFrames(points[:, about].mean(1), torch.stack([right, down], 1) * extent[:, None, None])
