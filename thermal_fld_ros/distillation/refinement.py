@@ -94,6 +94,7 @@ class Refinement(nn.Module):
         Channels of the first convolutions.
     """
 
+    down: Tensor
     EYE_SIDE, MOUTH_SIDE = 0.45, 0.85  # sides of the patches over sqrt(w h) of the face box
 
     def __init__(self, channels: int, eye: int = 32, mouth: int = 48, width: int = 16):
