@@ -153,7 +153,7 @@ def test_the_difference_of_clocks_is_told_where_there_are_no_pairs(capture: Capt
 
     def told() -> bool:
         capture.send_pair(*IMAGES, shift=7.25)
-        return bool(capture.statuses) and "stamp is +7." in capture.statuses[-1].message
+        return bool(capture.statuses) and "stamp differs by +7." in capture.statuses[-1].message
 
     capture.wait_for(told, "the difference")
     assert "clock_offset" in capture.statuses[-1].message and capture.statuses[-1].level == DiagnosticStatus.WARN
@@ -185,7 +185,7 @@ def test_a_late_starter_and_a_camera_that_stops_are_named(capture: CaptureRig) -
     def stopped() -> bool:
         capture.send(RGB, capture.now(0.1))
         return (
-            "none sends" in capture.statuses[-1].message
+            "none of them sends" in capture.statuses[-1].message
             and f"nothing arrives on {THERMAL}" not in capture.statuses[-1].message
         )
 
@@ -284,8 +284,8 @@ def test_settings_stay_as_they_are_while_an_episode_is_recorded(capture: Capture
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"require_face": True}, "needs face_landmarks: true"),
-        ({"keep": "landmarks"}, "keep: landmarks needs face_landmarks: true"),
+        ({"require_face": True}, "requires face_landmarks: true"),
+        ({"keep": "landmarks"}, "keep: landmarks requires face_landmarks: true"),
         ({"keep": "faces", "face_landmarks": True}, "requires the parameter registration"),
     ],
 )
