@@ -13,7 +13,8 @@ from input_files import compressed_depth, png
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.bag import BagWriter
-from thermal_fld_ros.capture.messages import (
+from thermal_fld_ros.capture.pair import CapturedPair
+from thermal_fld_ros.recordings.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     FACE_LANDMARKS,
@@ -22,7 +23,6 @@ from thermal_fld_ros.capture.messages import (
     RGB,
     TF_MESSAGE,
     THERMAL,
-    CapturedPair,
     Topic,
     types,
 )

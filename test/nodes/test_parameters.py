@@ -79,7 +79,10 @@ def test_the_node_declares_the_table(rig: Rig) -> None:
         ({"unit": "fahrenheit"}, "unit: 'fahrenheit' is not one of counts, agc, celsius"),
         ({"unit": "custom", "unit_scale": 0.0}, "scale is 0.0 and offset 0.0, expected a scale of"),
         ({"unit": "custom", "unit_scale": 1e-320}, "expected a scale of 1e-06 to 1e+06"),
-        ({"rows_top": 200, "rows_bottom": 40}, "rows_top and rows_bottom are (200, 40), but the image has only 240 rows"),
+        (
+            {"rows_top": 200, "rows_bottom": 40},
+            "rows_top and rows_bottom are (200, 40), but the image has only 240 rows",
+        ),
         ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: not a regular file"),
         ({"unit_offset": float("nan")}, "unit_offset"),
         ({"max_faces": 0}, "max_faces"),
