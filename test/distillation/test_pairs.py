@@ -225,7 +225,7 @@ def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pa
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "to_rgb": [1, 2]}', "expected two rows of three numbers"),
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "confidence": [2]}', "expected 68 numbers from 0 to 1"),
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "split": "rest"}', "expected one of train, validation, test"),
-        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "stamp": "noon"}', "line 1: 'noon' is no number"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "stamp": "noon"}', "line 1: 'noon' is not a number"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:

@@ -166,10 +166,10 @@ def test_good_images_of_a_person_between_mutated_ones_are_answered_rightly(
 
     people.wait_for(lambda: publisher.publish(good()[0]) or time.sleep(0.1) or people.results, "a first answer")
     for number in range(effort(200, 10_000)):
-        assert detector._images is not None
-        before = detector._images.received
+        assert detector.images is not None
+        before = detector.images.received
         publisher.publish(make())
-        people.wait_for(lambda images=detector._images, before=before: images.received > before, "its arrival")
+        people.wait_for(lambda images=detector.images, before=before: images.received > before, "its arrival")
         if number % 10 == 9:
             image, truth = good()
             found = [
@@ -208,7 +208,7 @@ def test_two_clients_that_storm_the_parameters_leave_a_node_that_works(rig: Rig,
 
     def storm(seed: int) -> None:
         dice = random.Random(seed)
-        client = rig.node.create_client(SetParametersAtomically, f"{rig._name}/set_parameters_atomically")
+        client = rig.node.create_client(SetParametersAtomically, f"{rig.name}/set_parameters_atomically")
         assert client.wait_for_service(30.0)
         for _ in range(effort(100, 3000)):
             chosen = dice.sample(table, dice.randint(1, 3))
@@ -262,8 +262,8 @@ def lifecycle_machine(make: Callable[[], Rig]) -> type[RuleBasedStateMachine]:
             self.rig = make()
             self.rig.start(autostart=False)
             self.expected = "unconfigured"
-            self.client = self.rig.node.create_client(ChangeState, f"{self.rig._name}/change_state")
-            self.others = self.rig.node.create_client(ChangeState, f"{self.rig._name}/change_state")
+            self.client = self.rig.node.create_client(ChangeState, f"{self.rig.name}/change_state")
+            self.others = self.rig.node.create_client(ChangeState, f"{self.rig.name}/change_state")
             assert self.client.wait_for_service(30.0) and self.others.wait_for_service(30.0)
 
         def ask(self, client: Any, request: Transition) -> Any:

@@ -42,7 +42,7 @@ def _sample(file: Path, images: Path) -> Sample:
         None,
     )
     if image is None:
-        raise DataSetError(f"{images / file.stem}.png: no such image, but {file} labels it")
+        raise DataSetError(f"{images / file.stem}.png: no such image; {file} labels it")
     subject = file.stem.partition("_")[0]  # as in SpeakingFaces' names, SUBJECT_TRIAL_SESSION_POSITION_...
     return Sample(file.stem, image_file(image), (_face(read_json(file), str(file), subject),))
 

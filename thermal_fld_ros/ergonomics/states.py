@@ -45,7 +45,7 @@ def mouth_ratio(points: NDArray[np.floating]) -> float:
 
 @dataclass(frozen=True)
 class EyeOptions:
-    """How closed eyes and blinks are told.
+    """Thresholds for closed eyes and blinks.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Eyes:
 
 @dataclass(frozen=True)
 class MouthOptions:
-    """How yawns and speech are told.
+    """Thresholds for yawns and speech.
 
     Attributes
     ----------

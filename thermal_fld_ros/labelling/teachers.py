@@ -253,7 +253,7 @@ class NetworkTeacher:
         try:
             network, state = load_trained(checkpoint)
         except Exception as error:  # whatever torch makes of a file of another kind
-            raise TeacherError(f"{checkpoint}: not a checkpoint of this package: {error}") from error
+            raise TeacherError(f"{checkpoint}: this is not a checkpoint of this package: {error}") from error
         config = state["config"]
         if not isinstance(network, LandmarkNet) or config.get("modality") != "rgb":
             raise TeacherError(f"{checkpoint}: task {config['task']}, modality {config.get('modality', 'thermal')}, "
@@ -265,7 +265,7 @@ class NetworkTeacher:
     def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
         """See `RgbTeacher`."""
         if boxes is None:
-            raise ValueError("this teacher finds no faces by itself, expected their boxes")
+            raise ValueError("this teacher does not find faces by itself and needs their boxes")
         results = look_twice(partial(self._look, image), boxes, self._size, self._scale)
         return [None if result is None else result[1] for result in results]
 

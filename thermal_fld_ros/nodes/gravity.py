@@ -43,7 +43,7 @@ class Gravity:
                 from tf2_ros import Buffer, TransformListener
             except ImportError as error:
                 raise ValueError(
-                    "gravity: tf needs the package tf2_ros, which is not installed; mounting does not"
+                    "gravity: tf needs the package tf2_ros, which is not installed. Install it, or use gravity: mounting"
                 ) from error
             self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, node)

@@ -31,7 +31,7 @@ def open_jpeg(path: Path, options: Reading) -> Source:
     except ImportError:
         plain = open_image(path, options)
         note = (
-            "the file holds temperatures, of which only the coloured preview is read: for the temperatures install flyr "
+            "only the coloured preview of this file is read. To read its temperatures, install flyr "
             f'(pip install "thermal_fld_ros[{EXTRA}]", or pip install flyr)'
         )
         return Source(path, f"preview of {KIND}", 1, plain.entries, notes=(note,))

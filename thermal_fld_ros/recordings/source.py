@@ -104,7 +104,7 @@ DEFAULT_READING = Reading()
 
 @dataclass(frozen=True)
 class Source:
-    """Images in their order; each iteration starts anew.
+    """Images in order; each iteration starts from the beginning.
 
     Iterating over it raises SourceError at the first image that cannot be read. `entries` yields that error in the image's
     place and goes on.
@@ -156,5 +156,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except SourceError:
         raise
-    except Exception as error:  # for a damaged file numpy, zipfile and zlib raise a dozen kinds, tokenize.TokenError among them
+    except (
+        Exception
+    ) as error:  # for a damaged file numpy, zipfile and zlib raise a dozen kinds, tokenize.TokenError among them
         raise SourceError(f"{path}: cannot be read: {error}") from error
