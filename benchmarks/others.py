@@ -84,7 +84,7 @@ class Contestant(ABC):
 
 
 class Ours(Contestant):
-    """This package's pipeline without head poses."""
+    """The pipeline of this package without head poses."""
 
     with_pose = False
 
@@ -104,7 +104,7 @@ class Ours(Contestant):
 
 
 class OursWithPose(Ours):
-    """This package's pipeline with head poses."""
+    """The pipeline of this package with head poses."""
 
     with_pose = True
 
