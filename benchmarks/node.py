@@ -98,14 +98,15 @@ class Camera:
     def measure(self, seconds: float, rate: float, pid: int) -> dict[str, Any]:
         """Publish until the node of a process answers, then for some seconds at a rate."""
         self._sent, self._answered, self._faces = {}, {}, []
-        index = 0
+        index, started = 0, time.monotonic()
         latest = time.monotonic() + MOST_SECONDS_TO_START
         while not self._answered:
             if time.monotonic() > latest:
                 raise RuntimeError(f"no answer within {MOST_SECONDS_TO_START:.0f} s")
             self._publish(index)
             index += 1
-            time.sleep(0.1)
+            time.sleep(1.0 / RATES[0])
+        to_first = min(self._answered.values()) - started
         first = index + WARM_UP
         last = first + round(seconds * rate)
         due = time.monotonic()
@@ -129,6 +130,7 @@ class Camera:
                 "p99": round(1e3 * float(np.percentile(latencies, 99)), 3),
             },
             "cpu_percent": round(percent, 1),
+            "first_result_s": round(to_first, 2),
         }
 
     def _publish(self, index: int, rate: float = RATES[0]) -> None:

@@ -37,7 +37,7 @@ FPS = 30.0
 TARGETS_MS = {"tracked": 1.5, "periodic": 6.0, "first": 6.0}
 CASES = {
     "tracked": {"max_faces": 1},
-    "periodic": {"detect_every": 1},
+    "periodic": {"max_faces": 1, "detect_every": 1},
     "first": {"max_faces": 1},
 }
 

@@ -61,22 +61,65 @@ Medians by stage, ms:
 """
 
 
+def others() -> str:
+    """Beside other face finders."""
+    result = load("benchmarks/results/others.json")
+    rows: list[list[object]] = [
+        [case, f"{rate} Hz" if rate != "0" else "tight", name, *(f"{values[key]:.2f}" for key in ("median", "mean", "processor", "conversion")),
+         f"{values['faces']:.2f}", f"{values['median_ratio']:.2f}", f"{values['mean_ratio']:.2f}", f"{values['processor_ratio']:.2f}"]
+        for case, rates in result["cases"].items() for rate, names in rates.items() for name, values in names.items()
+    ]  # fmt: skip
+    targets = "; ".join(f"{case} at most {most:g}" for case, most in result["targets"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    skipped = "; ".join(f"{name}: {why}" for name, why in result["skipped"].items())
+    return f"""## Beside other face finders: `python benchmarks/others.py`
+
+Each row is one case at one pace: how many faces are in view, the size of the 16-bit images, and at which rate they come. All run in one
+process on one core, in turns of {result["seconds"]:g} s, {result["rounds"]} rounds. Times are in ms: median, mean, and processor time, which other work on the machine
+disturbs least. *conversion* is the part of the median that makes 8-bit images of 16-bit ones, or decodes. *faces* are those found on
+average. The last three columns are ratios to Face Mesh's median, mean and processor time in the same round. The clip is rendered; Face Mesh
+does not find its faces in each frame and then detects again, which costs it time. The detectors give boxes without landmarks.
+The mean counts detections: those of the pipeline come every ten frames, and in an empty scene every 0.3 s.
+
+{on_machine(result)}. Versions: {versions}. Skipped: {skipped or "none"}.
+Targets for the ratio of *ours*: {targets}; six faces at most {result["most_times_one"]:g} times one.
+
+{table(["case", "pace", "contestant", "median", "mean", "processor", "conversion", "faces", "median ratio", "mean ratio", "processor ratio"], rows)}
+"""
+
+
+def network_speed() -> str:
+    """Landmark networks of other sizes."""
+    result = load("benchmarks/results/network_speed.json")
+    rows: list[list[object]] = [
+        [name, f"{row['parameters'] / 1e6:.2f}", row["mmac"], f"{row['median_ms']:.2f}", f"{row['ratio']:.2f}"]
+        for name, row in result["networks"].items()
+    ]
+    return f"""## Smaller landmark networks: `python benchmarks/network_speed.py`
+
+Random weights, one crop, one thread, in a tight loop: what a network of that size would cost, before it is trained. *ratio* is to the
+shipped configuration in the same round. *separable*: depth-wise and point-wise convolutions. {on_machine(result)}.
+
+{table(["network", "million parameters", "MMAC", "median ms", "ratio"], rows)}
+"""
+
+
 def node() -> str:
     """The node over DDS."""
     result = load("benchmarks/results/node.json")
     rows: list[list[object]] = [
         [f"{name}, {figures['rate_hz']:g} Hz", values["sent"], values["sent"] - values["answered"],
          f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}", values.get("cpu_percent", "not measured"),
-         f"{values['memory_mb']:.0f}"]
+         values.get("first_result_s", "not measured"), f"{values['memory_mb']:.0f}"]
         for figures in result["rounds"] for name in ("bare", "detector") for values in [figures[name]]
     ]  # fmt: skip
     times = result["summary"]["median_times_bare"]
     return f"""## The node over DDS: `python benchmarks/node.py`
 
 One face; from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
-answers each image with an empty result. {on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
+answers each image with an empty result. *CPU* is the share of a core; *first result*: seconds from the process's start. {on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
 
-{table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "memory MB"], rows)}
+{table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "first result s", "memory MB"], rows)}
 """
 
 
@@ -240,7 +283,19 @@ def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
     return "\n".join(
-        [head, pipeline(), node(), soak(), transport(), rendering(), landmark_layout(), capture(), adaptation()]
+        [
+            head,
+            pipeline(),
+            others(),
+            network_speed(),
+            node(),
+            soak(),
+            transport(),
+            rendering(),
+            landmark_layout(),
+            capture(),
+            adaptation(),
+        ]
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ThermalFrame, decode_array
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, ModelError
-from thermal_fld_ros.perception.pipeline import Camera, Face, Pipeline, PipelineOptions, with_models
+from thermal_fld_ros.perception.pipeline import SEARCH_PERIOD, Camera, Face, Pipeline, PipelineOptions, with_models
 from thermal_fld_ros.perception.shutter import ShutterState
 
 SIZE = (320, 240)
@@ -70,10 +70,38 @@ def test_faces_come_back_in_the_incoming_image(dummy_models: Path, rotation: int
     assert face.temperatures["nose"] == pytest.approx(34.85, abs=0.3)
 
 
-def test_an_empty_scene_has_no_face_and_is_searched_every_frame(make: Make) -> None:
-    pipeline = make()
+def test_a_still_scene_without_faces_is_searched_now_and_then(make: Make) -> None:
+    pipeline = make(detect_every=1000)
+    assert run(pipeline, (frame() for _ in range(60))) == [[]] * 60
+    assert pipeline.statistics.detections == pytest.approx(60 * STEP / SEARCH_PERIOD, abs=2)
+
+
+def test_a_scene_without_faces_is_searched_every_frame_where_that_is_asked_for(make: Make) -> None:
+    pipeline = make(detect_every=1)
     assert run(pipeline, (frame() for _ in range(5))) == [[]] * 5
     assert pipeline.statistics.detections == 5
+
+
+@pytest.mark.parametrize("empty", range(1, 12))
+def test_who_enters_a_scene_without_faces_is_found_in_the_same_frame(make: Make, empty: int) -> None:
+    pipeline = make(detect_every=1000)
+    run(pipeline, (frame() for _ in range(empty)))
+    assert ids(pipeline(frame((80, 80, 50)), empty * STEP)) == ["f0001"]
+
+
+def test_who_shows_no_motion_is_found_within_the_search_period(make: Make) -> None:
+    """The whole image changes with the newcomer, so that nothing stands out: as when the camera turns."""
+    pipeline = make(detect_every=1000)
+    run(pipeline, (frame() for _ in range(5)))
+    rng = np.random.default_rng(0)
+    texture = np.kron(rng.choice([-60, 60], (30, 40)), np.ones((8, 8), np.int64))
+    turned = face_scene(SIZE, [(150.0, 120.0, 60.0)], seed=1).astype(np.int64) + texture
+    decoding = Decoding(UNITS["centikelvin"])
+    found = [
+        pipeline(decode_array((turned + rng.integers(-2, 3, turned.shape)).astype(np.uint16), decoding), (5 + i) * STEP)
+        for i in range(math.ceil(SEARCH_PERIOD / STEP) + 1)
+    ]
+    assert any(found)
 
 
 def test_a_face_is_followed_without_detection(make: Make) -> None:

@@ -92,7 +92,11 @@ TABLE = (
     Parameter.of(PipelineOptions, "patience", "Seconds for which a tracked face may stay below score_threshold."),
     Parameter.of(PipelineOptions, "max_faces", "Maximum number of faces that are tracked at once."),
     Parameter.of(PipelineOptions, "min_face_size", "Minimum length of a face's longer side in pixels of the image."),
-    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every tracked face is visible."),
+    Parameter.of(
+        PipelineOptions,
+        "detect_every",
+        "Frames between two detections while every tracked face is visible, and in a still scene without faces (there at most 0.3 s).",
+    ),
     Parameter.of(
         PipelineOptions, "nms_iou", "Detections whose intersection over union exceeds this are the same face."
     ),

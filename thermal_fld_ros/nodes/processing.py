@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 
@@ -75,6 +76,8 @@ class Processor:
         self._humans = HumansPublisher(node) if values["humans"] else None
         self._announce_models()
         self.reset()
+        gc.collect()
+        gc.freeze()  # what lives as long as the node need not be looked through while images come
 
     def reset(self) -> None:
         """Reset: forget all faces and set all counts to zero."""

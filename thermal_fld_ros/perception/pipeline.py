@@ -27,19 +27,23 @@ from thermal_fld_ros.perception.gate import LEAST_DETECTION, read_gate
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
+from thermal_fld_ros.perception.motion import MotionDetector
 from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.perception.shutter import ShutterDetector, ShutterState
 from thermal_fld_ros.perception.temperature import Surface, region_temperatures
 from thermal_fld_ros.perception.timing import Timing
 from thermal_fld_ros.perception.tracking import Track, Tracker, plausible
 
-__all__ = ["Camera", "Face", "Pipeline", "PipelineOptions", "Statistics"]
+__all__ = ["SEARCH_PERIOD", "Camera", "Face", "Pipeline", "PipelineOptions", "Statistics"]
 
 NOMINAL_STEP = 1.0 / 30.0
 """Seconds between frames until stamps tell."""
 
 SUPPORT_IOU = 0.3
 """Overlap from which a detection speaks for a followed face."""
+
+SEARCH_PERIOD = 0.3
+"""Seconds after which a scene without faces is searched again even though nothing has moved in it."""
 
 MOST_OFFSET, MOST_ZOOM = 0.1, 1.15
 """How far (in sides of the crop) and by which factor a crop may miss its face before the face is looked at once more."""
@@ -72,8 +76,9 @@ class PipelineOptions:
     min_face_size : float
         Least longer side of a face in pixels of the image.
     detect_every : int
-        Frames between detections while every known face is seen; otherwise each frame has one. A detection also tells
-        whether what is followed still is a face.
+        Frames between detections while every known face is seen. A detection also tells whether what is followed still is a
+        face. While a face is lost each frame has one. A scene without faces is searched at once where something has moved or
+        where the last search found what may be a face, otherwise after `detect_every` frames or 0.3 s, whichever comes first.
     nms_iou : float
         Faces that overlap more than this are one.
     keep_lost : float
@@ -198,8 +203,9 @@ class Pipeline:
             if self._cut.update(frame):
                 self._cuts += 1
                 self._tracker.clear()
+                self._motion = MotionDetector()
             self._follow(frame, step, timing)
-            if self._detection_is_due():
+            if self._detection_is_due(frame):
                 self._detect(frame, timing)
             self._tracker.forget(now, self.options.keep_lost)
             self._faces = [self._face(track, frame, step, camera, timing) for track in self._tracker.seen]
@@ -237,8 +243,11 @@ class Pipeline:
         self._clock = _Clock()
         self._shutter = ShutterDetector()
         self._cut = CutDetector()
+        self._motion = MotionDetector()
         self._faces = []
         self._since_detection = 0
+        self._searched_at = -math.inf
+        self._undecided = False
 
     def _shutter_closed(self, frame: ThermalFrame, now: float, timing: Timing) -> bool:
         self.shutter_state = self._shutter.update(frame, now) if self.options.shutter else ShutterState.LIVE
@@ -286,16 +295,22 @@ class Pipeline:
             track.sure_at = self._clock.now
         return score >= self.options.keep_threshold and self._clock.now - track.sure_at <= self.options.patience
 
-    def _detection_is_due(self) -> bool:
+    def _detection_is_due(self, frame: ThermalFrame) -> bool:
+        """Whether to search this frame; `PipelineOptions.detect_every` says when."""
         self._since_detection += 1
-        seen = len(self._tracker.seen)
-        missing = seen < self.options.max_faces and (seen == 0 or len(self._tracker.lost) > 0)
-        return missing or self._since_detection >= self.options.detect_every
+        seen, lost = len(self._tracker.seen), len(self._tracker.lost)
+        if self._since_detection >= self.options.detect_every or (lost > 0 and seen < self.options.max_faces):
+            return True
+        if seen > 0:
+            return False
+        overdue = self._clock.now - self._searched_at >= SEARCH_PERIOD
+        return overdue or self._undecided or self._motion.moved(frame)
 
     def _detect(self, frame: ThermalFrame, timing: Timing) -> None:
         """Look for new and lost faces in the whole frame, and whether the detector agrees with what is followed."""
         options, tracker = self.options, self._tracker
         self._since_detection = 0
+        self._searched_at = self._clock.now
         self._detections += 1
         boxes, scores = self.detector(
             frame,
@@ -327,6 +342,9 @@ class Pipeline:
             if score >= self._threshold and self._plausible(landmarks, crop, frame):
                 tracker.add(landmarks, score, detection, self._clock.now)
         tracker.merge(options.nms_iou)
+        self._undecided = len(fresh) > 0
+        if not tracker.seen:
+            self._motion.remember(frame)
         timing.lap("track")
 
     def _support(self, boxes: NDArray[np.float64], scores: NDArray[np.float64]) -> None:
