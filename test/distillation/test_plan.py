@@ -16,6 +16,7 @@ import yaml
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.ablation import marks, table, write_report
+from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.estimate import estimate
 from thermal_fld_ros.distillation.measuring import macs
@@ -203,15 +204,20 @@ def test_the_shipped_plans_fit_together(file: Path) -> None:
         network = landmark_net(training.config)
         wanted = {term.name for term in read_terms(training.config.terms)}
         if training.teacher:
-            above = networks[training.teacher]
-            assert training.config.teacher.startswith(str(plan.out / training.teacher))
+            above = networks.get(training.teacher)
+            if above is None:  # a checkpoint of the package, or of another plan
+                file = CONFIGS.parents[1] / training.teacher
+                assert file.is_file() or training.teacher.startswith("runs/")
+                above = load_trained(file)[0] if file.is_file() else network
+            else:
+                assert training.config.teacher.startswith(str(plan.out / training.teacher))
             assert network.bins == above.bins or "output" not in wanted
             assert network.neck == above.neck or not wanted & {"forward_injection", "reverse_injection"}
         else:
             assert wanted == {"task"}
         if training.config.start:
             begun = Path(training.config.start)
-            assert begun.name == "checkpoint.pt"
+            assert begun.name == "checkpoint.pt" or (CONFIGS.parents[1] / begun).is_file()
             above = networks.get(begun.parent.name)
             assert above is None or network.head.state_dict().keys() == above.head.state_dict().keys()
         networks[training.stage] = network
@@ -236,7 +242,7 @@ def changed(tmp_path: Path, **changes: Any) -> Path:
         ({"export": "nobody"}, "export names nobody, expected stages: teacher, ktl, mcl, direct"),
         (
             {"stages": {"one": {"teacher": "two"}}, "export": "one"},
-            'one: the teacher is "two", expected a stage before it',
+            'one: the teacher is "two", expected a checkpoint (.*) or a stage before it',
         ),
         ({"compare": {"mcl": ["teacher"]}}, "compare names mcl, teacher, expected stages: ktl, mcl, direct"),
         ({"shared": {}}, "teacher lacks batch, crop_scale, epochs"),
