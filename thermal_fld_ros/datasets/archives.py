@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.datasets.pairs import INDEX
-from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSetError, LabelledFace, Scheme
+from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError, LabelledFace, Scheme
 from thermal_fld_ros.datasets.sf_tl54 import labelled_faces
 from thermal_fld_ros.datasets.tfw import read_tfw
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.perception.geometry import box_around
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan of several trainings, of which some teach others: read from one file, carried out stage by stage, resumable at each.
 
-A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` and
-``start`` are the names of other stages, or checkpoints), ``shared`` (what all stages have in common), ``tests`` (data sets as
-``evaluate --data`` takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once``
-(stages that are trained with the first seed only, and teach all) and ``compare`` (by thermal stage, the
-thermal stages that it is held against).
+A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` and ``start``
+are the names of other stages, or checkpoints), ``shared`` (what all stages have in common), ``tests`` (data sets as
+``evaluate --data`` takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is
+trained with each), ``once`` (stages that are trained with the first seed only, and teach all) and ``compare`` (by thermal stage,
+the thermal stages that it is held against).
 """
 
 from __future__ import annotations
