@@ -176,7 +176,11 @@ def test_the_ablation_tells_means_and_deviations(
     ahead = [a - b for a, b in zip(first, second, strict=True)]
     (row,) = (line for line in text.splitlines() if re.match(r"\| DIKD +\| none +\|", line))
     # the standard error of two is half their distance
-    told = [float(number) for number in row.split("|")[-2].split("±")]
+    difference, _, tests = row.split("|")[-2].partition("(p ")
+    told = [float(number) for number in difference.split("±")]
+    assert all(0 < float(p) <= 1 for p in tests.strip(" )").split(", "))  # over seeds, and over seeds and people
+    # DIKD passes through the teacher and through both heads, more than twice; none passes through the student alone
+    assert 1.3 < methods["DIKD"]["training_macs"] / methods["none"]["training_macs"] < 3
     assert told == pytest.approx([sum(ahead) / 2, abs(ahead[0] - ahead[1]) / 2], abs=0.006)
     assert all(
         cv2.imread(str(page.parent / "results" / name)).std() > 5 for name in ("ablation.png", "ablation_curves.png")
