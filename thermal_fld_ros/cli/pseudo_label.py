@@ -13,13 +13,14 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from thermal_fld_ros.cli._progress import Progress
 from thermal_fld_ros.cli._recordings import TURNS, single_image_options
 from thermal_fld_ros.cli.predict import parse_unit
 from thermal_fld_ros.datasets.pairs import SPLITS
 from thermal_fld_ros.datasets.sample import DataSetError
-from thermal_fld_ros.labelling.pseudo_labels import Entry, label_images, write_data_set
+from thermal_fld_ros.labelling.pseudo_labels import label_images, write_data_set
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pipeline import Pipeline
@@ -63,7 +64,7 @@ def _label(args: argparse.Namespace) -> int:
         raise DataSetError(f"two recordings are named {Counter(names).most_common(1)[0][0]}, expected different names")
     pipeline = Pipeline(single_image_options(args))
     left_out: Counter[str] = Counter()
-    entries: list[Entry] = []
+    entries: list[dict[str, Any]] = []
     args.out.mkdir(parents=True, exist_ok=True)
     for name, path in zip(names, args.recordings, strict=True):
         source = open_source(path, Reading(args.topic))

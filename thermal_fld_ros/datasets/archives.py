@@ -25,7 +25,7 @@ from thermal_fld_ros.perception.geometry import box_around
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES
 
-SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 """The folder of each split, in both archives, and its name in an index."""
 
 ENVIRONMENTS = ("indoor", "outdoor")
@@ -33,7 +33,7 @@ ENVIRONMENTS = ("indoor", "outdoor")
 
 NO_COLOUR, NO_SHAPE = "without a colour image", "faces whose five points do not tell where the face is"
 
-Entry = dict[str, Any]
+_Entry = dict[str, Any]
 
 
 def write_index(form: str, root: Path) -> tuple[Counter[str], Counter[str]]:
@@ -61,15 +61,15 @@ def write_index(form: str, root: Path) -> tuple[Counter[str], Counter[str]]:
     left_out: Counter[str] = Counter()
     entries = list(ARCHIVES[form](root, left_out))
     if not entries:
-        expected = f"{form} with the folders {', '.join(SPLITS)}"
+        expected = f"{form} with the folders {', '.join(SPLIT_FOLDERS)}"
         raise DataSetError(f"{root}: no labelled faces in it, expected the folder of {expected} (docs/public_data.md)")
     (root / INDEX).write_text("".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries))
     return Counter(entry["split"] for entry in entries), left_out
 
 
-def _sf_tl54(root: Path, left_out: Counter[str]) -> Iterator[Entry]:
+def _sf_tl54(root: Path, left_out: Counter[str]) -> Iterator[_Entry]:
     """``gray/SPLIT/images`` and ``gray/SPLIT/json`` beside ``rgb/SPLIT``, as the authors' scripts have them."""
-    for folder, split in SPLITS.items():
+    for folder, split in SPLIT_FOLDERS.items():
         path = root / "gray" / folder
         if not path.is_dir():
             continue
@@ -96,9 +96,9 @@ def _moment(file: Path) -> str:
     return "_".join(file.stem.split("_")[:6])
 
 
-def _tfw(root: Path, left_out: Counter[str]) -> Iterator[Entry]:
+def _tfw(root: Path, left_out: Counter[str]) -> Iterator[_Entry]:
     """``SPLIT/indoor.csv`` and ``SPLIT/outdoor.csv``, each beside the folder of its images."""
-    for folder, split in SPLITS.items():
+    for folder, split in SPLIT_FOLDERS.items():
         for environment in ENVIRONMENTS:
             table = root / folder / f"{environment}.csv"
             if not table.is_file():
@@ -134,16 +134,16 @@ def face_box(face: LabelledFace) -> NDArray[np.float64] | None:
     return box if (box[2:] > 0).all() else None
 
 
-def _entry(root: Path, image: Path, face: LabelledFace, scheme: Scheme, split: str) -> Entry:
+def _entry(root: Path, image: Path, face: LabelledFace, scheme: Scheme, split: str) -> _Entry:
     """A line of the index, with those of the 68 points that the archive labels."""
     assert face.points is not None
     points: list[list[float] | None] = [None] * POINTS
     for group, point in zip(scheme.groups, face.points, strict=True):
         if len(group) == 1 and np.isfinite(point).all():
             points[group[0]] = point.round(2).tolist()
-    entry: Entry = {"thermal": image.relative_to(root).as_posix(), "points": points, "split": split}
+    entry: _Entry = {"thermal": image.relative_to(root).as_posix(), "points": points, "split": split}
     return entry | ({"subject": face.subject} if face.subject else {})
 
 
-ARCHIVES: dict[str, Callable[[Path, Counter[str]], Iterator[Entry]]] = {"sf-tl54": _sf_tl54, "tfw": _tfw}
+ARCHIVES: dict[str, Callable[[Path, Counter[str]], Iterator[_Entry]]] = {"sf-tl54": _sf_tl54, "tfw": _tfw}
 """By the name of the form in docs/datasets.md."""

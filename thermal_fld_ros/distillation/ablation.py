@@ -222,7 +222,7 @@ def differences(results: dict[str, Any]) -> str:
         return ""
     for column in range(len(sets)):
         of_seeds = holm([p[column] for p in seeds])
-        known = [p[column] for p in people if p[column] is not None]
+        known = [p for row in people if (p := row[column]) is not None]
         of_people = holm(known) if len(known) == len(rows) else []
         for k, row in enumerate(rows):
             ps = [of_seeds[k], *of_people[k : k + 1]]

@@ -23,7 +23,7 @@ from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
-OUTLINE = slice(0, 27)
+JAW_AND_BROWS = slice(0, 27)
 """The points of jaw and brows, which make a face's box."""
 
 
@@ -208,10 +208,12 @@ class PlainPairs:
         self.pairs = [
             pair
             for pair in self.samples.pairs
-            if pair.face.points is not None and np.isfinite(pair.face.points[OUTLINE]).all()
+            if pair.face.points is not None and np.isfinite(pair.face.points[JAW_AND_BROWS]).all()
         ]
         if not self.pairs:
-            raise ValueError(f"{folder}: no face has labels of its whole jaw and brows, points 0 to {OUTLINE.stop - 1}")
+            raise ValueError(
+                f"{folder}: no face has labels of its whole jaw and brows, points 0 to {JAW_AND_BROWS.stop - 1}"
+            )
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -44,10 +44,7 @@ from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
 
 DISAGREEMENT = "held out, disagreement of crops"
-ROUNDS = 2
-SPREAD_LIMIT = 0.03
-"""As in `labelling/pseudo_labels.py`: disagreement of the crops by which a label's worth falls to 0.6 of the confidence."""
-
+SELF_TRAINING_ROUNDS = 2
 MOST_FORGOTTEN = 1.0
 """By how much the NME on rendered people may rise, in percentage points."""
 
@@ -66,7 +63,7 @@ def self_train(
     command: str,
     *,
     start: Path | None = None,
-    rounds: int = ROUNDS,
+    rounds: int = SELF_TRAINING_ROUNDS,
     steps: int = STEPS,
     seed: int = 1,
     threads: int = 0,
@@ -152,7 +149,7 @@ def relabelled(folder: Path, landmarker: Landmarker, out: Path) -> Path:
         assert pair.face.points is not None
         looks = many_looks(landmarker, decode_array(pair.pixels("thermal")), pair.face.points)
         entry |= {"thermal": os.path.relpath(folder / entry["thermal"], out), "points": looks.points.round(2).tolist()}
-        lines.append(json.dumps(entry | {"confidence": worth_of(looks, SPREAD_LIMIT).round(3).tolist()}))
+        lines.append(json.dumps(entry | {"confidence": worth_of(looks).round(3).tolist()}))
     (out / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return out
 

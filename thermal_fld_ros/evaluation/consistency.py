@@ -26,6 +26,9 @@ VIEWS = (
 )  # fmt: skip
 """Zoom, turn in degrees, and shift in x and y in sides of the crop, of each crop against the one about the face; each is mirrored, too."""
 
+SPREAD_LIMIT = 0.03
+"""Disagreement of the crops, in units of the face's size, by which a label's worth falls to 0.6 of the confidence."""
+
 
 class Looks(NamedTuple):
     """What a network sees of a face in all crops together.
@@ -64,7 +67,7 @@ def many_looks(landmarker: Landmarker, frame: ThermalFrame, points: NDArray[np.f
     return Looks(mean, sure.mean(axis=0), spread)
 
 
-def worth_of(looks: Looks, limit: float) -> NDArray[np.float64]:
-    """What points are worth as labels, (68,) in [0, 1]: their confidence, lessened where the crops disagree by about ``limit``."""
-    worth: NDArray[np.float64] = looks.confidence * np.exp(-0.5 * np.square(looks.spread / limit))
+def worth_of(looks: Looks) -> NDArray[np.float64]:
+    """What points are worth as labels, (68,) in [0, 1]: their confidence, lessened where the crops disagree by about SPREAD_LIMIT."""
+    worth: NDArray[np.float64] = looks.confidence * np.exp(-0.5 * np.square(looks.spread / SPREAD_LIMIT))
     return worth

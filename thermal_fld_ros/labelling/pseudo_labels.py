@@ -28,23 +28,20 @@ from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.provenance import git_state
 from thermal_fld_ros.recordings.source import RawImage
 
-SPREAD_LIMIT = 0.03
-"""Disagreement of the crops, in units of the face's size, by which a label's worth falls to 0.6 of the confidence."""
-
 MOTION_LIMIT = 0.06
 """The same of a point's motion apart from its face's."""
 
 MOST_SPREAD = 0.06
 """Median disagreement of a face's points above which it is left out."""
 
-UNSTEADY, NO_FACE, UNREADABLE = "the crops disagree", "no face", "cannot be decoded"
+_UNSTEADY, _NO_FACE, _UNREADABLE = "the crops disagree", "no face", "cannot be decoded"
 
-Entry = dict[str, Any]
+_Entry = dict[str, Any]
 
 
 def label_images(
     images: Iterator[RawImage], decoding: Decoding, pipeline: Pipeline, out: Path, episode: str, left_out: Counter[str]
-) -> Iterator[Entry]:
+) -> Iterator[_Entry]:
     """Write the images of a recording that have faces into ``out``; an index entry for each face, without its split."""
     before: dict[str, NDArray[np.float64]] = {}
     for number, image in enumerate(images):
@@ -52,20 +49,20 @@ def label_images(
             frame = image.decode(decoding)
             pixels = stored_pixels(frame)
         except ImageError:
-            left_out[UNREADABLE] += 1
+            left_out[_UNREADABLE] += 1
             continue
         faces = pipeline(frame, float(number) if image.stamp is None else image.stamp)
-        left_out[NO_FACE] += not faces
+        left_out[_NO_FACE] += not faces
         seen: dict[str, NDArray[np.float64]] = {}
         name = f"thermal/{episode}/{number:06d}.png"
         to_upright = frame.upright_to_image.inverse()
         for face in faces:
             looks = many_looks(pipeline.landmarker, frame, to_upright(face.points.astype(np.float64)))
             if np.median(looks.spread) > MOST_SPREAD:
-                left_out[UNSTEADY] += 1
+                left_out[_UNSTEADY] += 1
                 continue
             seen[face.id] = looks.points
-            worth = worth_of(looks, SPREAD_LIMIT)
+            worth = worth_of(looks)
             if face.id in before:
                 worth = worth * np.exp(-0.5 * np.square(own_motion(before[face.id], looks) / MOTION_LIMIT))
             stamp = {} if image.stamp is None else {"stamp": round(image.stamp, 6)}
@@ -93,7 +90,7 @@ def own_motion(before: NDArray[np.float64], looks: Looks) -> NDArray[np.float64]
 
 
 def write_data_set(
-    out: Path, entries: Sequence[Entry], shares: Sequence[float], named: Mapping[str, str], about: Mapping[str, Any]
+    out: Path, entries: Sequence[_Entry], shares: Sequence[float], named: Mapping[str, str], about: Mapping[str, Any]
 ) -> dict[str, int]:
     """Write index and dataset.json of faces from thermal recordings; faces by split.
 
