@@ -21,7 +21,17 @@ TEACHER = ["mediapipe==0.10.21"]
 # Temperatures of FLIR's radiometric JPEG files; EUPL-1.2, so it is no part of what this package needs.
 FLIR = ["flyr>=3.3"]
 COMPLETION = ["argcomplete>=3.1"]
-DEV = ["argcomplete>=3.1", "hypothesis>=6.80", "mcap>=1.1", "mypy>=1.10", "pytest>=7.4", "ruff>=0.9", "types-PyYAML"]
+DEV = [
+    "argcomplete>=3.1",
+    "catkin_pkg>=1.0",
+    "check-jsonschema>=0.30",
+    "hypothesis>=6.80",
+    "mcap>=1.1",
+    "mypy>=1.10",
+    "pytest>=7.4",
+    "ruff>=0.9",
+    "types-PyYAML",
+]
 
 setup(
     name="thermal_fld_ros",

@@ -18,7 +18,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from thermal_fld_ros import __version__, cli
+from thermal_fld_ros import cli
+from thermal_fld_ros.provenance import version
 
 PROGRAM = "thermal-fld"
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog=_program(), description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"thermal_fld_ros {__version__}")
+    parser.add_argument("--version", action="version", version=f"thermal_fld_ros {version()}")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = arguments[0] if arguments and arguments[0] in commands else None
     for name, summary in commands.items():

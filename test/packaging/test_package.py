@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NODES = ("capture", "demo_recorder", "detector", "replay")
+NODES = ("capture", "demo_recorder", "detector", "film", "replay")
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
 )

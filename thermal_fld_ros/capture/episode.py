@@ -20,6 +20,7 @@ from thermal_fld_ros.capture.gates import GateOptions, Gates
 from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.capture.privacy import Keeper
 from thermal_fld_ros.files import replace_text
+from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.recordings.manifest import BROKEN, COMPLETE, MANIFEST, RECORDING
 from thermal_fld_ros.recordings.messages import TF_STATIC, THERMAL, Topic, types
 
@@ -51,15 +52,18 @@ class EpisodeOptions:
     """
 
     storage: str = "mcap"
-    split_size: float = 2000.0
-    split_duration: float = 0.0
-    flush_period: float = 1.0
-    write_queue: float = 256.0
-    min_free_space: float = 1000.0
+    split_size: float = limited(2000.0, 0.0, 1e6)
+    split_duration: float = limited(0.0, 0.0, 1e6)
+    flush_period: float = limited(1.0, 0.05, 60.0)
+    write_queue: float = limited(256.0, 1.0, 1e5)
+    min_free_space: float = limited(1000.0, 0.0, 1e6)
     gates: GateOptions = field(default_factory=GateOptions)
     keep: str = "images"
     registration: str = ""
-    face_margin: float = 0.5
+    face_margin: float = limited(0.5, 0.0, 10.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.pair import CapturedPair
+from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.perception.shutter import ShutterDetector
 from thermal_fld_ros.recordings.bag import image_of_message
 from thermal_fld_ros.recordings.messages import LANDMARKS, THERMAL, types
@@ -20,7 +21,7 @@ SHUTTER, NO_FACE, UNCHANGED, OVER_RATE = "shutter", "no face", "unchanged", "rat
 
 @dataclass(frozen=True)
 class GateOptions:
-    """What a pair must be like; by default every one is.
+    """What a pair must be like; by default the shutter must be open.
 
     Attributes
     ----------
@@ -35,11 +36,14 @@ class GateOptions:
         Pairs a second by the thermal images' stamps; 0: no limit.
     """
 
-    skip_shutter: bool = False
+    skip_shutter: bool = True
     require_face: bool = False
-    min_pose_change: float = 0.0
-    min_expression_change: float = 0.0
-    max_rate: float = 0.0
+    min_pose_change: float = limited(0.0, 0.0, 180.0)
+    min_expression_change: float = limited(0.0, 0.0, 10.0)
+    max_rate: float = limited(0.0, 0.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def need_landmarks(self) -> bool:

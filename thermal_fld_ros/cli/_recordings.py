@@ -41,7 +41,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher-python", default="", metavar="PATH",
                         help="interpreter of an environment with MediaPipe, which then is the teacher")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
+    )
 
 
 def decoding_of(args: argparse.Namespace) -> Decoding:

@@ -32,7 +32,7 @@ from thermal_fld_ros.cli._progress import Progress
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, ThermalFrame, Unit
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Size
-from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.models import PROVIDERS, ModelError
 from thermal_fld_ros.perception.overlay import draw, legible_scale
 from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
@@ -103,11 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
     parser.add_argument(
         "--provider",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        default=PipelineOptions.provider,
+        choices=("auto", *PROVIDERS),
         help="where the networks run; what is not available is an error (default: auto, CUDA where there is one, else the CPU)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

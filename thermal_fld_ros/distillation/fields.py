@@ -115,10 +115,9 @@ def _read(kind: Any, value: Any, where: str, least: float | None) -> Any:
             return tuple(_read(*each, where, least) for each in zip(kinds, value, strict=True))
     if kind is Any:
         return value
-    if kind in SCALARS and SCALARS[kind][1](value):
-        fits = kind not in (int, float) or (-math.inf if least is None else least) <= value < math.inf
-        if fits and value == value:
-            return value
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if kind in SCALARS and SCALARS[kind][1](value) and finite and (least is None or value >= least):
+        return value
     raise ValueError(
         f"{where} is {value!r}, expected {_called(kind)}{'' if least is None else f' of at least {least}'}"
     )

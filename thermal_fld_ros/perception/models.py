@@ -17,6 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from thermal_fld_ros.files import parse_json, read_bytes
+from thermal_fld_ros.options import Number
 from thermal_fld_ros.perception.normalisation import Normalisation
 
 METADATA_KEY = "thermal_fld_ros"
@@ -29,7 +30,6 @@ PROVIDERS = {
 }
 
 T = TypeVar("T")
-Number = TypeVar("Number", int, float)
 
 LONGEST_NAME = 100
 LARGEST_INPUT = 2048

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `thermal_fld_recorder`: a film of what the detector sees, and how fast it was.
+"""The node `thermal_fld_film`: a film of what the detector sees, and how fast it was.
 
 It listens to `face_landmarks`, to the detector's `overlay` and to `image`, and leaves an annotated video, a contact sheet and a
-summary in a folder. The demo runs it; on a robot it documents a run.
+summary in a folder. The demo runs it; on a robot it documents a run. It keeps pictures for people; `capture` and `record.launch.py`
+keep the messages.
 """
 
 from __future__ import annotations
@@ -168,11 +169,11 @@ def film_sheet(pictures: list[Picture]) -> Picture:
     return tiled(tiles, SHEET_COLUMNS)
 
 
-class RecorderNode(Node):
+class FilmNode(Node):
     """Feeds results to `RunStatistics` and overlays to a `Film`."""
 
     def __init__(self) -> None:
-        super().__init__("thermal_fld_recorder")
+        super().__init__("thermal_fld_film")
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self.folder = Path(str(values["output"]))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,7 @@ class RecorderNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     """Record until interrupted."""
-    run_node("thermal_fld_recorder", RecorderNode, args)
+    run_node("thermal_fld_film", FilmNode, args)
 
 
 if __name__ == "__main__":

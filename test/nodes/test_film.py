@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarks, FaceLandmarksArray
-from thermal_fld_ros.nodes.recorder import SHEET_COLUMNS, TILE_GAP, TILE_WIDTH, TILES, Film, RunStatistics
+from thermal_fld_ros.nodes.film import SHEET_COLUMNS, TILE_GAP, TILE_WIDTH, TILES, Film, RunStatistics
 
 
 def result(second: float, *ids: str) -> FaceLandmarksArray:
