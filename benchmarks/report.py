@@ -27,6 +27,225 @@ def on_machine(result: dict[str, Any]) -> str:
 def table(head: list[str], rows: list[list[object]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def pipeline() -> str:
+    """Time of a frame."""
+    result = load("benchmarks/results/pipeline.json")
+    rows: list[list[object]] = [
+        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"]]
+        for name, case in result["cases"].items()
+    ]
+    stages: list[list[object]] = [
+        [
+            stage,
+            *(
+                f"{case['stages_ms'][stage]['median']:.2f}" if stage in case["stages_ms"] else ""
+                for case in result["cases"].values()
+            ),
+        ]
+        for stage in dict.fromkeys(stage for case in result["cases"].values() for stage in case["stages_ms"])
+    ]
+    width, height = result["size"]
+    return f"""## A frame, from bytes to points: `python benchmarks/pipeline.py`
+
+{width} x {height} pixels of 16 bit, one face, one thread, ms. *tracked*: the crop follows the landmarks; *periodic*: the same
+with a detection; *first*: nobody known yet, a detection and two landmark passes. {on_machine(result)}.
+
+{table(["case", "median", "p95", "target"], rows)}
+
+Medians by stage, ms:
+
+{table(["stage", *result["cases"]], stages)}
+"""
+
+
+def node() -> str:
+    """The node over DDS."""
+    result = load("benchmarks/results/node.json")
+    rows: list[list[object]] = [
+        [f"{name}, {figures['rate_hz']:g} Hz", values["sent"], values["sent"] - values["answered"],
+         f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}", values.get("cpu_percent", "not measured"),
+         f"{values['memory_mb']:.0f}"]
+        for figures in result["rounds"] for name in ("bare", "detector") for values in [figures[name]]
+    ]  # fmt: skip
+    times = result["summary"]["median_times_bare"]
+    return f"""## The node over DDS: `python benchmarks/node.py`
+
+One face; from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
+answers each image with an empty result. {on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
+
+{table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "memory MB"], rows)}
+"""
+
+
+def transport() -> str:
+    """Large images over Fast DDS."""
+    result = load("benchmarks/results/transport.json")
+    rows: list[list[object]] = [
+        ["Fast DDS's defaults", result["arrived_with_defaults"]],
+        ["`config/fastdds.xml`", result["arrived_with_profile"]],
+    ]
+    return f"""## Large images over Fast DDS: `python benchmarks/transport.py`
+
+Images of 640 x 512 and 16 bit at {result["rate_hz"]:g} Hz, best effort, between two processes: how many of {result["sent"]} arrive.
+
+{table(["profile", "arrived"], rows)}
+"""
+
+
+def capture() -> str:
+    """The capture node: throughput and accidents."""
+    result = load("benchmarks/results/capture.json")
+    places = {place: result[place] for place in ("disk", "memory")}
+    rows: list[list[object]] = [
+        [place, f"{run['rate_hz']:g}", run["pairs_expected"], run["pairs_lost"], run["pairs"]["dropped"], run["megabytes_per_second"]]
+        for place, values in places.items() for run in values["over_dds"]
+    ]  # fmt: skip
+    alone: list[list[object]] = [
+        [place, values["writer_alone"]["megabytes_per_second"], values["writer_alone"]["megabytes_per_processor_second"],
+         values["dd_megabytes_per_second"]]
+        for place, values in places.items()
+    ]  # fmt: skip
+    accidents: list[list[object]] = [
+        [name, case.get("state", "did not begin"), case.get("pairs_read", ""), case.get("manifest_pairs", {}).get("discarded", ""),
+         case.get("log", "")]
+        for name, case in result["faults"].items()
+    ]  # fmt: skip
+    size = sum(result["frames"].values()) / 1e6
+    return f"""## Capture: `python benchmarks/capture.py`
+
+Pairs of 640 x 512 of 16 bit and 1280 x 720 bgr8, {size:.2f} MB each, published by two processes, recorded by the node on a disk and in
+memory. *lost*: missing in the bag, for whatever reason, the cameras' processes included; *dropped*: of these, by the node, because
+the queue to the disk was full. {on_machine(result)}: where that is above the
+number of cores, the machine was busy with other work, and `dd` with it.
+
+{table(["bag on", "Hz", "pairs", "lost", "dropped", "MB/s"], rows)}
+
+The writer without DDS, and `dd` of the same bytes (`conv=fdatasync`), MB/s:
+
+{table(["", "writer", "writer, per second of processor time", "dd"], alone)}
+
+Accidents at 10 Hz, on purpose: pairs that rosbags reads afterwards (after `recover` where it was killed), and what the log said at once.
+
+{table(["accident", "state", "pairs kept", "pairs discarded", "log"], accidents)}
+"""
+
+
+def rendering() -> str:
+    """Renders a second, and the jaw line."""
+    result = load("benchmarks/results/rendering.json")
+    rows: list[list[object]] = []
+    for kind, figures in result["kinds"].items():
+        one, two, (width, height) = figures["processes_1"], figures["processes_2"], figures["size"]
+        rows.append(
+            [kind, f"{width} x {height}", one["cpu_ms"], two["cpu_ms"], one["a_second"], two["a_second"]],
+        )
+    jaw: list[list[object]] = [[yaw, v["near_side"], v["far_side"]] for yaw, v in result["jaw_percent"].items()]
+    machine = result["machine"]
+    return f"""## Rendering: `python benchmarks/rendering.py --face-model FOLDER`
+
+Images sampled and rendered in memory, {result["count"]} a process. *CPU*: what the processes computed, an image; *a second*: images
+by the clock, beside whatever else ran. {machine["cpu"]}, {machine["cores"]} cores, Python {machine["python"]}, numpy
+{machine["numpy"]}, numba {machine["numba"]}; load average at the start {machine["load_average"]:g}: where that is more than the number of
+cores less the number of processes, only the CPU's figures mean something, and they are too high by what the caches were shared.
+
+{table(["kind", "pixels", "CPU ms, one process", "CPU ms, two", "a second, one process", "a second, two"], rows)}
+
+Mean distance between the jaw line on the visible outline and at the model's fixed vertices, percent of the root of the box's area,
+by yaw in degrees:
+
+{table(["yaw", "near side", "far side"], jaw)}
+"""
+
+
+def landmark_layout() -> str:
+    """Where the rendered faces' landmarks lie."""
+    columns = load("benchmarks/results/landmark_layout.json")
+    first = next(iter(columns.values()))
+    rows: list[list[object]] = [[name, *(f"{column[name]:.2f}" for column in columns.values())] for name in first]
+    return f"""## The landmarks' places: `python benchmarks/landmark_layout.py --face-model FOLDER`
+
+Heights on the neutral face, from the eyes' middle (0) to the corners of the mouth (1), downwards. The mean of 300-W contains smiles
+and open mouths, the neutral face does not.
+
+{table(["points", *columns], rows)}
+"""
+
+
+def thermal_only() -> str:
+    """From a thermal camera alone to better landmarks."""
+    result = load("benchmarks/results/adaptation_thermal_only.json")
+    rows: list[list[object]] = [
+        [name, f"{result['before'][name]:.2f}", f"{result['after'][name]:.2f}"] for name in result["before"]
+    ]
+    each = {when: result["every_frame"][when] for when in ("before", "after")}
+    frames = each["before"]["frames"]
+    rows.append(
+        [f"every frame of the held-out people, {frames}, pipeline", *(f"{v['nme']:.2f}" for v in each.values())]
+    )
+    splits = ", ".join(f"{count} for {split}" for split, count in result["data"].items())
+    left_out = ", ".join(f"{count} {reason}" for reason, count in result["left_out"].items())
+    kept = "the file was written" if result["written"] else f"no file was written: {result['reason']}"
+    command = (
+        f"python benchmarks/adaptation.py --rendered test/system/people.npz --thermal-only --steps {result['steps']}"
+    )
+    return f"""## Without an RGB camera: `{command}`
+
+{result["people"]} other rendered people before the same thermal camera, five images each. `pseudo_label` kept
+{sum(result["data"].values())} faces ({splits}; left out: {left_out}); `adapt` took two rounds of at least
+{result["steps"]} steps; of the network {kept}. One seed. {on_machine(result)}.
+
+The disagreement of the crops is all that the command knows of the recordings; *every frame* is against the renderer's own labels, in %
+of sqrt(w h), which it did not see. People and numbers of images are others than in the section before.
+
+{table(["", "before", "after"], rows)}
+"""
+
+
+def adaptation() -> str:
+    """From two cameras to better landmarks."""
+    result = load("benchmarks/results/adaptation.json")
+    recorded, data, seconds = result["recorded"], result["data"], result["seconds"]
+    rows: list[list[object]] = [
+        [name, f"{result['before'][name]:.2f}", f"{result['after'][name]:.2f}"] for name in result["before"]
+    ]
+    each = {when: result["every_frame"][when] for when in ("before", "after")}
+    frames = each["before"]["frames"]
+    rows.append(
+        [
+            f"every frame of the held-out people, {frames}, pipeline",
+            *(f"{values['nme']:.2f}" for values in each.values()),
+        ]
+    )
+    rows.append(["of these, faces found", *(values["found"] for values in each.values())])
+    left_out = ", ".join(f"{count} {reason}" for reason, count in data["left_out"].items()) or "nothing"
+    splits = ", ".join(f"{count} for {split}" for split, count in data["faces_by_split"].items())
+    kept = "the file was written" if result["written"] else "no file was written, as it is no better"
+    told = ", ".join(f"{name} {value:g}" for name, value in seconds.items())
+    way = "both levels of the distillation" if result["distilled"] else "labels and the shipped network as the anchor"
+    return f"""## The whole loop: `python benchmarks/adaptation.py --face-model FOLDER`
+
+{recorded["people"]} rendered people, one after the other, before a thermal camera at 9 Hz and an RGB camera at 30 Hz with jittered
+stamps, of whose frames 5 % never come. The thermal camera is unlike those of the training: out of focus, with column noise and
+shading, low and looking up. The capture node recorded {recorded["pairs"]} pairs of {recorded["thermal"]} thermal and
+{recorded["rgb"]} RGB images, each byte as it was published. `dataset`, with the
+teacher {result["teacher"]["name"]}, kept {data["faces"]} faces
+({splits}; left out: {left_out}). `adapt` ({way}) took {result["steps"]} steps; of the network {kept}.
+Seconds: {told}. {on_machine(result)}.
+
+NME in % of sqrt(w h); *held out* is the split "test" of the data set, against the teacher's labels and with the box given; *every
+frame* is against the renderer's own, of faces that the whole pipeline finds, without tracking or smoothing. The clip shows what was
+forgotten.
+
+{table(["", "before", "after"], rows)}
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
     parts = [pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation(), thermal_only()]
     return "\n".join([head, *parts])
 
