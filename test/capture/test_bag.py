@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from capture_messages import TOPICS, WITH_FACES, contents, face, pair, written
+from capture_messages import TOPICS, WITH_FACES, contents, face, left_by_a_kill, pair, written
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
@@ -180,13 +180,12 @@ def test_a_cut_file_keeps_its_whole_chunks(tmp_path: Path, cut: int) -> None:
     for number in range(4):
         writer.write(1000 + number, messages(number))
         writer.flush()
-    writer._writer.abort()
-    writer._release()
-    (file,) = (tmp_path / "bag" / "bag_0").glob("*.mcap")
+    bag = left_by_a_kill(writer, tmp_path / "left")
+    (file,) = (bag / "bag_0").glob("*.mcap")
     data = file.read_bytes()
     file.write_bytes(data[:-cut] + bytes(cut if cut % 2 == 0 else 0))
-    recover(tmp_path / "bag")
-    found = contents(tmp_path / "bag")
+    recover(bag)
+    found = contents(bag)
     assert 1 <= len(found) <= 4 and found == {1000 + number: messages(number) for number in range(len(found))}
 
 
@@ -226,10 +225,8 @@ def recovered(bag: Path, pairs: int) -> None:
 @pytest.mark.parametrize("storage", STORAGES)
 def test_killed_before_the_first_message_there_is_nothing_to_keep(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "bag", storage, list(TOPICS.values()))
-    writer._begin()
-    writer._writer.abort()
-    writer._release()
-    recovered(with_manifest(tmp_path / "bag"), 0)
+    writer.write(1000, {})
+    recovered(with_manifest(left_by_a_kill(writer, tmp_path / "left")), 0)
 
 
 def test_killed_before_the_bag_has_a_file_it_is_a_recording_all_the_same(tmp_path: Path) -> None:
@@ -241,13 +238,11 @@ def test_killed_before_the_bag_has_a_file_it_is_a_recording_all_the_same(tmp_pat
 
 @pytest.mark.parametrize("storage", STORAGES)
 def test_killed_after_a_split_the_empty_file_goes_and_the_manifest_is_renewed(tmp_path: Path, storage: str) -> None:
-    size = sum(map(len, messages(0, WITH_FACES).values()))
-    writer = fill(tmp_path / "bag", storage, 3, split_bytes=3 * size)
-    writer._finish()
-    writer._begin()
-    writer._writer.abort()
-    writer._release()
-    recovered(with_manifest(tmp_path / "bag"), 3)
+    writer = fill(tmp_path / "bag", storage, 3, split_seconds=1e-9)
+    writer.write(1003, {})
+    bag = left_by_a_kill(writer, tmp_path / "left")
+    assert (bag / "bag_3").is_dir()
+    recovered(with_manifest(bag), 3)
 
 
 @pytest.mark.parametrize("storage", STORAGES)
@@ -291,7 +286,7 @@ def test_a_damaged_file_does_not_cost_the_others(
 
 def test_a_bag_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     writer = fill(tmp_path / "bag", "mcap", 2)
-    with pytest.raises(BagError, match="it is being recorded"):
+    with pytest.raises(BagError, match="the recording is still in progress"):
         recover(tmp_path / "bag")
     writer.close()
     assert len(contents(tmp_path / "bag")) == 2

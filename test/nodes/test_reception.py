@@ -48,13 +48,13 @@ def test_another_type_is_named(rig: Rig) -> None:
     camera.create_publisher(CompressedImage, "camera/image", 1)
     rig.start(arguments=("-r", "image:=camera/image"), **SOON)
     line = rig.wait_for_log("camera publishes sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
-    assert "the transport parameter of this topic says which it is" in line
+    assert "set the transport parameter of this topic" in line
     rclpy.shutdown(context=context)
 
 
 def test_a_silent_publisher_is_named_and_its_return_too(rig: Rig) -> None:
     rig.start(**SOON)
-    rig.wait_for_log("1 publisher(s) with a compatible QoS, but none sends")
+    rig.wait_for_log("1 publisher(s) with a compatible QoS, but none of them sends messages")
     rig.connect()
     rig.wait_for_log("messages arrive")
     rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK)
@@ -62,13 +62,13 @@ def test_a_silent_publisher_is_named_and_its_return_too(rig: Rig) -> None:
 
 def test_losses_that_were_told_are_not_told_again_of_the_next_subscription(rig: Rig) -> None:
     detector = rig.start_connected(diagnostics_period=60.0)
-    before = detector._images
+    before = detector.images
     assert before is not None
     before.lost += 1000
     before.check(60.0)
     assert "1000 of" in before.trouble
     assert rig.set_parameters(image_reliability="best_effort").successful
-    after = detector._images
+    after = detector.images
     assert after is not None and after is not before
     after.check(60.0)
     assert (after.trouble, after.lost) == ("", 1000)

@@ -46,3 +46,17 @@ def test_no_public_name_is_defined_twice() -> None:
     assert names["Parameter"] == ["nodes/parameters.py"]
     twice = {name: modules for name, modules in names.items() if len(modules) > 1}
     assert not twice, "unite what is the same, rename what is not: " + "; ".join(f"{k}: {v}" for k, v in twice.items())
+
+
+def private_names(file: Path) -> Iterator[str]:
+    """Where a test reads `something._private` of another object; a named tuple's `_replace` is public."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not own and node.attr not in ("_replace", "_asdict", "_fields"):
+                yield f"{file.name}, line {node.lineno}: {node.attr}"
+
+
+def test_no_test_reaches_into_private_names() -> None:
+    files = [*Path(__file__).parents[1].rglob("*.py")]
+    assert len(files) > 50 and [name for file in files for name in private_names(file)] == []

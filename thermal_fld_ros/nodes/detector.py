@@ -35,7 +35,7 @@ class DetectorNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         self._processor: Processor | None = None
-        self._images: WatchedSubscription | None = None
+        self.images: WatchedSubscription | None = None
         self._camera_info: Any = None
         super().__init__("thermal_fld_detector", TABLE, **options)
         self.start()
@@ -88,19 +88,19 @@ class DetectorNode(ManagedNode):
 
     def _listen(self, values: Values) -> None:
         """Subscribe to the images, in place of the subscription that there is; raises ValueError and keeps that one."""
-        before = self._images
+        before = self.images
         if before is not None:
             before.close()
         try:
-            self._images = self._image_subscription(values)
+            self.images = self._image_subscription(values)
         except RCLError as error:  # one process cannot have one topic with two types
             if before is None:
                 raise
-            self._images = self._image_subscription(self._settings.values)
-            raise ValueError(f"no subscription with transport {values['transport']}: {error}") from error
+            self.images = self._image_subscription(self._settings.values)
+            raise ValueError(f"cannot subscribe with transport {values['transport']}: {error}") from error
         finally:
-            if before is not None and self._images is not None:
-                self._images.continue_from(before)
+            if before is not None and self.images is not None:
+                self.images.continue_from(before)
 
     def _image_subscription(self, values: Values) -> WatchedSubscription:
         assert self._processor is not None
@@ -111,9 +111,9 @@ class DetectorNode(ManagedNode):
         return WatchedSubscription(self, kind, "image", take, profile, thread="thermal_fld_images")
 
     def _stop(self) -> None:
-        if self._images is not None:
-            self._images.close()
-            self._images = None
+        if self.images is not None:
+            self.images.close()
+            self.images = None
         if self._camera_info is not None:
             self.destroy_subscription(self._camera_info)
             self._camera_info = None
@@ -122,7 +122,7 @@ class DetectorNode(ManagedNode):
 
     def _apply(self, values: Values, changed: frozenset[str]) -> None:
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
-        anew = bool(changed & {"image_reliability", "transport"}) and self._images is not None
+        anew = bool(changed & {"image_reliability", "transport"}) and self.images is not None
         if anew:
             self._listen(values)
         try:
@@ -142,7 +142,7 @@ class DetectorNode(ManagedNode):
 
     def _report(self) -> None:
         """Publish the node's status, and log what is wrong with the input."""
-        processor, images = self._processor, self._images
+        processor, images = self._processor, self.images
         if processor is None or images is None:
             state = "unconfigured" if processor is None else "inactive"
             self._diagnostics.publish(ERROR if self._failure else OK, self._failure or state, {"state": state})
@@ -181,7 +181,7 @@ class DetectorNode(ManagedNode):
             f"images are refused: {processor.refusals.latest}" if refused else "",
             images.trouble,
             processor.fallback,
-            "slower than the camera: images are replaced unseen" if too_slow else "",
+            "slower than the camera: some images are skipped" if too_slow else "",
             *processor.oddities,
         ]
         problems = [problem for problem in problems if problem]

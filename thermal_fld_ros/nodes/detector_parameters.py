@@ -28,21 +28,22 @@ TABLE = (
     ),
     Parameter("unit_offset", 0.0, "degC at the value 0 of the custom unit.", -1e6, 1e6),
     Parameter("rotate", 0, "Clockwise turn in degrees that brings the incoming image upright.", 0, 270, step=90),
-    Parameter("rows_top", 0, "Rows to leave out at the top of the image, such as telemetry.", 0, 4096),
-    Parameter("rows_bottom", 0, "Rows to leave out at the bottom of the image.", 0, 4096),
-    Parameter("inverted", False, "Warm is dark in the image (black hot)."),
+    Parameter("rows_top", 0, "Rows to drop at the top of the image, such as telemetry.", 0, 4096),
+    Parameter("rows_bottom", 0, "Rows to drop at the bottom of the image.", 0, 4096),
+    Parameter("inverted", False, "Warm pixels are dark in the image (black hot)."),
     Parameter("max_pixels", Decoding.max_pixels, "Images with more pixels are refused.", 1, 100_000_000),
     Parameter(
         "transport",
         "auto",
-        "Message type of image: raw is sensor_msgs/Image, compressed is CompressedImage of any format; auto goes by the topic's name "
+        "Message type of image: raw is sensor_msgs/Image, compressed is CompressedImage of any format; auto decides by the topic's name "
         "(.../compressed, .../compressedDepth).",
         choices=TRANSPORTS,
     ),
     Parameter(
         "field_of_view",
         50.0,
-        "Angle in degrees that the longer side of the image spans, for head poses while there is no camera_info; 0: no poses then.",
+        "Field of view of the longer side of the image in degrees, assumed for head poses while there is no camera_info; 0: no poses "
+        "without camera_info.",
         0.0,
         170.0,
     ),
@@ -52,7 +53,7 @@ TABLE = (
         "QoS of the image subscription. best_effort hears every camera; reliable asks for lost images again.",
         choices=("best_effort", "reliable"),
     ),
-    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log says why.", 0.5, 3600.0),
+    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log gives the reason.", 0.5, 3600.0),
     # the models
     Parameter.of(
         PipelineOptions,
@@ -67,62 +68,70 @@ TABLE = (
     Parameter.of(
         PipelineOptions,
         "provider",
-        "Where the models run. auto is CUDA where onnxruntime has it, else the CPU; TensorRT prepares itself for minutes.",
+        "Where the models run. auto uses CUDA where onnxruntime has it, and otherwise the CPU. TensorRT takes minutes to start.",
         choices=("auto", *PROVIDERS),
     ),
     Parameter.of(
-        PipelineOptions, "require_provider", "Refuse to run elsewhere than on the provider; auto is never refused."
+        PipelineOptions,
+        "require_provider",
+        "Fail if the provider is not available, instead of using another; has no effect with auto.",
     ),
     Parameter.of(PipelineOptions, "threads", "CPU threads of each model and of OpenCV."),
     # faces
     Parameter.of(
-        PipelineOptions, "detection_threshold", "Least score of a detection; 0: the detector's own working point."
+        PipelineOptions,
+        "detection_threshold",
+        "Minimum score of a detection; 0: the threshold in the detector's metadata.",
     ),
     Parameter.of(
         PipelineOptions,
         "score_threshold",
-        "Least score of a new face, the probability that its points are right; 0: the landmark model's own threshold.",
+        "Minimum score of a new face (the probability that its points are right); 0: the threshold in the landmark model's metadata.",
     ),
-    Parameter.of(PipelineOptions, "keep_threshold", "Least score of a face that is followed already."),
-    Parameter.of(PipelineOptions, "patience", "Seconds for which a followed face may stay below score_threshold."),
-    Parameter.of(PipelineOptions, "max_faces", "Faces that are followed at once."),
-    Parameter.of(PipelineOptions, "min_face_size", "Least longer side of a face in px of the image."),
-    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every known face is seen."),
+    Parameter.of(PipelineOptions, "keep_threshold", "Minimum score of a face that is already tracked."),
+    Parameter.of(PipelineOptions, "patience", "Seconds for which a tracked face may stay below score_threshold."),
+    Parameter.of(PipelineOptions, "max_faces", "Maximum number of faces that are tracked at once."),
+    Parameter.of(PipelineOptions, "min_face_size", "Minimum length of a face's longer side in pixels of the image."),
+    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every tracked face is visible."),
     Parameter.of(
-        PipelineOptions, "nms_iou", "Faces that overlap by more than this share (intersection over union) are one."
+        PipelineOptions, "nms_iou", "Detections whose intersection over union exceeds this are the same face."
     ),
     Parameter.of(PipelineOptions, "keep_lost", "Seconds for which a lost face keeps its id."),
     Parameter.of(PipelineOptions, "smoothing", "Smooth the points over time (One-Euro filter)."),
     Parameter.of(PipelineOptions, "min_cutoff", "Cut-off of the smoothing for a still face in Hz; lower is calmer."),
     Parameter.of(
-        PipelineOptions, "beta", "Rise of the cut-off with motion in Hz per face size per second; higher lags less."
+        PipelineOptions,
+        "beta",
+        "Rise of the cut-off with motion, in Hz per (face size per second); higher values lag less.",
     ),
     Parameter.of(
         PipelineOptions,
         "shutter",
-        "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
-        "last result.",
+        "Detect images of a closed shutter (frozen or flat), for which nothing is published, and repeated images of a slow camera, which "
+        "get the last result again.",
     ),
     # temperatures
     Parameter.of(
         PipelineOptions,
         "emissivity",
-        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures as they are.",
+        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures unchanged.",
     ),
     Parameter.of(
-        PipelineOptions, "reflected_temperature", "degC of what the skin reflects, with an emissivity below 1."
+        PipelineOptions,
+        "reflected_temperature",
+        "Temperature in degC of the surroundings that the skin reflects; used with an emissivity below 1.",
     ),
     # output
     Parameter(
         "humans",
         False,
-        "Publish the faces as ROS4HRI has them (REP-155), under /humans/faces and in tf; needs hri_msgs.",
+        "Publish the faces as ROS4HRI defines them (REP-155), under /humans/faces and in tf; requires hri_msgs.",
         read_only=True,
     ),
     Parameter(
         "overlay_scale",
         0,
-        "Whole factor by which the overlay is larger than the image; 0: so that its longer side has 640 px at least.",
+        "Integer factor by which the overlay is larger than the image; 0: the smallest that makes its longer side at least 640 px.",
         0,
         8,
     ),
