@@ -16,18 +16,21 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from dummy_models import face_template
 from face_model import write_face_model
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, LINES, SAME, from_frl
 from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.distillation.export import export_weights
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.synthesis.fitting import fit_face
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.scene import Renderer
 
+from .test_teachers import CONFIG as NETWORK
 from .test_teachers import checkpoint
 
 COUNT = 3
@@ -171,6 +174,28 @@ def test_a_wrong_call_is_named(
         pytest.skip("MediaPipe is installed")
     assert photos(**changes) == 2
     assert told in capsys.readouterr().err
+
+
+def test_sources_without_a_licence_are_refused(
+    photos: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sources.json").write_text(json.dumps({"a": {"title": "A", "authors": "B"}}))
+    assert photos(sources=tmp_path / "sources.json") == 2
+    assert "each with authors, licence, title" in capsys.readouterr().err
+
+
+def test_the_model_card_names_the_photographs(photos: Callable[..., int], tmp_path: Path) -> None:
+    sources = Path(__file__).parents[2] / "config/photos/sources.json"
+    assert photos(sources=sources, draws=1) == 0
+    config = CONFIG | {"pairs": {str(tmp_path / "pairs"): 1}, "task": "distillation", "modality": "rgb", "name": "t", "version": "1",
+                       "threshold": 0.5, "network": NETWORK["network"]}  # fmt: skip
+    checkpoint(tmp_path / "network.pt", **config)
+    state = torch.load(tmp_path / "network.pt", weights_only=True) | {"figures": {}}
+    torch.save(state, tmp_path / "network.pt")
+    export_weights(tmp_path / "network.pt", tmp_path / "out.pt", "a command")
+    card = (tmp_path / "out.md").read_text()
+    assert "Face Research Lab London Set (Lisa DeBruine and Benedict Jones, CC BY 4.0)" in card
+    assert "no photographs" not in card
 
 
 def test_marks_of_another_shape_are_named(

@@ -213,6 +213,10 @@ def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, 
 
 
 def recipes(config: dict[str, Any]) -> dict[str, Any]:
-    """How the rendered data sets of a configuration were made, by the configuration's key."""
-    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
-    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}
+    """How the data sets of a configuration were made, by the configuration's key: recipes of renders, sources of photographs."""
+    folders = {key: value for key, value in config.items() if isinstance(value, str)}
+    mixed = config.get("pairs")
+    folders |= {f"pairs: {Path(folder).name}": folder for folder in mixed} if isinstance(mixed, dict) else {}
+    notes = {key: Path(folder) / name for key, folder in folders.items() for name in ("recipe.json", "sources.json")
+             if (Path(folder) / name).is_file()}  # fmt: skip
+    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items()}
