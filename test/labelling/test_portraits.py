@@ -34,13 +34,13 @@ from .test_teachers import CONFIG as NETWORK
 from .test_teachers import checkpoint
 
 COUNT = 3
-GREEN = (0, 255, 0)
+BLUE = (0, 0, 255)
 CONFIG = {"size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0}}
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``FaceXModel``, rendered ``photos`` before a green wall, their ``marks.json``, a ``python`` and a ``network.pt``."""
+    """A folder with ``FaceXModel``, rendered ``photos`` before a blue wall, their ``marks.json``, a ``python`` and a ``network.pt``."""
     folder = tmp_path_factory.mktemp("studio")
     renderer = Renderer(load_morphable_model(write_face_model(folder / "FaceXModel")))
     (folder / "photos").mkdir()
@@ -55,7 +55,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wall = cv2.warpAffine(
             (rendering.material == 0).astype(np.uint8), rendering.to_rgb.matrix, rendering.rgb.shape[1::-1]
         )
-        photo = np.where(wall[..., None] > 0, np.uint8(GREEN), rendering.rgb)
+        photo = np.where(wall[..., None] > 0, np.uint8(BLUE), rendering.rgb)
         cv2.imwrite(str(folder / f"photos/person{seed}_a.png"), photo[:, :, ::-1])
         marks[f"person{seed}_a.png"] = rendering.to_rgb(rendering.faces[0].points).tolist()
     (folder / "marks.json").write_text(json.dumps(marks))
@@ -135,7 +135,7 @@ def test_a_mask_without_the_face_is_named(
 ) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(studio / "photos/person0_a.png", tmp_path / "photos")
-    cv2.imwrite(str(tmp_path / "photos/person1_a.png"), np.full((200, 200, 3), GREEN, np.uint8))
+    cv2.imwrite(str(tmp_path / "photos/person1_a.png"), np.full((200, 200, 3), BLUE[::-1], np.uint8))
     marks = json.loads((studio / "marks.json").read_text())
     del marks["person2_a.png"]
     (tmp_path / "marks.json").write_text(json.dumps(marks))
