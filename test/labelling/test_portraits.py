@@ -16,28 +16,31 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from dummy_models import face_template
 from face_model import write_face_model
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, LINES, SAME, from_frl
 from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.distillation.export import export_weights
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.synthesis.fitting import fit_face
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.scene import Renderer
 
+from .test_teachers import CONFIG as NETWORK
 from .test_teachers import checkpoint
 
 COUNT = 3
-GREEN = (0, 255, 0)
+BLUE = (0, 0, 255)
 CONFIG = {"size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0}}
 
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``FaceXModel``, rendered ``photos`` before a green wall, their ``marks.json``, a ``python`` and a ``network.pt``."""
+    """A folder with ``FaceXModel``, rendered ``photos`` before a blue wall, their ``marks.json``, a ``python`` and a ``network.pt``."""
     folder = tmp_path_factory.mktemp("studio")
     renderer = Renderer(load_morphable_model(write_face_model(folder / "FaceXModel")))
     (folder / "photos").mkdir()
@@ -52,7 +55,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
         wall = cv2.warpAffine(
             (rendering.material == 0).astype(np.uint8), rendering.to_rgb.matrix, rendering.rgb.shape[1::-1]
         )
-        photo = np.where(wall[..., None] > 0, np.uint8(GREEN), rendering.rgb)
+        photo = np.where(wall[..., None] > 0, np.uint8(BLUE), rendering.rgb)
         cv2.imwrite(str(folder / f"photos/person{seed}_a.png"), photo[:, :, ::-1])
         marks[f"person{seed}_a.png"] = rendering.to_rgb(rendering.faces[0].points).tolist()
     (folder / "marks.json").write_text(json.dumps(marks))
@@ -132,7 +135,7 @@ def test_a_mask_without_the_face_is_named(
 ) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(studio / "photos/person0_a.png", tmp_path / "photos")
-    cv2.imwrite(str(tmp_path / "photos/person1_a.png"), np.full((200, 200, 3), GREEN, np.uint8))
+    cv2.imwrite(str(tmp_path / "photos/person1_a.png"), np.full((200, 200, 3), BLUE[::-1], np.uint8))
     marks = json.loads((studio / "marks.json").read_text())
     del marks["person2_a.png"]
     (tmp_path / "marks.json").write_text(json.dumps(marks))
@@ -171,6 +174,28 @@ def test_a_wrong_call_is_named(
         pytest.skip("MediaPipe is installed")
     assert photos(**changes) == 2
     assert told in capsys.readouterr().err
+
+
+def test_sources_without_a_licence_are_refused(
+    photos: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sources.json").write_text(json.dumps({"a": {"title": "A", "authors": "B"}}))
+    assert photos(sources=tmp_path / "sources.json") == 2
+    assert "each with authors, licence, title" in capsys.readouterr().err
+
+
+def test_the_model_card_names_the_photographs(photos: Callable[..., int], tmp_path: Path) -> None:
+    sources = Path(__file__).parents[2] / "config/photos/sources.json"
+    assert photos(sources=sources, draws=1) == 0
+    config = CONFIG | {"pairs": {str(tmp_path / "pairs"): 1}, "task": "distillation", "modality": "rgb", "name": "t", "version": "1",
+                       "threshold": 0.5, "network": NETWORK["network"]}  # fmt: skip
+    checkpoint(tmp_path / "network.pt", **config)
+    state = torch.load(tmp_path / "network.pt", weights_only=True) | {"figures": {}}
+    torch.save(state, tmp_path / "network.pt")
+    export_weights(tmp_path / "network.pt", tmp_path / "out.pt", "a command")
+    card = (tmp_path / "out.md").read_text()
+    assert "Face Research Lab London Set (Lisa DeBruine and Benedict Jones, CC BY 4.0)" in card
+    assert "no photographs" not in card
 
 
 def test_marks_of_another_shape_are_named(

@@ -62,7 +62,6 @@ def _run(args: argparse.Namespace) -> int:
 
     from thermal_fld_ros.datasets.hand_marks import read_hand_marks
     from thermal_fld_ros.datasets.pairs import read_pairs
-    from thermal_fld_ros.files import parse_json
     from thermal_fld_ros.labelling.picture import pairs_sheet
     from thermal_fld_ros.labelling.portraits import Made, Settings, make_pairs, photographs
     from thermal_fld_ros.labelling.teachers import OWN_FILE
@@ -73,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(f"--draws {args.draws} --processes {args.processes}: expected 1 or more of each")
     marks = read_hand_marks(args.marks) if args.marks else {}
     if args.sources:
-        parse_json(args.sources.read_text(encoding="utf-8"))
+        _check_sources(args.sources)
     teacher = args.teacher or default_model_folder() / OWN_FILE
     settings = Settings(
         args.folder,
@@ -102,3 +101,12 @@ def _run(args: argparse.Namespace) -> int:
         write_image(args.sheet, pairs_sheet(pairs))
         print(f"  look at {args.sheet}")
     return 0
+
+
+def _check_sources(file: Path) -> None:
+    from thermal_fld_ros.files import parse_json
+
+    wanted = {"title", "authors", "licence"}
+    content = parse_json(file.read_text(encoding="utf-8"))
+    if not (isinstance(content, dict) and all(isinstance(s, dict) and wanted <= s.keys() for s in content.values())):
+        raise ValueError(f"{file}: expected an object of sources, each with {', '.join(sorted(wanted))}")

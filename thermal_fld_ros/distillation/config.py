@@ -311,6 +311,9 @@ def shape_of(content: Mapping[str, Any]) -> DetectorShape | LandmarkShape:
 
 
 def recipes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """How the rendered data sets of a configuration were made, by the configuration's key."""
-    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
-    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}
+    """How the data sets of a configuration were made, by the configuration's key: recipes of renders, sources of photographs."""
+    folders = {key: value for key, value in config.items() if isinstance(value, str)}
+    mixed = config.get("pairs")
+    folders |= {f"pairs: {Path(folder).name}": folder for folder in mixed} if isinstance(mixed, dict) else {}
+    files = [(key, Path(folder) / name) for key, folder in folders.items() for name in ("recipe.json", "sources.json")]
+    return {key: json.loads(file.read_text(encoding="utf-8")) for key, file in files if file.is_file()}

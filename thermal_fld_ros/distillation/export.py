@@ -172,15 +172,27 @@ def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
 def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dict[str, Any]:
     """What the runtime reads, of a checkpoint; ``shape`` is that of the input."""
     config = state["config"]
+    made = state.get("recipes") or recipes(config)
     return {
         "name": config["name"], "version": str(config["version"]),
         "task": "detection" if config["task"] == "detection" else "landmarks", "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": config.get("about_data", f"{RENDERS}; {SCENES_SOURCE}" if "scenes" in config else RENDERS),
-                     "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
+                     "data": config.get("about_data") or _data(made, "scenes" in config),
+                     "recipes": made, "date": datetime.date.today().isoformat()},
         "metrics": state["metrics"], **({"gate": config["gate"]} if "gate" in config else {}),
     }  # fmt: skip
+
+
+def _data(made: dict[str, Any], scenes: bool) -> str:
+    """What a network was trained on, with the authors and licences of the photographs (``photos --sources``)."""
+    sources = [source for note in made.values() for source in note.values() if isinstance(source, dict)]
+    credits = [
+        f"{s['title']} ({s['authors']}, {s['licence']})" for s in sources if {"title", "authors", "licence"} <= s.keys()
+    ]
+    people, _, without = RENDERS.partition("; ")
+    photographs = f"photographs of people: {', '.join(dict.fromkeys(credits))}" if credits else without
+    return "; ".join([people, photographs, *([SCENES_SOURCE] if scenes else [])])
 
 
 def _describe(metadata: dict[str, Any], network: nn.Module, out: Path) -> None:
