@@ -85,7 +85,7 @@ IMAGE = {"image": "a.png"}
         ({"images": [{"image": "c.png"}]}, r"c.png: no such image"),
         ({"images": [{"image": "a.png", "face": []}]}, r'image 0: unknown field "face", expected done, faces, frame'),
         ({"images": [IMAGE, IMAGE]}, 'two images are named "a.png"'),
-        ({"images": [{**IMAGE, "faces": [{}]}]}, "image 0, face 0: neither a box nor points"),
+        ({"images": [{**IMAGE, "faces": [{}]}]}, "image 0, face 0: the face has neither a box nor points"),
         (
             {"images": [{**IMAGE, "faces": [{"box": [1, 2, 3]}]}]},
             r"a box of shape \(3,\), expected x, y, width, height",

@@ -232,7 +232,7 @@ def test_calibration_and_frames_come_from_the_bag(tmp_path: Path, capsys: pytest
     ("arguments", "complaint"),
     [
         ([], "neither --out nor --measure"),
-        (["--out", "r.json"], "expected recordings"),
+        (["--out", "r.json"], "no recordings were given"),
         (["{folder}", "--out", "r.json", "--max-pairs", "0"], "--max-pairs 0: expected 1 or more"),
         (["none", "--out", "r.json"], "none: no such file or folder"),
         (["{folder}", "--out", "r.json", "--board", "8"], 'board "8": expected the inner corners'),
@@ -241,7 +241,7 @@ def test_calibration_and_frames_come_from_the_bag(tmp_path: Path, capsys: pytest
         (["{folder}", "--out", "r.json", "--model", "cameras", "--thermal-camera", "{folder}/thermal.json",
           "--rgb-camera", "{folder}/rgb.json", "--extrinsics", "{folder}/tf"], "--frames THERMAL RGB"),
         (["{folder}", "--out", "r.json", "--model", "cameras", "--thermal-camera", "{folder}/rgb.json",
-          "--rgb-camera", "{folder}/rgb.json", "--points", "{folder}/points.json"], "calibrated for 640 x 480 px, the images"),
+          "--rgb-camera", "{folder}/rgb.json", "--points", "{folder}/points.json"], "calibrated for 640 x 480 px, but the images"),
         (["--out", "r.json", "--points", "{folder}/points.json"], "whose first pair gives"),
     ],
 )  # fmt: skip

@@ -79,9 +79,9 @@ def test_the_last_word_about_a_frame_holds() -> None:
 
 def test_frames_that_cannot_be_reached_are_named() -> None:
     transforms = [Transform("a", "b", np.eye(3), np.zeros(3)), Transform("c", "d", np.eye(3), np.zeros(3))]
-    with pytest.raises(ValueError, match='no frame "e", only: a, b, c, d'):
+    with pytest.raises(ValueError, match='frame "e" not found in tf, which has: a, b, c, d'):
         between(transforms, "a", "e")
-    with pytest.raises(ValueError, match='"a", which reaches a, b, with "c"'):
+    with pytest.raises(ValueError, match='does not connect "a" with "c"; from "a" it reaches only: a, b'):
         between(transforms, "a", "c")
 
 
