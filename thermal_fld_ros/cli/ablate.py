@@ -3,7 +3,7 @@
 
   python -m thermal_fld_ros ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 
-Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation.md.
+Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation_tables.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros ablate``."""
     add_plan_arguments(parser, "ablation")
     parser.add_argument("--processes", type=int, default=2, help="trainings at a time, one thread each")
-    parser.add_argument("--page", type=Path, default=Path("docs/distillation.md"), help="Markdown page of the table")
+    parser.add_argument(
+        "--page", type=Path, default=Path("docs/distillation_tables.md"), help="Markdown page of the table"
+    )
     parser.add_argument("--estimate", action="store_true", help="only tell how long it would take")
 
 
