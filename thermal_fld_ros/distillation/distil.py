@@ -47,7 +47,7 @@ class Apprentice(nn.Module):
         own = self.student.encoder(image)
         adapted = self.adapter(own) if self.adapter is not None else None
         injected = self.student.head(features) if self.forward_injection else None
-        return Attempt(self.student.head(own), own, adapted, injected)
+        return Attempt(self.student.refined(image, self.student.head(own)), own, adapted, injected)
 
 
 class DistillationTask:
@@ -146,11 +146,13 @@ def start_from(student: LandmarkNet, file: Path) -> None:
     other = [
         name for name in wanted.keys() | weights.keys() if wanted.get(name) != getattr(weights.get(name), "shape", None)
     ]
+    # untrained, a refinement changes nothing: a network may get one that the checkpoint's has not
+    other = [name for name in other if not (name.startswith("refinement.") and name not in weights)]
     if other:
         raise ValueError(
             f"{file}: its network has another shape than the one to be trained, in {len(other)} weights: {min(other)}, ..."
         )
-    student.load_state_dict(weights)
+    student.load_state_dict(weights | {k: v for k, v in student.state_dict().items() if k not in weights})
 
 
 def _load_teacher(config: dict[str, Any], wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:

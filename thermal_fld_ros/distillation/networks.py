@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thermal_fld_ros.distillation.refinement import Refinement
+
 # A landmark counts as right within this distance, in units of sqrt(w h) of the face box: the confidence's meaning.
 TOLERANCE = 0.05
 # A crop's points as a whole are right while their mean error is below this, in the same unit: the face score's meaning.
@@ -177,10 +179,20 @@ def _without_judgement(head: LandmarkHead, state: dict[str, Tensor], prefix: str
 class LandmarkNet(nn.Module):
     """Points, their spread and a face score from crops (N, channels, size, size) in [0, 1]: ``head(encoder(image))``.
 
-    ``backbone`` are the arguments of ``Backbone``, with stages at strides 4, 8 and 16, or of ``TimmBackbone``.
+    ``backbone`` are the arguments of ``Backbone``, with stages at strides 4, 8 and 16, or of ``TimmBackbone``; ``refinement`` those of
+    ``Refinement``, which places eyes and mouth again; None: the network has none.
     """
 
-    def __init__(self, size: int, neck: int, bins: int, hidden: int, channels: int = 1, **backbone: Any):
+    def __init__(
+        self,
+        size: int,
+        neck: int,
+        bins: int,
+        hidden: int,
+        channels: int = 1,
+        refinement: dict[str, int] | None = None,
+        **backbone: Any,
+    ):
         super().__init__()
         self.size, self.channels, self.neck, self.bins = size, channels, neck, bins
         if "timm" not in backbone and len(backbone["widths"]) != 3:
@@ -190,10 +202,17 @@ class LandmarkNet(nn.Module):
         make = TimmBackbone if "timm" in backbone else Backbone
         self.encoder = LandmarkEncoder(make(channels=channels, **backbone), neck)
         self.head = LandmarkHead(neck, (size // 8) ** 2, bins, hidden)
+        self.refinement = None if refinement is None else Refinement(channels, **refinement)
 
     def forward(self, image: Tensor) -> Prediction:
         """See the class."""
-        return self.head(self.encoder(image))
+        return self.refined(image, self.head(self.encoder(image)))
+
+    def refined(self, image: Tensor, found: Prediction) -> Prediction:
+        """What the head says, with the points of eyes and mouth placed again where the network has a ``refinement``."""
+        if self.refinement is None:
+            return found
+        return found._replace(points=self.refinement(image, found.points))
 
 
 def confidence(log_spread: Tensor) -> Tensor:
