@@ -44,13 +44,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lead links to where their pages are on the site, and draw formulas. Of links to other files of the repository the text stays."""
     target = page.file.src_uri
+    if target == "index.md":
+        page.meta["hide"] = ["navigation"]
     source = next((path for path, copy in OUTSIDE.items() if copy == target), f"docs/{target}")
 
     def led(match: re.Match[str]) -> str:
         image, text, link, anchor = match.groups()
         meant = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
-        on_site = OUTSIDE.get(meant, meant.removeprefix("docs/"))
-        if on_site == meant:  # no page: a file of the repository, or a wrong link, of which mkdocs warns
+        if meant in OUTSIDE:
+            on_site = OUTSIDE[meant]
+        elif meant.startswith("docs/"):
+            on_site = meant.removeprefix("docs/")
+        else:  # no page: a file of the repository, or a wrong link, of which mkdocs warns
             return text if (ROOT / meant).exists() else match[0]
         return f"{image}[{text}]({posixpath.relpath(on_site, posixpath.dirname(target) or '.')}{anchor or ''})"
 
