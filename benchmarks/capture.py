@@ -42,7 +42,7 @@ from pipeline import machine  # noqa: E402
 from thermal_fld_ros.capture.bag import recover  # noqa: E402
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label  # noqa: E402
 from thermal_fld_ros.capture.memory import keep_large_blocks  # noqa: E402
-from thermal_fld_ros.capture.messages import RGB, THERMAL, Pair, stamp_of  # noqa: E402
+from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair, stamp_of  # noqa: E402
 
 IMAGES = {THERMAL: ((512, 640), np.uint16, "mono16"), RGB: ((720, 1280, 3), np.uint8, "bgr8")}
 RATES = (30.0, 20.0, 10.0)
@@ -169,7 +169,7 @@ def writer_alone(folder: Path, count: int) -> dict[str, Any]:
     episode = Episode(folder / "alone", TOPICS, options, Label(), {}, dict, print)
     started, processor = time.monotonic(), time.process_time()
     for number in range(count):
-        pair = Pair(messages, number, 0)
+        pair = CapturedPair(messages, number, 0)
         while episode.waiting_bytes + pair.size > 90e6:
             time.sleep(0.001)
         episode.put(pair)

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.synthesis.body import build, euler  # noqa: E402
 from thermal_fld_ros.synthesis.contour import JawContour  # noqa: E402
-from thermal_fld_ros.synthesis.figure import Camera  # noqa: E402
+from thermal_fld_ros.synthesis.figure import Viewpoint  # noqa: E402
 from thermal_fld_ros.synthesis.morphable import load_morphable_model  # noqa: E402
 from thermal_fld_ros.synthesis.person import sample_person  # noqa: E402
 
@@ -57,7 +57,7 @@ def sample(face_model: Path, people: int, seed: int) -> dict[str, Array]:
         person = replace(sample_person(model, rng), yaw=yaw, pitch=pitch, roll=roll)
         _, shape = build(model, replace(person, objects=[], hat=None, glasses=None, hair=0.0, long_hair=0.0, bun=0.0))
         distance = rng.uniform(45, 250)
-        camera = Camera((0.0, 0.0), SCALE, distance)
+        camera = Viewpoint((0.0, 0.0), SCALE, distance)
         xy, depth = camera.project(shape)
         points = xy[model.landmarks].astype(np.float64)
         points[:17] = jaw(xy, depth, yaw, roll, SCALE)[0]

@@ -69,9 +69,10 @@ CAMERA = (
 
 def calibrated(changes: str, shape: tuple[int, int] = (512, 640), rows: tuple[int, int] | None = None) -> str:
     """Code that asks for the camera of an image of this shape, calibrated by a camera_info of 640 x 512 px with these changes."""
-    options = f", __import__('thermal_fld_ros.perception.decoding').perception.decoding.Decoding(rows={rows})" if rows else ""
+    options = (
+        f", __import__('thermal_fld_ros.perception.decoding').perception.decoding.Decoding(rows={rows})" if rows else ""
+    )
     return CAMERA.format(changes=changes, shape=shape, options=options)
-
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ def heights(y: NDArray[np.floating]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz")
+    parser.add_argument(
+        "--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/landmark_layout.json")
     args = parser.parse_args()
     ours = load_morphable_model(args.face_model)

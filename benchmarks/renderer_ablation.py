@@ -43,7 +43,7 @@ from thermal_fld_ros.evaluation.protocols import Run, given_box  # noqa: E402
 from thermal_fld_ros.perception.landmarker import Landmarker  # noqa: E402
 from thermal_fld_ros.perception.models import load_model  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
-from thermal_fld_ros.synthesis.ingredients import INGREDIENTS  # noqa: E402
+from thermal_fld_ros.synthesis.ingredients import SCENE_INGREDIENTS  # noqa: E402
 from thermal_fld_ros.synthesis.shards import SIZES, Recipe, render_shards  # noqa: E402
 
 
@@ -60,7 +60,7 @@ class Variant:
 WHOLE, AGAIN = Variant("everything"), Variant("everything, again", seed=2)
 VARIANTS = [
     WHOLE,
-    *(Variant(f"without {name}", (name,)) for name in sorted(INGREDIENTS, key=lambda name: name != "thermal")),
+    *(Variant(f"without {name}", (name,)) for name in sorted(SCENE_INGREDIENTS, key=lambda name: name != "thermal")),
     AGAIN,
     *(Variant(f"trained without {name}", (), (name,)) for name in ("gain", *augmentation.INGREDIENTS)),
 ]

@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.synthesis.body import build  # noqa: E402
 from thermal_fld_ros.synthesis.contour import JawContour  # noqa: E402
-from thermal_fld_ros.synthesis.figure import Camera  # noqa: E402
+from thermal_fld_ros.synthesis.figure import Viewpoint  # noqa: E402
 from thermal_fld_ros.synthesis.morphable import MorphableModel, load_morphable_model  # noqa: E402
 from thermal_fld_ros.synthesis.person import sample_person  # noqa: E402
 from thermal_fld_ros.synthesis.scene import Renderer  # noqa: E402
@@ -110,7 +110,7 @@ def jaw_table(model: MorphableModel, people: int = 40) -> dict[str, dict[str, fl
         for person in sampled:
             person.yaw, person.pitch, person.roll = np.deg2rad(yaw), 0.0, 0.0
             _, shape = build(model, person)
-            camera = Camera((0.0, 0.0), 5.0, 150.0)
+            camera = Viewpoint((0.0, 0.0), 5.0, 150.0)
             xy, depth = camera.project(shape)
             points, _ = jaw(xy, depth, person.yaw, 0.0, camera.scale)
             fixed = xy[model.landmarks]

@@ -73,8 +73,12 @@ def arrived(count: int, profile: Path | None) -> int:
     environment = {name: value for name, value in os.environ.items() if name not in PROFILES}
     if profile:
         environment |= dict.fromkeys(PROFILES, str(profile))
-    counter = subprocess.Popen([sys.executable, "-c", COUNTER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    subprocess.run([sys.executable, "-c", PUBLISHER, *map(str, (count, FPS, *SIZE))], cwd=ROOT, env=environment, check=True)
+    counter = subprocess.Popen(
+        [sys.executable, "-c", COUNTER], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    subprocess.run(
+        [sys.executable, "-c", PUBLISHER, *map(str, (count, FPS, *SIZE))], cwd=ROOT, env=environment, check=True
+    )
     return int(counter.communicate(timeout=60)[0])
 
 

@@ -21,7 +21,7 @@ CLIP = PathJoinSubstitution([SHARE, "resource", "demo_clip.npz"])
 # Arguments with their defaults and what they are.
 ARGUMENTS = {
     "device": ("", "video device of a camera, such as /dev/video0"),
-    "layout": ("auto", "what of the camera's buffer is the image: plain, two_part, or auto"),
+    "layout": ("", "what of the camera's buffer is the image: plain, two_part, or auto"),
     "calibration": ("", "file of the camera's calibration, for head poses"),
     "input": (CLIP, "without a device: any recording that docs/input.md lists, played in a loop"),
     "unit": ("", "what a pixel's value means; empty: what the recording says, else counts"),
@@ -38,7 +38,7 @@ def camera_or_recording(context: LaunchContext) -> list[LaunchDescriptionEntity]
     values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     if values["device"]:
         executable, names, unit = "camera", ("device", "layout", "calibration"), values["unit"]
-        parameters = {name: values[name] for name in names}
+        parameters = {name: values[name] for name in names if values[name]}
     else:
         source = open_source(values["input"])
         executable, unit = "replay", values["unit"] or source.unit or ""

@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.datasets.sample import SCHEMES  # noqa: E402
 from thermal_fld_ros.evaluation import metrics  # noqa: E402
-from thermal_fld_ros.evaluation.calibration import LIMIT  # noqa: E402
-from thermal_fld_ros.evaluation.report import TABLES, figure, plot_name, plots_of, table  # noqa: E402
+from thermal_fld_ros.evaluation.calibration import RIGHT_LIMIT  # noqa: E402
+from thermal_fld_ros.evaluation.report import TABLES, figure, markdown_table, plot_name, plots_of  # noqa: E402
 from thermal_fld_ros.evaluation.rounds import disagreement  # noqa: E402
 from thermal_fld_ros.evaluation.video import STILL  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
@@ -54,7 +54,7 @@ GOALS: list[tuple[str, str, tuple[str, ...], float, str, float]] = [
 HEADINGS = {
     "errors": "Cumulative error: share of faces (vertical) with at most a given mean error (horizontal), missed faces included",
     "score": "Score of published faces: stated against observed probability that the mean error is below 10 %",
-    "confidence": f"Stated against observed probability that a point's error is below {LIMIT:g} %",
+    "confidence": f"Stated against observed probability that a point's error is below {RIGHT_LIMIT:g} %",
     "yaw": "Error by yaw",
 }
 
@@ -71,7 +71,7 @@ def data_table(results: dict[str, Any]) -> str:
         [name, data["images"], data["faces"], data["labels"], data["about"] + _left_out(data)]
         for name, data in results["data"].items()
     ]
-    return table(["data", "images", "faces", "labels", "description"], rows)
+    return markdown_table(["data", "images", "faces", "labels", "description"], rows)
 
 
 def _left_out(data: dict[str, Any]) -> str:
@@ -96,7 +96,9 @@ def goal_table(results: dict[str, Any]) -> str:
         reached = round(value * factor, 2)
         good = reached <= limit if relation == "at most" else reached >= limit
         rows.append([data, what, f"{relation} {limit:g}", figure(reached), "yes" if good else "no"])
-    return f"Measured with the networks `{first}`.\n\n" + table(["data", "figure", "goal", "measured", "met"], rows)
+    return f"Measured with the networks `{first}`.\n\n" + markdown_table(
+        ["data", "figure", "goal", "measured", "met"], rows
+    )
 
 
 def model_table(results: dict[str, Any]) -> str:
@@ -112,7 +114,7 @@ def model_table(results: dict[str, Any]) -> str:
         else:
             described = [", ".join(f"{key} {value}" for key, value in about.items()), ""]
         rows.setdefault(row["model"], [row["model"], *described])
-    return table(["model", "detector", "landmarks"], list(rows.values()))
+    return markdown_table(["model", "detector", "landmarks"], list(rows.values()))
 
 
 def ablation() -> str:
@@ -137,7 +139,7 @@ is the NME in % with all ingredients (given boxes; {points}). The other rows are
 same training with another seed, so differences of that size are chance.
 {_machine(results)}
 
-{table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
+{markdown_table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
 
 ![growth of the error without each ingredient](results/renderer_ablation.png)
 """
@@ -157,7 +159,7 @@ at commit {results["git"]}. Both networks were trained in the same way for {resu
 test faces. The error of
 the student is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
 
-{table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
+{markdown_table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
 """
 
 
@@ -174,7 +176,7 @@ at commit {results["git"]}. All networks were trained in the same way for {resul
 test faces; time per crop on one
 thread. The trainings are short, so a difference of half a percentage point is chance. {_machine(results)}
 
-{table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
+{markdown_table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
 """
 
 
@@ -255,7 +257,7 @@ def comparison(results: dict[str, Any], peers: dict[str, Any]) -> str:
         ["mean error of 54 points, given box", *of_each(error)],
         ["false faces in scenes without faces", *of_each(false)],
     ]
-    return table(["", "thermal_fld_ros", peer, "TFAN (T-FAKE)"], lines)
+    return markdown_table(["", "thermal_fld_ros", peer, "TFAN (T-FAKE)"], lines)
 
 
 def with_comparison(readme: str, told: str) -> str:
@@ -330,7 +332,7 @@ the labelled box is used.
 | ECE | expected calibration error: mean gap between stated and observed probability |
 
 The score states the probability that a face is not wrong. The confidence of a point states the probability of an error below
-{LIMIT:g} %.
+{RIGHT_LIMIT:g} %.
 
 ### Openings and jitter
 
@@ -354,7 +356,7 @@ The score states the probability that a face is not wrong. The confidence of a p
     for title in MAIN_TABLES:
         head, rows = TABLES[title](results)
         if rows:
-            parts.append(f"## {title}\n\n{table(head, rows)}\n")
+            parts.append(f"## {title}\n\n{markdown_table(head, rows)}\n")
     return "\n".join(parts)
 
 
@@ -366,7 +368,7 @@ def appendix(results: dict[str, Any]) -> str:
     for title, rows_of in TABLES.items():
         head, rows = rows_of(results)
         if rows and title not in MAIN_TABLES:
-            parts.append(f"## {title}\n\n{table(head, rows)}\n")
+            parts.append(f"## {title}\n\n{markdown_table(head, rows)}\n")
     parts += [ablation(), student_size(), input_size()]
     plots = plots_of(results)
     for kind, heading in HEADINGS.items():

@@ -34,7 +34,7 @@ LARGEST_SCALE = 8
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="scripts/demo.sh", description="Landmarks on a thermal clip: replayed camera, detector node, recorder."
+        prog="scripts/demo.sh", description="Landmarks on a thermal clip: replayed camera, detector node, film."
     )
     parser.add_argument(
         "--input",
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
             **models,
         )
         nodes.start(
-            "demo_recorder",
+            "film",
             {"overlay": "thermal_fld_detector/overlay"},
             output=str(options.output),
             rate=rate,
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace, source: Source, clip: Path, unit: str) -> i
 
 
 def check(output: Path) -> int:
-    """The exit status by what the recorder has seen: a run without any result has shown nothing."""
+    """The exit status by what the node film has seen: a run without any result has shown nothing."""
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     if summary["results"]:
         return 0

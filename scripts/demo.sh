@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Landmarks on a thermal clip: a replayed camera, the detector node and a recorder, over real ROS 2.
+# Landmarks on a thermal clip: a replayed camera, the detector node and a film of it, over real ROS 2.
 # scripts/demo.sh --help tells the options for your own data.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"

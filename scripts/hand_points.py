@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.datasets.sample import SCHEMES  # noqa: E402
 from thermal_fld_ros.evaluation import metrics  # noqa: E402
-from thermal_fld_ros.evaluation.report import figure, table  # noqa: E402
+from thermal_fld_ros.evaluation.report import figure, markdown_table  # noqa: E402
 from thermal_fld_ros.evaluation.rounds import disagreement  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
 
@@ -53,7 +53,7 @@ def main() -> None:
     for name in [*names, "all"]:
         mine = np.array([row[1:] for row in apart if name in (row[0], "all")])
         rows.append([name, len(mine), *(figure(value) for value in mine.mean(axis=0))])
-    print(table(["data", "images", *SETS], rows))
+    print(markdown_table(["data", "images", *SETS], rows))
     print(f"\nDistance of the two rounds, % of sqrt(w h) of the box. Labels: {out}")
 
 

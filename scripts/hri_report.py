@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from thermal_fld_ros.ergonomics.person import Ergonomics, ErgonomicsOptions, Observation, Person  # noqa: E402
+from thermal_fld_ros.ergonomics.person import Ergonomics, ErgonomicsOptions, Observation, PersonErgonomics  # noqa: E402
 from thermal_fld_ros.ergonomics.posture import neck_angles, turn_between  # noqa: E402
-from thermal_fld_ros.ergonomics.states import LEFT_EYE, RIGHT_EYE, eye_ratio, mouth_ratio  # noqa: E402
+from thermal_fld_ros.ergonomics.states import eye_ratio, mouth_ratio  # noqa: E402
 from thermal_fld_ros.perception.camera import Camera  # noqa: E402
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ThermalFrame, decode_array  # noqa: E402
+from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks  # noqa: E402
 from thermal_fld_ros.perception.models import LANDMARKS_FILE, default_model_folder, load_model  # noqa: E402
@@ -87,7 +88,7 @@ class Studio:
             Scene((side, side), warmth.ambient, [place], sensor, seed, clutter=2, frame=frame)
         )
         _, shape = build(self.model, body)
-        seen = figure.Camera.looking_at(shape[self.model.landmarks], middle, scale, distance)
+        seen = figure.Viewpoint.looking_at(shape[self.model.landmarks], middle, scale, distance)
         focal = scale * distance
         matrix = np.array([[focal, 0.0, seen.offset[0]], [0.0, focal, seen.offset[1]], [0.0, 0.0, 1.0]])
         turn = euler(body.yaw, body.pitch, body.roll).astype(np.float64)
@@ -243,7 +244,7 @@ def watch(
     options: ErgonomicsOptions, seed: int, shift: Callable[[float], tuple[float, float]] = lambda t: (0.0, 0.0),
 ) -> Iterator[tuple[float, Shot, Ergonomics]]:  # fmt: skip
     """Play a script before the camera: what the landmarker, the smoothing, the pose and the ergonomics make of it."""
-    person, smoother = Person(options, 0.0), OneEuro()
+    person, smoother = PersonErgonomics(options, 0.0), OneEuro()
     found, pose = None, None
     for k in range(round(seconds * rate)):
         t = k / rate

@@ -17,9 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros import cli  # noqa: E402
-from thermal_fld_ros.nodes.parameters import generated_files  # noqa: E402
-
-PROGRAM = "python -m thermal_fld_ros"
+from thermal_fld_ros.__main__ import PROGRAM  # noqa: E402
+from thermal_fld_ros.nodes.reference import generated_files  # noqa: E402
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -43,10 +42,11 @@ def cli_page() -> str:
 
 This page is generated from the parsers of the commands by `python scripts/reference.py`.
 
-`{PROGRAM} COMMAND` runs a command, and `{PROGRAM} COMMAND --help` prints its help. No command needs ROS. The exit status is 0 on
-success, 1 if the work failed and 2 if the call or its input is wrong.
+`{PROGRAM} COMMAND` runs a command, and `{PROGRAM} COMMAND --help` prints its help. `python -m thermal_fld_ros` does the same.
 
-| command | |
+No command needs ROS. The exit status is 0 on success, 1 if the work failed and 2 if the call or its input is wrong.
+
+| command | description |
 |---|---|
 """
         + "\n".join(f"| [`{name}`](#{name}) | {_escaped(_summary(parser))} |" for name, parser in parsers.items())
@@ -74,7 +74,7 @@ def _prose(text: str) -> str:
 
 def _options(parser: argparse.ArgumentParser) -> str:
     """The table of a command's arguments. argparse has no public way to list them."""
-    rows = ["| argument | |", "|---|---|"]
+    rows = ["| argument | description |", "|---|---|"]
     for action in parser._actions:
         if action.option_strings:
             value = "" if action.nargs == 0 else f" {_value(action)}"

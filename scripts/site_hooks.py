@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OUTSIDE = {
     "benchmarks/README.md": "benchmarks.md",
+    "CONTRIBUTING.md": "contributing.md",
     **{f"models/{path.name}": f"models/{path.name}" for path in sorted((ROOT / "models").glob("*.md"))},
 }
 """Path in the repository -> path on the site."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from input_files import compressed_depth, png
 from numpy.typing import NDArray
 
+from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -20,7 +22,7 @@ from thermal_fld_ros.capture.messages import (
     RGB,
     TF_MESSAGE,
     THERMAL,
-    Pair,
+    CapturedPair,
     Topic,
     types,
 )
@@ -111,7 +113,9 @@ def landmarks(*faces: Any, stamp: int = STAMP) -> bytes:
     return bytes(types().serialize_cdr(message, FACE_LANDMARKS))
 
 
-def pair(number: int = 0, *faces: Any, thermal: bytes | None = None, period: float = 0.1, rgb_side: int = 24) -> Pair:
+def pair(
+    number: int = 0, *faces: Any, thermal: bytes | None = None, period: float = 0.1, rgb_side: int = 24
+) -> CapturedPair:
     """Pair `number` of a recording, with pixels of its own."""
     stamp = STAMP + round(number * period * 1e9)
     noise = np.random.default_rng(number)
@@ -120,7 +124,7 @@ def pair(number: int = 0, *faces: Any, thermal: bytes | None = None, period: flo
         RGB: image(noise.integers(0, 255, (rgb_side, rgb_side, 3), np.uint8), "bgr8", stamp + 3_000_000),
         LANDMARKS: landmarks(*faces, stamp=stamp),
     }
-    return Pair(messages, stamp, 3_000_000)
+    return CapturedPair(messages, stamp, 3_000_000)
 
 
 def contents(bag: Path) -> dict[int, dict[str, bytes]]:
@@ -134,6 +138,13 @@ def contents(bag: Path) -> dict[int, dict[str, bytes]]:
     return found
 
 
-def written(pairs: list[Pair], roles: dict[str, Topic] = TOPICS) -> list[dict[str, bytes]]:
+def left_by_a_kill(writer: BagWriter, place: Path) -> Path:
+    """A copy, in the folder `place`, of the bag as it would be left if the writer were killed now; the writer is closed."""
+    copy = shutil.copytree(writer.folder, place / writer.folder.name)
+    writer.close()
+    return copy
+
+
+def written(pairs: list[CapturedPair], roles: dict[str, Topic] = TOPICS) -> list[dict[str, bytes]]:
     """What a bag of these pairs holds, in its order."""
     return [{topic.name: pair.messages[role] for role, topic in roles.items()} for pair in pairs]

@@ -41,7 +41,7 @@ class CaptureRig(NodeRig):
         self.bag = Path()
         self.sent: dict[str, list[bytes]] = {}
         self._time = 1_700_000_000 * SECOND
-        self._publishers: dict[str, Any] = {}
+        self.publishers: dict[str, Any] = {}
         self._seed = 0
         self.depth = self.frozen = False
 
@@ -75,7 +75,7 @@ class CaptureRig(NodeRig):
         kinds = {THERMAL: Image, RGB: Image, f"{THERMAL}_info": CameraInfo, f"{RGB}_info": CameraInfo}
         kinds |= {LANDMARKS: FaceLandmarksArray, **(types or {})}
         for role in roles:
-            self._publishers[role] = self.node.create_publisher(kinds[role], names[role], QoSProfile(depth=100))
+            self.publishers[role] = self.node.create_publisher(kinds[role], names[role], QoSProfile(depth=100))
 
     def values(self) -> dict[str, str]:
         """Of the last diagnostic status."""
@@ -91,7 +91,7 @@ class CaptureRig(NodeRig):
     def send(self, role: str, stamp: int) -> bytes:
         """Publish a message of this stamp; its bytes."""
         data = self.message(role, stamp)
-        self._publishers[role].publish(data)
+        self.publishers[role].publish(data)
         self.sent.setdefault(role, []).append(data)
         return data
 
@@ -111,7 +111,7 @@ class CaptureRig(NodeRig):
                 return compressed_depth_message(pixels, stamp)
             return image(pixels, "mono16", stamp)
         colour = noise.integers(0, 255, (36, 48, 3), np.uint8)
-        if self._publishers and self._publishers[RGB].msg_type is CompressedImage:
+        if self.publishers and self.publishers[RGB].msg_type is CompressedImage:
             return compressed(colour, ".jpg", "bgr8; jpeg compressed bgr8", stamp)
         return image(colour, "bgr8", stamp)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.synthesis.morphable import LANDMARKS
+from thermal_fld_ros.synthesis.morphable import LANDMARK_VERTICES
 
 COUNT = 26719
 # x, y of the 68 points on the egg's front, cm: rows of brows, eyes, nose, mouth and a round jaw.
@@ -41,7 +41,7 @@ def write_face_model(folder: Path) -> Path:
     a = np.linspace(0, 2 * np.pi, 1839)
     vertices[9409:11248] = np.column_stack([6 * np.cos(7 * a), -20 + 12 * a / a.max(), 6 * np.sin(7 * a) - 1])
     vertices[11248:] = [0, -3.5, 5]  # mouth, sockets, teeth, eyes: hidden inside
-    vertices[list(LANDMARKS)] = on_egg(POINTS)
+    vertices[list(LANDMARK_VERTICES)] = on_egg(POINTS)
     quads = [(97 * i + j, 97 * (i + 1) + j, 97 * (i + 1) + j + 1, 97 * i + j + 1) for i in range(96) for j in range(96)]
     inner = [(k, k + 1, k + 2) for k in (11248, 13294, 17039, 21451)]
     _write_obj(folder / "generic_neutral_mesh.obj", vertices, [*quads, *inner])

@@ -29,7 +29,7 @@ class LoopRig(CaptureRig):
         begun, start = time.monotonic(), self.now(1.0)
         for moment, role, data in self._frames(person, start):
             time.sleep(max(0.0, begun + moment - time.monotonic()))
-            self._publishers[role].publish(data)
+            self.publishers[role].publish(data)
             self.sent.setdefault(role, []).append(data)
         self.now(len(person.rgb) / RATE)
         self.wait_for_received({role: len(sent) for role, sent in self.sent.items()})

@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from thermal_fld_ros.synthesis.clip import RATE, sitter
+from thermal_fld_ros.synthesis.clip import CLIP_RATE, sitter
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
 from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin
 from thermal_fld_ros.synthesis.thermal import sample_warmth
 
 SIDE, PEOPLE = 96, 4
-YAW = np.concatenate([np.zeros(5), np.linspace(0, 180, 19), np.full(9, 180), np.linspace(180, 360, 19), np.full(5, 360)])
+YAW = np.concatenate(
+    [np.zeros(5), np.linspace(0, 180, 19), np.full(9, 180), np.linspace(180, 360, 19), np.full(5, 360)]
+)
 
 
 def main() -> None:
@@ -36,12 +38,14 @@ def main() -> None:
         scenes = []
         for k, yaw in enumerate(YAW):
             turned = replace(person, yaw=float(np.deg2rad(yaw)), trunk_yaw=float(np.deg2rad(yaw)))
-            scenes.append(Scene((SIDE, SIDE), 22.5, [Placement(turned, warmth, middle, 2.9, 120.0)], sensor, seed, 3, frame=k))
+            scenes.append(
+                Scene((SIDE, SIDE), 22.5, [Placement(turned, warmth, middle, 2.9, 120.0)], sensor, seed, 3, frame=k)
+            )
         rendered = [renderer.render(scene) for scene in scenes]
         frames.append([centikelvin(one.celsius) for one in rendered])
         points.append([one.faces[0].points for one in rendered])
     out = Path(__file__).parent / "perception/turns.npz"
-    np.savez_compressed(out, frames=np.array(frames), points=np.array(points, np.float32), yaw=YAW, fps=RATE)
+    np.savez_compressed(out, frames=np.array(frames), points=np.array(points, np.float32), yaw=YAW, fps=CLIP_RATE)
     print(out, f"{out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from capture_rig import CaptureRig
 from node_rig import Rig
+
+StartCapture = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
@@ -25,3 +30,32 @@ def capture(ros: None, tmp_path: Path) -> Iterator[CaptureRig]:
     rig = CaptureRig(tmp_path / "bags")
     yield rig
     rig.close()
+
+
+@pytest.fixture
+def start_capture(capture: CaptureRig, tmp_path: Path) -> Iterator[StartCapture]:
+    """Starts the capture node as a process in the rig's namespace, recording from its start; what it says goes to `tmp_path / "log.txt"`.
+
+    Parameters of the node can be given; one that is None stays at its default.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(**parameters: Any) -> subprocess.Popen[bytes]:
+        values = {**capture.parameters, "record": True, **parameters}
+        words = [word for name, value in values.items() if value is not None for word in ("-p", f"{name}:={value}")]
+        command = [
+            sys.executable,
+            "-m",
+            "thermal_fld_ros.nodes.capture",
+            "--ros-args",
+            "-r",
+            f"__ns:={capture.namespace}",
+        ]
+        with (tmp_path / "log.txt").open("a") as log:
+            started.append(subprocess.Popen([*command, *words], stdout=log, stderr=log, start_new_session=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

@@ -53,7 +53,7 @@ class NodeRig:
         self.diagnostics_time: Any = None
         self._tested: Any = None
         self._acted = 0
-        self._name = f"{self.namespace}/{name}"
+        self.name = f"{self.namespace}/{name}"
         self.node.create_subscription(Log, "/rosout", self._on_log, 100)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
         self._executor = SingleThreadedExecutor()
@@ -97,7 +97,7 @@ class NodeRig:
         return self.call(SetParametersAtomically, "set_parameters_atomically", request).result
 
     def call(self, service: Any, name: str, request: Any) -> Any:
-        client = self.node.create_client(service, f"{self._name}/{name}")
+        client = self.node.create_client(service, f"{self.name}/{name}")
         assert client.wait_for_service(GENEROUS), name
         self._acted = len(self.statuses)
         future = client.call_async(request)
@@ -135,13 +135,13 @@ class NodeRig:
         return self.wait_for(found, "such a diagnostic status")
 
     def _on_log(self, log: Log) -> None:
-        if log.name == self._name.lstrip("/").replace("/", "."):
+        if log.name == self.name.lstrip("/").replace("/", "."):
             self.logs.append(log.msg)
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
-        if any(status.name == self._name.lstrip("/") for status in array.status):
+        if any(status.name == self.name.lstrip("/") for status in array.status):
             self.diagnostics_time = array.header.stamp
-        self.statuses += [status for status in array.status if status.name == self._name.lstrip("/")]
+        self.statuses += [status for status in array.status if status.name == self.name.lstrip("/")]
 
 
 class Rig(NodeRig):
@@ -160,7 +160,7 @@ class Rig(NodeRig):
         self.results: list[FaceLandmarksArray] = []
         self._seed = 0
         self._stamps = 0
-        self._images = self.node.create_publisher(Image, "image", QoSProfile(depth=10))
+        self.images = self.node.create_publisher(Image, "image", QoSProfile(depth=10))
         self.node.create_subscription(FaceLandmarksArray, "face_landmarks", self.results.append, 100)
 
     def start(self, *, arguments: tuple[str, ...] = (), **parameters: Any) -> DetectorNode:
@@ -175,7 +175,7 @@ class Rig(NodeRig):
 
     def connect(self) -> None:
         """Send empty scenes until one is answered; from then on no image is lost."""
-        self.wait_for(lambda: self._images.get_subscription_count() == 1, "the detector's image subscription")
+        self.wait_for(lambda: self.images.get_subscription_count() == 1, "the detector's image subscription")
         known = len(self.results)
 
         def answered() -> bool:
@@ -206,7 +206,7 @@ class Rig(NodeRig):
         if not isinstance(image, Image):
             image = image_from_array(image, self.header())
         self._acted = len(self.statuses)
-        self._images.publish(image)
+        self.images.publish(image)
         return image
 
     def detect(self, image: Image | NDArray[Any]) -> FaceLandmarksArray:

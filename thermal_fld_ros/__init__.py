@@ -9,5 +9,3 @@ from pkgutil import extend_path
 
 # The built messages lie in another folder of this name, in the install space: both folders are one package.
 __path__ = extend_path(__path__, __name__)
-
-__version__ = "0.1.0"

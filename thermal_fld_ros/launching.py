@@ -22,7 +22,7 @@ PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  
 Topics = Mapping[str, tuple[str, str]]
 """Of a node, by the argument that names them: the default and what it is."""
 
-Parameters = Mapping[str, tuple[type, str]]
+ParameterArguments = Mapping[str, tuple[type, str]]
 """Of a node that are arguments too: type and description. Left empty, the parameter file decides."""
 
 
@@ -31,7 +31,7 @@ def topic_arguments(topics: Topics) -> list[LaunchDescriptionEntity]:
     return [DeclareLaunchArgument(n, default_value=t, description=f"topic: {text}") for n, (t, text) in topics.items()]
 
 
-def node_arguments(node: str, topics: Topics, parameters: Parameters) -> list[LaunchDescriptionEntity]:
+def node_arguments(node: str, topics: Topics, parameters: ParameterArguments) -> list[LaunchDescriptionEntity]:
     """Declare what `ros2 launch ... --show-args` tells of a lifecycle node, "detector" or "capture"."""
     file = PathJoinSubstitution([SHARE, "config", f"{node}.yaml"])
     return [
@@ -50,7 +50,7 @@ def started_node(
     context: LaunchContext,
     node: str,
     topics: Topics,
-    parameters: Parameters,
+    parameters: ParameterArguments,
     renamed: Mapping[str, str] | None = None,
     **more: Any,
 ) -> LifecycleNode:

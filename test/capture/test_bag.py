@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from capture_messages import TOPICS, WITH_FACES, contents, face, pair, written
+from capture_messages import TOPICS, WITH_FACES, contents, face, left_by_a_kill, pair, written
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.bag import BagError, BagWriter, is_unfinished, recover
+from thermal_fld_ros.capture.bag import ROSBAGS, BagError, BagWriter, is_unfinished, recover
 from thermal_fld_ros.capture.messages import Topic, types
 
 STORAGES = ("mcap", "sqlite3")
@@ -99,6 +99,52 @@ def killed(folder: Path, storage: str, split: int = 0) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("count", [0, 5])
+def test_another_reader_of_mcap_finds_the_recovered_file_whole(tmp_path: Path, count: int) -> None:
+    """The tail is this package's work: the reader of the format's authors checks it, by the index and from front to back."""
+    reader = pytest.importorskip("mcap.reader")
+    bag = killed(tmp_path / "bag", "mcap", split=count * sum(map(len, messages(0, WITH_FACES).values())))
+    recover(bag)
+    found: dict[int, dict[str, bytes]] = {}
+    for file in sorted(bag.glob("*.mcap")):
+        with file.open("rb") as stream:
+            by_index = reader.SeekingReader(stream, validate_crcs=True)
+            summary = by_index.get_summary()
+            assert summary is not None and summary.statistics is not None
+            indexed = [
+                (channel.topic, message.log_time, message.data) for _, channel, message in by_index.iter_messages()
+            ]
+            assert summary.statistics.message_count == len(indexed)
+            assert summary.statistics.chunk_count == len(summary.chunk_indexes)
+            stream.seek(0)
+            in_order = reader.NonSeekingReader(stream, validate_crcs=True).iter_messages(log_time_order=False)
+            assert sorted(indexed) == sorted(
+                (channel.topic, message.log_time, message.data) for _, channel, message in in_order
+            )
+        for topic, log_time, data in indexed:
+            found.setdefault(log_time, {})[topic] = data
+    assert found == {1000 + number: messages(number, WITH_FACES) for number in range(8)}
+
+
+@pytest.mark.parametrize("version", ["0.10.11", "0.12.0", "1.0"])
+def test_a_rosbags_that_is_not_known_is_refused_with_the_cure(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = tmp_path / f"site/rosbags-{version}.dist-info/METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: rosbags\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    with pytest.raises(BagError, match=f'{version} is installed: pip install "rosbags>=0.11,<0.12"'):
+        BagWriter(tmp_path / "bag", "mcap", list(TOPICS.values()))
+    assert not (tmp_path / "bag").exists()
+
+
+def test_the_known_rosbags_are_those_that_are_required() -> None:
+    requirements = Path(__file__).parents[2] / "scripts/requirements/runtime.txt"
+    lowest, beyond = (".".join(map(str, version)) for version in ROSBAGS)
+    assert f"rosbags>={lowest},<{beyond} " in requirements.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("storage", STORAGES)
 def test_after_a_kill_what_was_flushed_is_recovered(tmp_path: Path, storage: str) -> None:
     bag = killed(tmp_path / "bag", storage)
@@ -133,13 +179,12 @@ def test_a_cut_file_keeps_its_whole_chunks(tmp_path: Path, cut: int) -> None:
     for number in range(4):
         writer.write(1000 + number, messages(number))
         writer.flush()
-    writer._writer.abort()
-    writer._release()
-    (file,) = (tmp_path / "bag" / "bag_0").glob("*.mcap")
+    bag = left_by_a_kill(writer, tmp_path / "left")
+    (file,) = (bag / "bag_0").glob("*.mcap")
     data = file.read_bytes()
     file.write_bytes(data[:-cut] + bytes(cut if cut % 2 == 0 else 0))
-    recover(tmp_path / "bag")
-    found = contents(tmp_path / "bag")
+    recover(bag)
+    found = contents(bag)
     assert 1 <= len(found) <= 4 and found == {1000 + number: messages(number) for number in range(len(found))}
 
 
@@ -179,10 +224,8 @@ def recovered(bag: Path, pairs: int) -> None:
 @pytest.mark.parametrize("storage", STORAGES)
 def test_killed_before_the_first_message_there_is_nothing_to_keep(tmp_path: Path, storage: str) -> None:
     writer = BagWriter(tmp_path / "bag", storage, list(TOPICS.values()))
-    writer._begin()
-    writer._writer.abort()
-    writer._release()
-    recovered(with_manifest(tmp_path / "bag"), 0)
+    writer.write(1000, {})
+    recovered(with_manifest(left_by_a_kill(writer, tmp_path / "left")), 0)
 
 
 def test_killed_before_the_bag_has_a_file_it_is_a_recording_all_the_same(tmp_path: Path) -> None:
@@ -194,13 +237,11 @@ def test_killed_before_the_bag_has_a_file_it_is_a_recording_all_the_same(tmp_pat
 
 @pytest.mark.parametrize("storage", STORAGES)
 def test_killed_after_a_split_the_empty_file_goes_and_the_manifest_is_renewed(tmp_path: Path, storage: str) -> None:
-    size = sum(map(len, messages(0, WITH_FACES).values()))
-    writer = fill(tmp_path / "bag", storage, 3, split_bytes=3 * size)
-    writer._finish()
-    writer._begin()
-    writer._writer.abort()
-    writer._release()
-    recovered(with_manifest(tmp_path / "bag"), 3)
+    writer = fill(tmp_path / "bag", storage, 3, split_seconds=1e-9)
+    writer.write(1003, {})
+    bag = left_by_a_kill(writer, tmp_path / "left")
+    assert (bag / "bag_3").is_dir()
+    recovered(with_manifest(bag), 3)
 
 
 @pytest.mark.parametrize("storage", STORAGES)

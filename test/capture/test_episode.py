@@ -127,7 +127,7 @@ def test_what_the_queue_cannot_hold_is_dropped_and_counted(make: Make, monkeypat
         write(self, *arguments)
 
     monkeypatch.setattr(BagWriter, "write", slow)
-    pairs = [pair(number, rgb_side=300) for number in range(8)]
+    pairs = [pair(number, rgb_side=320) for number in range(8)]
     episode = make(write_queue=3.5 * pairs[0].size / 1e6)
     episode.put(pairs[0])
     assert entered.wait(30.0)

@@ -7,11 +7,11 @@ from capture_messages import face, image, pair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thermal_fld_ros.capture.gates import NO_FACE, RATE, SHUTTER, UNCHANGED, GateOptions, Gates, shape_change
-from thermal_fld_ros.capture.messages import IMAGE, Pair
+from thermal_fld_ros.capture.gates import NO_FACE, OVER_RATE, SHUTTER, UNCHANGED, GateOptions, Gates, shape_change
+from thermal_fld_ros.capture.messages import IMAGE, CapturedPair
 
 
-def judged(options: GateOptions, *pairs: Pair) -> list[str]:
+def judged(options: GateOptions, *pairs: CapturedPair) -> list[str]:
     gates = Gates(options, IMAGE)
     return [gates(pair) for pair in pairs]
 
@@ -23,12 +23,12 @@ def test_by_default_every_pair_is_taken() -> None:
 def test_the_rate_is_never_exceeded() -> None:
     nine_hertz = [pair(number, period=1 / 9) for number in range(18)]
     taken = judged(GateOptions(max_rate=2.0), *nine_hertz)
-    assert taken.count("") == 4 and set(taken) == {"", RATE}, "every fifth: 9 Hz has no two at half a second"
+    assert taken.count("") == 4 and set(taken) == {"", OVER_RATE}, "every fifth: 9 Hz has no two at half a second"
     assert judged(GateOptions(max_rate=100.0), *nine_hertz) == [""] * 18
 
 
 def test_after_a_jump_of_time_back_the_rate_begins_anew() -> None:
-    assert judged(GateOptions(max_rate=1.0), pair(1000), pair(0), pair(1)) == ["", "", RATE]
+    assert judged(GateOptions(max_rate=1.0), pair(1000), pair(0), pair(1)) == ["", "", OVER_RATE]
 
 
 def test_only_with_a_face() -> None:

@@ -12,7 +12,16 @@ from capture_messages import STAMP, WITH_FACES, compressed, compressed_depth_mes
 from input_files import png, rvl
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, IMAGE, LANDMARKS, RGB, THERMAL, Pair, stamp_of, types
+from thermal_fld_ros.capture.messages import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    LANDMARKS,
+    RGB,
+    THERMAL,
+    CapturedPair,
+    stamp_of,
+    types,
+)
 from thermal_fld_ros.capture.privacy import Keeper, only
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.compression import decompressed_image
@@ -95,7 +104,7 @@ def test_faces_are_kept_in_both_images(tmp_path: Path) -> None:
         RGB: image(np.full((40, 48, 3), 9, np.uint8), "bgr8"),
         LANDMARKS: landmarks(face(roi=(4.0, 3.0, 6.0, 5.0))),
     }
-    kept = keeper(Pair(bright, STAMP, 0))
+    kept = keeper(CapturedPair(bright, STAMP, 0))
     assert kept["/face_landmarks"] == bright[LANDMARKS]
     thermal, rgb = (np.argwhere(pixels_of(kept[f"/{role}/image"])) for role in (THERMAL, RGB))
     assert (*thermal.min(axis=0), *thermal.max(axis=0)) == (3, 4, 8, 10)
@@ -113,7 +122,7 @@ def test_with_calibrated_cameras_a_face_is_where_its_distance_says(tmp_path: Pat
             RGB: image(np.full((16, 20, 3), 9, np.uint8), "bgr8"),
             LANDMARKS: landmarks(face(roi=(4.0, 3.0, 6.0, 5.0), turn=turn)),
         }
-        kept = keeper(Pair(whole, STAMP, 0))
+        kept = keeper(CapturedPair(whole, STAMP, 0))
         thermal, rgb = (np.argwhere(pixels_of(kept[f"/{role}/image"]))[:, :2] for role in (THERMAL, RGB))
         assert (rgb.min(axis=0) - thermal.min(axis=0)).tolist() == [0, shift]
 

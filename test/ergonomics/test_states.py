@@ -10,8 +10,6 @@ import pytest
 
 from thermal_fld_ros.ergonomics.breathing import Breathing
 from thermal_fld_ros.ergonomics.states import (
-    LEFT_EYE,
-    RIGHT_EYE,
     EyeOptions,
     Eyes,
     Mouth,
@@ -20,6 +18,7 @@ from thermal_fld_ros.ergonomics.states import (
     mouth_ratio,
 )
 from thermal_fld_ros.ergonomics.windows import TimeShare
+from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE
 from thermal_fld_ros.perception.pose import HEAD_POINTS
 
 RATES = (9.0, 30.0)

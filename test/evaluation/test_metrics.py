@@ -44,7 +44,7 @@ def test_interocular_is_between_the_outer_corners() -> None:
 
 
 def test_figures_of_four_faces_by_hand() -> None:
-    summary = metrics.summary([2.0, 4.0, 9.0, np.inf])
+    summary = metrics.error_summary([2.0, 4.0, 9.0, np.inf])
     assert (summary["faces"], summary["missed"]) == (4, 1)
     assert summary["nme"] == 5.0
     assert summary["median"] == 4.0
@@ -58,7 +58,7 @@ def test_figures_of_four_faces_by_hand() -> None:
 
 
 def test_a_perfect_prediction_has_no_error_and_the_whole_area() -> None:
-    summary = metrics.summary(np.zeros(7))
+    summary = metrics.error_summary(np.zeros(7))
     assert summary["nme"] == 0.0
     assert summary["auc_8"] == summary["auc_10"] == 1.0
     assert summary["failure_8"] == 0.0
@@ -66,9 +66,9 @@ def test_a_perfect_prediction_has_no_error_and_the_whole_area() -> None:
 
 
 def test_no_face_and_no_found_face() -> None:
-    assert metrics.summary([]) == {"faces": 0, "missed": 0}
-    assert metrics.summary([np.nan])["faces"] == 0
-    lost = metrics.summary([np.inf, np.inf])
+    assert metrics.error_summary([]) == {"faces": 0, "missed": 0}
+    assert metrics.error_summary([np.nan])["faces"] == 0
+    lost = metrics.error_summary([np.inf, np.inf])
     assert (lost["nme"], lost["failure_10"], lost["auc_8"]) == (None, 1.0, 0.0)
 
 
@@ -89,7 +89,7 @@ def test_curves_rise_and_worse_errors_never_help(errors: list[float]) -> None:
 
 
 def test_regions_are_the_whole_face_once() -> None:
-    assert sorted(index for region in metrics.REGIONS.values() for index in region) == list(range(68))
+    assert sorted(index for region in metrics.FACE_PARTS.values() for index in region) == list(range(68))
     assert [len(metrics.POINT_SETS[name]) for name in ("68", "51", "54")] == [68, 51, 54]
 
 

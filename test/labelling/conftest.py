@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label
-from thermal_fld_ros.capture.messages import RGB, THERMAL, Pair
+from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair
 from thermal_fld_ros.perception.geometry import Affine
 
 THERMAL_SIZE, RGB_SIZE = (160, 120), (420, 320)
@@ -73,7 +73,7 @@ def captured(
     folder.parent.mkdir(parents=True, exist_ok=True)
     episode = Episode(folder, topics, options, label, {"clock_offset": 0.0}, dict, print)
     for k, (one, other) in enumerate(zip(thermal, rgb, strict=True)):
-        episode.put(Pair({THERMAL: one, RGB: other}, stamps[k] if stamps else START + k * SECOND // 9, 0))
+        episode.put(CapturedPair({THERMAL: one, RGB: other}, stamps[k] if stamps else START + k * SECOND // 9, 0))
     episode.stop()
     assert episode.written == len(thermal)
     return folder

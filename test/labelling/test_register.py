@@ -136,9 +136,7 @@ def test_nothing_to_register_by(register: Register, tmp_path: Path, capsys: pyte
 # --- calibrated cameras
 
 THERMAL_CAMERA = Camera(np.array([[380.0, 0, 159.5], [0, 380, 127.5], [0, 0, 1]]), np.zeros(5), (320, 256))
-RGB_CAMERA = Camera(
-    np.array([[600.0, 0, 319.5], [0, 600, 239.5], [0, 0, 1]]), np.array([-0.1, 0, 0, 0]), (640, 480)
-)
+RGB_CAMERA = Camera(np.array([[600.0, 0, 319.5], [0, 600, 239.5], [0, 0, 1]]), np.array([-0.1, 0, 0, 0]), (640, 480))
 TRUE = CameraPair(THERMAL_CAMERA, RGB_CAMERA, np.eye(3), np.array([-0.2, 0.0, 0.0]), 1.0)
 """The RGB camera stands 0.2 m to the right of the thermal one."""
 

@@ -23,7 +23,7 @@ from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.pairs import read_about, read_pairs
 from thermal_fld_ros.labelling.folder import check
 from thermal_fld_ros.labelling.page import HOST
-from thermal_fld_ros.labelling.review import REASONS, SIDE, ReviewServer
+from thermal_fld_ros.labelling.review import HALF_SIDE, REASONS, ReviewServer
 
 from .conftest import episode, places
 from .pages import get, post, raw, served
@@ -66,9 +66,9 @@ def test_the_page_has_what_it_needs_and_pictures_of_both_halves(server: ReviewSe
     faces = json.loads(get(server.url + "faces"))
     assert [(face["episode"], face["subject"], face["evidence"]) for face in faces] == [("s01", "s01", "detected")] * 5
     picture = cv2.imdecode(np.frombuffer(get(server.url + "0"), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (SIDE, 2 * SIDE, 3)
+    assert picture.shape == (HALF_SIDE, 2 * HALF_SIDE, 3)
     green = (picture[:, :, 1].astype(int) - picture[:, :, 2]) > 80
-    assert green[:, :SIDE].any() and green[:, SIDE:].any()  # points in both halves
+    assert green[:, :HALF_SIDE].any() and green[:, HALF_SIDE:].any()  # points in both halves
 
 
 @pytest.mark.parametrize(

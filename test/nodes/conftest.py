@@ -8,4 +8,4 @@ import importlib.util
 if importlib.util.find_spec("rclpy") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
-    from node_fixtures import capture, rig  # noqa: F401
+    from node_fixtures import capture, rig, start_capture  # noqa: F401

@@ -98,14 +98,14 @@ def test_where_the_cameras_are_goes_with_their_calibration(
     publishers = [capture.node.create_publisher(TFMessage, "/tf_static", latched) for _ in places]
     for publisher, place in zip(publishers[:2], places, strict=False):
         publisher.publish(place)  # long before anybody listens
-    node = capture.start(camera_info="both")
+    capture.start(camera_info="both")
     roles = (*IMAGES, f"{THERMAL}_info", f"{RGB}_info")
     capture.connect(*roles)
-    capture.wait_for(lambda: len(node._transforms) == 2, "both places")
+    capture.wait_for(lambda: capture.values().get("camera transforms") == "2", "both places")
     capture.begin()
     publishers[2].publish(places[2])
     capture.send_pair(*roles)
-    capture.wait_for(lambda: len(node._transforms) == 3, "the third place")
+    capture.wait_for(lambda: capture.values().get("camera transforms") == "3", "the third place")
     capture.end()
     with Reader(capture.bag) as reader:
         recorded = [bytes(data) for one, _, data in reader.messages() if one.topic == "/tf_static"]
@@ -338,7 +338,7 @@ def test_bytes_without_a_header_are_left_out_and_counted(capture: CaptureRig) ->
     capture.connect(*IMAGES)
     capture.begin()
     for data in (b"\x00\x01\x00\x00", b"\x00\x01\x00\x00" + bytes(4)):
-        capture._publishers[RGB].publish(data)
+        capture.publishers[RGB].publish(data)
     capture.send_pair(*IMAGES)
     capture.wait_for_received({THERMAL: 1, RGB: 3})
     assert capture.end().success

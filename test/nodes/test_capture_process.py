@@ -6,13 +6,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from capture_messages import contents
 from capture_rig import CaptureRig
+from node_fixtures import StartCapture
 from node_rig import GENEROUS
 
 from thermal_fld_ros.__main__ import main
@@ -21,48 +20,19 @@ from thermal_fld_ros.capture.messages import RGB, THERMAL
 IMAGES = (THERMAL, RGB)
 
 
-class Process:
-    """The node in the rig's namespace, recording from its start."""
-
-    def __init__(self, capture: CaptureRig, log: Path) -> None:
-        self._capture = capture
-        values = {**capture.parameters, "record": True}
-        values.pop("consent")
-        assignments = [argument for name, value in values.items() for argument in ("-p", f"{name}:={value}")]
-        command = [
-            sys.executable,
-            "-m",
-            "thermal_fld_ros.nodes.capture",
-            "--ros-args",
-            "-r",
-            f"__ns:={capture.namespace}",
-        ]
-        self._log = log
-        with log.open("w") as file:
-            self.process = subprocess.Popen(command + assignments, stdout=file, stderr=file, start_new_session=True)
-
-    @property
-    def errors(self) -> str:
-        return self._log.read_text()
-
-    def bag(self) -> Path:
-        (bag,) = self._capture.output.iterdir()
-        return bag
-
-    def written(self) -> int:
-        return int(json.loads((self.bag() / "manifest.json").read_text())["pairs"]["written"])
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-
 @pytest.fixture
-def process(capture: CaptureRig, tmp_path: Path) -> Iterator[Process]:
-    process = Process(capture, tmp_path / "log.txt")
-    yield process
-    process.stop()
+def process(capture: CaptureRig, start_capture: StartCapture) -> subprocess.Popen[bytes]:
+    """The node, recording from its start, without a word of consent."""
+    return start_capture(consent=None)
+
+
+def the_bag(capture: CaptureRig) -> Path:
+    (bag,) = capture.output.iterdir()
+    return bag
+
+
+def pairs_written(capture: CaptureRig) -> int:
+    return int(capture.manifest(the_bag(capture))["pairs"]["written"])
 
 
 def sent(capture: CaptureRig) -> list[dict[str, bytes]]:
@@ -74,29 +44,32 @@ def sent(capture: CaptureRig) -> list[dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_finishes_the_bag(capture: CaptureRig, process: Process, number: int) -> None:
+def test_an_interrupt_finishes_the_bag(
+    capture: CaptureRig, process: subprocess.Popen[bytes], tmp_path: Path, number: int
+) -> None:
     capture.connect(*IMAGES)
     for _ in range(20):
         capture.send_pair(*IMAGES)
-    process.process.send_signal(number)
-    process.process.send_signal(number)  # an impatient person
-    assert process.process.wait(GENEROUS) == 0
-    assert "Traceback" not in process.errors and "invalid" not in process.errors, process.errors
-    assert "consent is not stated" in process.errors
-    found, all_sent = list(contents(process.bag()).values()), sent(capture)
+    process.send_signal(number)
+    process.send_signal(number)  # an impatient person
+    assert process.wait(GENEROUS) == 0
+    log = (tmp_path / "log.txt").read_text()
+    assert "Traceback" not in log and "invalid" not in log, log
+    assert "consent is not stated" in log
+    found, all_sent = list(contents(the_bag(capture)).values()), sent(capture)
     assert found and all(pair in all_sent for pair in found)
-    manifest = json.loads((process.bag() / "manifest.json").read_text())
+    manifest = json.loads((the_bag(capture) / "manifest.json").read_text())
     assert manifest["state"] == "complete" and manifest["pairs"]["written"] == len(found)
 
 
-def test_after_a_kill_what_the_manifest_says_is_there(capture: CaptureRig, process: Process) -> None:
+def test_after_a_kill_what_the_manifest_says_is_there(capture: CaptureRig, process: subprocess.Popen[bytes]) -> None:
     capture.connect(*IMAGES)
     for _ in range(20):
         capture.send_pair(*IMAGES)
-    written = capture.wait_for(process.written, "a flush")
-    process.process.kill()
-    process.process.wait()
-    bag = process.bag()
+    written = capture.wait_for(lambda: pairs_written(capture), "a flush")
+    process.kill()
+    process.wait()
+    bag = the_bag(capture)
     assert main(["recover", str(bag)]) == 0
     found, all_sent = list(contents(bag).values()), sent(capture)
     whole = [pair for pair in found if len(pair) == 2]

@@ -13,7 +13,7 @@ from rclpy.time import Time
 from thermal_fld_ros.nodes import synchroniser
 
 MILLISECOND = 1_000_000
-STAND_IN = (synchroniser._Filter, synchroniser._ApproximateTimeSynchronizer)
+STAND_IN = (synchroniser.StandInFilter, synchroniser.StandInSynchronizer)
 
 
 def implementations() -> list[Any]:

@@ -65,19 +65,19 @@ class ErgonomicsRig(NodeRig):
     def __init__(self) -> None:
         super().__init__("thermal_fld_ergonomics", {"calibration_seconds": 0.5})
         self.results: list[FaceErgonomicsArray] = []
-        self._frame = 0
-        self._landmarks = self.node.create_publisher(FaceLandmarksArray, "face_landmarks", QoSProfile(depth=100))
+        self.frame = 0
+        self.landmarks = self.node.create_publisher(FaceLandmarksArray, "face_landmarks", QoSProfile(depth=100))
         self.node.create_subscription(FaceErgonomicsArray, "face_ergonomics", self.results.append, 1000)
 
     def start(self, **parameters: Any) -> ErgonomicsNode:
         node = self.start_node(ErgonomicsNode, (), parameters)
-        self.wait_for(lambda: self._landmarks.get_subscription_count() == 1, "the node's subscription")
+        self.wait_for(lambda: self.landmarks.get_subscription_count() == 1, "the node's subscription")
         self.wait_for(lambda: self.node.count_publishers("face_ergonomics") == 1, "the node's publisher")
         return node
 
     def header(self) -> Header:
-        self._frame += 1
-        stamp = rclpy.time.Time(nanoseconds=round(1e12 + self._frame * 1e9 / RATE))
+        self.frame += 1
+        stamp = rclpy.time.Time(nanoseconds=round(1e12 + self.frame * 1e9 / RATE))
         return Header(stamp=stamp.to_msg(), frame_id="thermal_optical")
 
     def send(self, *faces: FaceLandmarks) -> list[FaceErgonomics]:
@@ -85,7 +85,7 @@ class ErgonomicsRig(NodeRig):
         header = self.header()
         for face in faces:
             face.header = header
-        self._landmarks.publish(FaceLandmarksArray(header=header, faces=list(faces)))
+        self.landmarks.publish(FaceLandmarksArray(header=header, faces=list(faces)))
         found = self.wait_for(
             lambda: next((result for result in self.results if result.header == header), None), "the result of an image"
         )
@@ -217,7 +217,7 @@ def test_people_are_forgotten_and_time_that_goes_back_forgets_all(ergonomics: Er
         assert ergonomics.send() == []
     assert ergonomics.send(face())[0].present_time == 0.0
     assert ergonomics.send(face())[0].present_time == pytest.approx(0.1)
-    ergonomics._frame = -100
+    ergonomics.frame = -100
     assert ergonomics.send(face())[0].present_time == 0.0
     ergonomics.wait_for_log("time went back")
 
@@ -232,7 +232,7 @@ def test_the_lifecycle_and_what_is_missing_is_said(ergonomics: ErgonomicsRig) ->
     assert ergonomics.node.count_publishers(f"{ergonomics.namespace}/face_ergonomics") == 0
     assert ergonomics.change_state(Transition.TRANSITION_CONFIGURE)
     assert ergonomics.change_state(Transition.TRANSITION_ACTIVATE)
-    ergonomics.wait_for(lambda: ergonomics._landmarks.get_subscription_count() == 1, "the subscription")
+    ergonomics.wait_for(lambda: ergonomics.landmarks.get_subscription_count() == 1, "the subscription")
     assert ergonomics.send(face())[0].present_time == 0.0
 
 

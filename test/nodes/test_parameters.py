@@ -15,7 +15,7 @@ from node_rig import FACE, Rig, centre_of
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
-from thermal_fld_ros.nodes.parameters import generated_files
+from thermal_fld_ros.nodes.reference import generated_files
 from thermal_fld_ros.perception.decoding import Decoding, Unit
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE
 from thermal_fld_ros.perception.pipeline import PipelineOptions
@@ -26,7 +26,7 @@ DEFAULTS = {parameter.name: parameter.default for parameter in TABLE}
 
 @pytest.mark.parametrize("path", generated_files())
 def test_the_written_files_are_those_of_the_table(path: str) -> None:
-    assert (ROOT / path).read_text() == generated_files()[path], "run `python -m thermal_fld_ros.nodes.parameters`"
+    assert (ROOT / path).read_text() == generated_files()[path], "run `python -m thermal_fld_ros.nodes.reference`"
 
 
 def test_the_parameter_file_is_yaml_that_sets_every_parameter() -> None:

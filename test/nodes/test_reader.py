@@ -80,7 +80,7 @@ def test_the_end_waits_for_the_message_in_work_and_takes_no_other(talk: NodeRig)
     closing = threading.Thread(target=slow.subscription.close)
     slow.send(2)
     closing.start()
-    talk.wait_for(lambda: slow.subscription._reader._stopped, "the request to stop")  # type: ignore[union-attr]
+    talk.wait_for(lambda: slow.subscription.closing, "the request to stop")
     slow.leave.release()
     closing.join(30)
     assert not closing.is_alive() and slow.seen == [1]

@@ -62,13 +62,13 @@ def test_a_silent_publisher_is_named_and_its_return_too(rig: Rig) -> None:
 
 def test_losses_that_were_told_are_not_told_again_of_the_next_subscription(rig: Rig) -> None:
     detector = rig.start_connected(diagnostics_period=60.0)
-    before = detector._images
+    before = detector.images
     assert before is not None
     before.lost += 1000
     before.check(60.0)
     assert "1000 of" in before.trouble
     assert rig.set_parameters(image_reliability="best_effort").successful
-    after = detector._images
+    after = detector.images
     assert after is not None and after is not before
     after.check(60.0)
     assert (after.trouble, after.lost) == ("", 1000)

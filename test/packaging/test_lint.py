@@ -31,6 +31,10 @@ def test_ruff() -> None:
     check(*module("ruff"), "check", "--no-cache", ".")
 
 
+def test_ruff_format() -> None:
+    check(*module("ruff"), "format", "--check", "--no-cache", ".")
+
+
 def test_mypy() -> None:
     check(*module("mypy"))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NODES = ("capture", "demo_recorder", "detector", "replay")
+NODES = ("capture", "demo_recorder", "detector", "film", "replay")
 LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
 )
@@ -122,6 +122,7 @@ def test_colcon_installs_modules_messages_and_nodes(checkout: Path, installed: P
     for folder in ("config", "launch", "models"):
         for file in (path for path in (checkout / folder).rglob("*") if path.is_file()):
             assert (share / file.relative_to(checkout)).is_file()
+    assert os.access(installed / "bin/thermal-fld", os.X_OK)
 
 
 @pytest.mark.slow
@@ -164,12 +165,17 @@ def test_wheel_is_the_part_without_ros(checkout: Path, tmp_path: Path) -> None:
         assert str(module.relative_to(checkout)) in names
     for model in (checkout / "models").glob("*.onnx"):
         assert f"thermal_fld_ros/models/{model.name}" in names
+    assert "thermal_fld_ros/resource/demo_clip.npz" in names, "adaptation is measured on it"
+    (entry_points,) = (name for name in names if name.endswith("entry_points.txt"))
+    assert "thermal-fld = thermal_fld_ros.__main__:main" in (tmp_path / "site" / entry_points).read_text()
 
     # -I: neither this folder nor the ROS workspace can be what is imported.
     code = f"""
 import sys
 sys.path.insert(0, {str(tmp_path / "site")!r})
 import thermal_fld_ros.perception.pipeline
+from thermal_fld_ros.perception.models import default_model_folder
+assert (default_model_folder().parent / "resource/demo_clip.npz").is_file()
 assert "rclpy" not in sys.modules
 """
     run(sys.executable, "-I", "-c", code, cwd=Path("/"))
@@ -177,7 +183,7 @@ assert "rclpy" not in sys.modules
 
 WITHOUT = """
 import sys
-sys.modules.update(dict.fromkeys(("onnx", "numba", "torch", "matplotlib", "tensorboard", "tqdm")))
+sys.modules.update(dict.fromkeys(("onnx", "numba", "torch", "matplotlib", "tensorboard")))
 import pytest
 sys.exit(pytest.main(["-q", "-rs", "--collect-only", *sys.argv[1:]]))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thermal_fld_ros.recordings.access import KEPT, Frames
+from thermal_fld_ros.recordings.access import KEPT_IMAGES, Frames
 from thermal_fld_ros.recordings.source import Entry, RawImage, Source, SourceError
 
 
@@ -33,7 +33,7 @@ def test_ascending_order_is_one_pass_and_reads_no_further_than_asked() -> None:
     recording = Recording(100)
     assert [recording.value(place) for place in (3, 3, 10, 40, 38)] == [3, 3, 10, 40, 38]
     assert (recording.passes, recording.read) == (1, 41)
-    assert recording.value(40 - KEPT) == 40 - KEPT
+    assert recording.value(40 - KEPT_IMAGES) == 40 - KEPT_IMAGES
     assert recording.passes == 2
 
 

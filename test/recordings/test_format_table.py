@@ -12,7 +12,7 @@ import pytest
 from input_files import ROS1_TYPES, image_message, write_bag, write_ros1_bag, write_table
 from rosbags.rosbag2 import StoragePlugin
 
-from thermal_fld_ros.recordings.opening import FORMATS, open_source, table
+from thermal_fld_ros.recordings.opening import FORMATS, format_table, open_source
 from thermal_fld_ros.recordings.source import SourceError
 from thermal_fld_ros.recordings.video import EXPORTS
 
@@ -21,7 +21,7 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (48, 64)).astype(np.uint8)
 
 
 def test_the_table_in_the_document_is_that_of_the_code() -> None:
-    assert table() in DOCUMENT.read_text(), (
+    assert format_table() in DOCUMENT.read_text(), (
         "python -m thermal_fld_ros.recordings.opening prints the table for docs/input.md"
     )
 

@@ -17,8 +17,8 @@ from thermal_fld_ros.registration.estimation import (
     PLANE_MODELS,
     coverage,
     estimate_cameras,
+    estimate_of,
     estimate_plane,
-    judged,
 )
 from thermal_fld_ros.registration.registration import CameraPair, Homography
 from thermal_fld_ros.registration.views import RIGID, View, face_view, read_points
@@ -203,7 +203,7 @@ def test_extrinsics_need_something_known() -> None:
 
 
 def test_a_registration_from_elsewhere_is_measured() -> None:
-    estimate = judged("cameras", faces(5, 0.6, 1.6), PAIR)
+    estimate = estimate_of("cameras", faces(5, 0.6, 1.6), PAIR)
     assert estimate.figures()["residual"]["median"] < 5.0 and estimate.inliers.mean() > 0.9
 
 

@@ -7,18 +7,15 @@ import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from capture_messages import contents
 from capture_rig import CaptureRig
 from diagnostic_msgs.msg import DiagnosticStatus
+from node_fixtures import StartCapture
 from node_rig import GENEROUS
 
 from thermal_fld_ros.__main__ import main
@@ -27,33 +24,6 @@ from thermal_fld_ros.capture.messages import RGB, THERMAL
 
 Effort = Callable[[int, int], int]
 IMAGES = (THERMAL, RGB)
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(capture: CaptureRig, tmp_path: Path) -> Iterator[Start]:
-    """Starts the node as a process that records from its start."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(**parameters: Any) -> subprocess.Popen[bytes]:
-        values = {**capture.parameters, "record": True, "consent": "test", **parameters}
-        words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
-        command = [
-            sys.executable,
-            "-m",
-            "thermal_fld_ros.nodes.capture",
-            "--ros-args",
-            "-r",
-            f"__ns:={capture.namespace}",
-        ]
-        with (tmp_path / "log.txt").open("a") as log:
-            started.append(subprocess.Popen([*command, *words], stdout=log, stderr=log, start_new_session=True))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
-        one.wait()
 
 
 def pairs_sent(capture: CaptureRig) -> list[dict[str, bytes]]:
@@ -64,18 +34,18 @@ def pairs_sent(capture: CaptureRig) -> list[dict[str, bytes]]:
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_killed_at_any_moment_the_bag_holds_an_unbroken_run_of_what_was_sent(
-    capture: CaptureRig, start: Start, storage: str, effort: Effort
+    capture: CaptureRig, start_capture: StartCapture, storage: str, effort: Effort
 ) -> None:
     """Each pair is in the bag up to a last one; what the manifest had counted as written by a flush is there."""
     dice = random.Random(storage)
     for number in range(effort(2, 20)):
         output = capture.output / f"{storage}_{number}"
-        node = start(output=str(output), storage=storage, split_size=dice.choice([0.0, 0.05]))
+        node = start_capture(output=str(output), storage=storage, split_size=dice.choice([0.0, 0.05]))
         capture.sent = {}
         capture.offer(*IMAGES)
         capture.wait_for(lambda output=output: list(output.glob("*/manifest.json")), "the recording")
         capture.wait_for(
-            lambda: all(p.get_subscription_count() == 1 for p in capture._publishers.values()), "it listens"
+            lambda: all(p.get_subscription_count() == 1 for p in capture.publishers.values()), "it listens"
         )
         killer = threading.Timer(dice.uniform(0.0, 1.5), node.kill)
         killer.start()
@@ -83,7 +53,7 @@ def test_killed_at_any_moment_the_bag_holds_an_unbroken_run_of_what_was_sent(
             capture.send_pair(*IMAGES)
             time.sleep(0.005)
         killer.join()
-        for publisher in capture._publishers.values():
+        for publisher in capture.publishers.values():
             capture.node.destroy_publisher(publisher)
         (bag,) = output.iterdir()
         counted = json.loads((bag / "manifest.json").read_text())["pairs"]["written"]
@@ -150,11 +120,13 @@ def test_one_topic_that_dies_and_returns(capture: CaptureRig) -> None:
     assert found == [first, last]
 
 
-def test_two_captures_into_one_folder_at_one_time_have_a_bag_each(capture: CaptureRig, start: Start) -> None:
-    nodes = [start(subject="s01") for _ in range(2)]
+def test_two_captures_into_one_folder_at_one_time_have_a_bag_each(
+    capture: CaptureRig, start_capture: StartCapture
+) -> None:
+    nodes = [start_capture(subject="s01") for _ in range(2)]
     capture.wait_for(lambda: len(list(capture.output.glob("s01_*/manifest.json"))) == 2, "two recordings")
     capture.offer(*IMAGES)
-    capture.wait_for(lambda: all(p.get_subscription_count() == 2 for p in capture._publishers.values()), "both listen")
+    capture.wait_for(lambda: all(p.get_subscription_count() == 2 for p in capture.publishers.values()), "both listen")
     for _ in range(10):
         capture.send_pair(*IMAGES)
         time.sleep(0.02)

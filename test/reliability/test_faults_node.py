@@ -33,9 +33,9 @@ def test_a_camera_that_stops_and_returns(rig: Rig, effort: Effort) -> None:
     rig.start_connected(no_image_timeout=0.5)
     for _ in range(effort(2, 50)):
         sees_the_face(rig)
-        rig.node.destroy_publisher(rig._images)
+        rig.node.destroy_publisher(rig.images)
         rig.wait_for_status(lambda status, values: "it has no publisher" in status.message)
-        rig._images = rig.node.create_publisher(Image, "image", QoSProfile(depth=10))
+        rig.images = rig.node.create_publisher(Image, "image", QoSProfile(depth=10))
         rig.connect()
         rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK)
     assert rig.wait_for_status(lambda status, values: True)["images lost on the way"] == "0"
@@ -45,8 +45,8 @@ def test_a_camera_that_stops_and_returns(rig: Rig, effort: Effort) -> None:
 def test_cameras_of_any_rate(rig: Rig, rate: int, effort: Effort) -> None:
     """Every image is answered, or replaced by a newer one and counted; the answer to the newest comes at last."""
     detector = rig.start_connected()
-    assert detector._images is not None
-    before = int(detector._images.received)
+    assert detector.images is not None
+    before = int(detector.images.received)
     count = effort(max(rate // 5, 5), 20 * rate)
     due = time.monotonic()
     for _ in range(count):
@@ -54,7 +54,7 @@ def test_cameras_of_any_rate(rig: Rig, rate: int, effort: Effort) -> None:
         time.sleep(max(due - time.monotonic(), 0.0))
         last = rig.publish(rig.scene())
     rig.wait_for(lambda: rig.results[-1].header.stamp == last.header.stamp, "the answer to the last image")
-    assert detector._images.received - before == count and detector._images.lost == 0
+    assert detector.images.received - before == count and detector.images.lost == 0
     assert len(rig.results[-1].faces) == 1
 
 

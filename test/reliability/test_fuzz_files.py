@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from capture_messages import WITH_FACES, face, pair, written
+from capture_messages import WITH_FACES, face, left_by_a_kill, pair, written
 from dummy_models import DETECTOR_METADATA, LANDMARKS_METADATA, detector_model, landmarks_model, with_metadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -207,9 +207,7 @@ def test_bytes_of_a_bag_that_was_killed(tmp_path: Path, storage: str, effort: Ef
     for number, messages in enumerate(sent):
         bag.write(1000 + number, messages)
     bag.flush()
-    bag._writer.abort()
-    bag._release()
-    (file,) = (original / "original_0").glob("original_0.*")
+    (file,) = (left_by_a_kill(bag, tmp_path / "left") / "original_0").glob("original_0.*")
     good, kept = file.read_bytes(), 0
     for seed in range(effort(40, 2000)):
         shutil.rmtree(tmp_path / "bag", ignore_errors=True)

@@ -97,10 +97,10 @@ def test_good_images_between_mutated_ones_are_answered_rightly(rig: Rig, effort:
     detector = rig.start_connected(smoothing=False, shutter=False)
     mutant = Mutant(rig, seed=1)
     for number in range(effort(300, 10_000)):
-        assert detector._images is not None
-        before = detector._images.received
-        rig._images.publish(mutant())
-        rig.wait_for(lambda images=detector._images, before=before: images.received > before, "its arrival")
+        assert detector.images is not None
+        before = detector.images.received
+        rig.images.publish(mutant())
+        rig.wait_for(lambda images=detector.images, before=before: images.received > before, "its arrival")
         if number % 10 == 9:
             result = rig.detect(rig.scene())
             assert len(result.faces) == 1, number
@@ -135,7 +135,7 @@ def test_two_clients_that_storm_the_parameters_leave_a_node_that_works(rig: Rig,
 
     def storm(seed: int) -> None:
         dice = random.Random(seed)
-        client = rig.node.create_client(SetParametersAtomically, f"{rig._name}/set_parameters_atomically")
+        client = rig.node.create_client(SetParametersAtomically, f"{rig.name}/set_parameters_atomically")
         assert client.wait_for_service(30.0)
         for _ in range(effort(100, 3000)):
             chosen = dice.sample(table, dice.randint(1, 3))
@@ -189,8 +189,8 @@ def lifecycle_machine(make: Callable[[], Rig]) -> type[RuleBasedStateMachine]:
             self.rig = make()
             self.rig.start(autostart=False)
             self.expected = "unconfigured"
-            self.client = self.rig.node.create_client(ChangeState, f"{self.rig._name}/change_state")
-            self.others = self.rig.node.create_client(ChangeState, f"{self.rig._name}/change_state")
+            self.client = self.rig.node.create_client(ChangeState, f"{self.rig.name}/change_state")
+            self.others = self.rig.node.create_client(ChangeState, f"{self.rig.name}/change_state")
             assert self.client.wait_for_service(30.0) and self.others.wait_for_service(30.0)
 
         def ask(self, client: Any, request: Transition) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from thermal_fld_ros.synthesis.body import euler
 from thermal_fld_ros.synthesis.contour import JawContour
 from thermal_fld_ros.synthesis.decimation import decimated
-from thermal_fld_ros.synthesis.figure import Camera
+from thermal_fld_ros.synthesis.figure import Viewpoint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 
 
@@ -19,7 +19,7 @@ def jaw(face_model: MorphableModel) -> JawContour:
 def line(jaw: JawContour, model: MorphableModel, yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Array:
     """The jaw line (17, 2) in cm, y down, of the neutral face."""
     yaw, pitch, roll = np.deg2rad((yaw, pitch, roll))
-    xy, depth = Camera((0.0, 0.0), 1.0, 1000.0).project(model.neutral @ euler(yaw, pitch, roll).T)
+    xy, depth = Viewpoint((0.0, 0.0), 1.0, 1000.0).project(model.neutral @ euler(yaw, pitch, roll).T)
     return jaw(xy, depth, yaw, roll, 1.0)[0]
 
 
@@ -59,7 +59,7 @@ def test_the_far_side_lies_on_the_outline(jaw: JawContour, face_model: Morphable
     """No skin of the cheek lies farther out than the point at its height."""
     points = line(jaw, face_model, yaw)
     far = points[10:15] if yaw > 0 else points[2:7]
-    vertices, _ = Camera((0.0, 0.0), 1.0, 1000.0).project(face_model.neutral @ euler(np.deg2rad(yaw), 0, 0).T)
+    vertices, _ = Viewpoint((0.0, 0.0), 1.0, 1000.0).project(face_model.neutral @ euler(np.deg2rad(yaw), 0, 0).T)
     cheek = (face_model.part == 0) & (np.abs(face_model.neutral[:, 0]) > 2.5)
     for x, y in far:
         near = cheek & (np.abs(vertices[:, 1] - y) < 0.3)
@@ -68,7 +68,7 @@ def test_the_far_side_lies_on_the_outline(jaw: JawContour, face_model: Morphable
 
 
 def test_the_near_side_stays_at_the_landmarks(jaw: JawContour, face_model: MorphableModel) -> None:
-    turned, _ = Camera((0.0, 0.0), 1.0, 1000.0).project(face_model.neutral @ euler(np.deg2rad(50), 0, 0).T)
+    turned, _ = Viewpoint((0.0, 0.0), 1.0, 1000.0).project(face_model.neutral @ euler(np.deg2rad(50), 0, 0).T)
     np.testing.assert_allclose(line(jaw, face_model, 50)[:6], turned[face_model.landmarks[:6]], atol=0.15)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from thermal_fld_ros.synthesis.ingredients import INGREDIENTS
+from thermal_fld_ros.synthesis.ingredients import SCENE_INGREDIENTS
 from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering
 from thermal_fld_ros.synthesis.sensor import Sensor
@@ -25,7 +25,7 @@ def whole(renderer: Renderer) -> list[Rendering]:
     return rendered(renderer)
 
 
-@pytest.mark.parametrize("name", INGREDIENTS)
+@pytest.mark.parametrize("name", SCENE_INGREDIENTS)
 def test_leaving_out_an_ingredient_changes_renders_and_keeps_what_it_does_not_concern(
     renderer: Renderer, whole: list[Rendering], name: str
 ) -> None:

@@ -24,7 +24,10 @@ def test_folder_and_its_cache_give_the_same_model(face_model: MorphableModel, fa
 
 
 def test_weights_move_vertices_along_their_modes(face_model: MorphableModel) -> None:
-    identity, expression = np.zeros(len(face_model.identity), np.float32), np.zeros(len(face_model.expression), np.float32)
+    identity, expression = (
+        np.zeros(len(face_model.identity), np.float32),
+        np.zeros(len(face_model.expression), np.float32),
+    )
     np.testing.assert_allclose(face_model.morph(identity, expression), face_model.neutral, atol=1e-5)
     identity[1], expression[0] = 2.0, 0.5
     expected = face_model.neutral + 2.0 * face_model.identity[1] + 0.5 * face_model.expression[0]
@@ -37,7 +40,9 @@ def test_landmarks_lie_on_the_face_in_the_order_of_ibug(face_model: MorphableMod
     assert y[17:27].mean() > y[36:48].mean() > y[31:36].mean() > y[48:68].mean() > y[8]
 
 
-@pytest.mark.parametrize("content", [{}, {"readme.txt": "x"}, {"generic_neutral_mesh.obj": "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3"}])
+@pytest.mark.parametrize(
+    "content", [{}, {"readme.txt": "x"}, {"generic_neutral_mesh.obj": "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3"}]
+)
 def test_a_wrong_folder_is_named_with_where_to_get_the_model(tmp_path: Path, content: dict[str, str]) -> None:
     for name, text in content.items():
         (tmp_path / name).write_text(text)

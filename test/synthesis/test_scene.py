@@ -40,7 +40,9 @@ def test_points_lie_on_warm_skin(renderer: Renderer) -> None:
     rendering = renderer.render(scene_of(bare(renderer)))
     x, y = np.round(rendering.faces[0].points[17:]).astype(int).T
     assert (rendering.material[y, x] == 1 + MATERIALS.index("skin")).mean() > 0.9
-    assert rendering.celsius[y, x].min() > rendering.celsius[:5, :5].max() + 3  # a corner of the room, which has 20 degC
+    assert (
+        rendering.celsius[y, x].min() > rendering.celsius[:5, :5].max() + 3
+    )  # a corner of the room, which has 20 degC
 
 
 def test_roll_turns_the_points(renderer: Renderer) -> None:

@@ -9,6 +9,7 @@ unfinished file, of which `recover` keeps every message that was written (SQLite
 from __future__ import annotations
 
 import fcntl
+import importlib.metadata
 import json
 import os
 import re
@@ -31,6 +32,9 @@ from thermal_fld_ros.files import parse_json, read_bytes
 METADATA_VERSION: Final = 8
 """The newest that every ROS 2 from Humble on can play."""
 
+ROSBAGS: Final = ((0, 11), (0, 12))
+"""From the first version of rosbags to before the second: `BagWriter` relies on what their storages look like inside."""
+
 MANIFEST = "manifest.json"
 RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "recovered"
 """States in the manifest; "broken" is ended by an error, "recovered" finished by `recover`."""
@@ -38,7 +42,7 @@ RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "rec
 KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
 """What the manifest of a recovered bag says of its end."""
 
-SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
+STORAGE_SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
 DAMAGED = (ValueError, LookupError, EOFError, struct.error, sqlite3.DatabaseError)
 """What reading raises when a file's content is not what it should be."""
 
@@ -48,6 +52,20 @@ WRITE_ERRORS = (OSError, sqlite3.Error)
 
 class BagError(ValueError):
     """A bag that cannot be used; the message names it and says why."""
+
+
+def check_rosbags() -> None:
+    """Raise `BagError` unless a rosbags is installed that `BagWriter` can write with."""
+    lowest, beyond = (".".join(map(str, version)) for version in ROSBAGS)
+    cure = f'pip install "rosbags>={lowest},<{beyond}"'
+    try:
+        installed = importlib.metadata.version("rosbags")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BagError(f"recording needs rosbags, which is not installed: {cure}") from error
+    if not ROSBAGS[0] <= tuple(int(number) for number in re.findall(r"\d+", installed)[:2]) < ROSBAGS[1]:
+        raise BagError(
+            f"recording needs rosbags from {lowest} to before {beyond}, but {installed} is installed: {cure}"
+        )
 
 
 @dataclass
@@ -77,6 +95,11 @@ class BagWriter:
     split_bytes, split_seconds
         A file gets at most so large or long; 0: no limit.
 
+    Raises
+    ------
+    BagError
+        The installed rosbags is not one of `ROSBAGS`.
+
     Attributes
     ----------
     files : list of BagFile
@@ -88,6 +111,7 @@ class BagWriter:
     def __init__(
         self, folder: Path, storage: str, topics: Sequence[Topic], split_bytes: int = 0, split_seconds: float = 0.0
     ) -> None:
+        check_rosbags()
         self.folder = folder
         self.files: list[BagFile] = []
         self.written = 0
@@ -117,7 +141,7 @@ class BagWriter:
 
         SQLite has none but costly means to this; there it is the flush.
         """
-        # rosbags offers no flush; these are the attributes of its storages, and the tests would notice a change.
+        # rosbags offers no flush; these are attributes of its storages, therefore `check_rosbags`.
         storage = self._writer.storage
         if self._storage == "mcap":
             if storage.chunk.msgs:
@@ -300,7 +324,9 @@ def recover(folder: Path) -> Recovery:
     if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
         cut = next(iter(sorted(folder.glob("*.mcap"))), None)
         cure = f". If it is one of `ros2 bag record` that was cut: {mcap_cure(cut)}" if cut else ""
-        raise BagError(f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}")
+        raise BagError(
+            f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}"
+        )
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
@@ -325,7 +351,7 @@ def recover(folder: Path) -> Recovery:
         if interrupted or _listed(folder) != [file.name for file in files]:
             _remove_leftovers(folder)
             if files:
-                storage = next(name for name, suffix in SUFFIXES.items() if files[-1].name.endswith(suffix))
+                storage = next(name for name, suffix in STORAGE_SUFFIXES.items() if files[-1].name.endswith(suffix))
                 write_metadata(folder, storage, files, _topics(folder / files[-1].name))
             if (folder / MANIFEST).is_file():
                 replace_file(folder / MANIFEST, json.dumps(_recovered(folder, result), indent=1) + "\n")
@@ -351,7 +377,7 @@ def is_unfinished(folder: Path) -> bool:
 
 def _finish(path: Path) -> BagFile | None:
     """Finish a file and move it to its place; None, and it goes, where it holds no message."""
-    if (finish_mcap(path) if path.suffix == SUFFIXES["mcap"] else _roll_back(path)) == 0:
+    if (finish_mcap(path) if path.suffix == STORAGE_SUFFIXES["mcap"] else _roll_back(path)) == 0:
         shutil.rmtree(path.parent)
         return None
     return _take_up(path.parent)
@@ -377,7 +403,7 @@ def _remove_leftovers(folder: Path) -> None:
     for path in folder.glob("*.tmp"):
         path.unlink()
     for path in folder.glob(f"{folder.name}_*"):
-        if path.is_dir() and not any(file.suffix in SUFFIXES.values() for file in path.iterdir()):
+        if path.is_dir() and not any(file.suffix in STORAGE_SUFFIXES.values() for file in path.iterdir()):
             shutil.rmtree(path)
 
 
@@ -412,13 +438,19 @@ def read_manifest(bag: Path) -> dict[str, Any]:
 
 def _finished_files(folder: Path) -> list[Path]:
     """The finished files of a bag, in their order."""
-    places = (path for path in folder.glob(f"{folder.name}_*") if path.suffix in SUFFIXES.values() and path.is_file())
+    places = (
+        path for path in folder.glob(f"{folder.name}_*") if path.suffix in STORAGE_SUFFIXES.values() and path.is_file()
+    )
     return sorted(places, key=_number)
 
 
 def unfinished_files(folder: Path) -> list[Path]:
     """The files of a bag that were not finished, in their order."""
-    places = (path / f"{path.name}{suffix}" for path in folder.glob(f"{folder.name}_*") for suffix in SUFFIXES.values())
+    places = (
+        path / f"{path.name}{suffix}"
+        for path in folder.glob(f"{folder.name}_*")
+        for suffix in STORAGE_SUFFIXES.values()
+    )
     return sorted((path for path in places if path.is_file()), key=_number)
 
 
@@ -442,7 +474,7 @@ def _lock(folder: Path) -> int:
 
 def _take_up(path: Path) -> BagFile:
     """Move the one finished file of a folder of rosbags' writer beside that folder, which goes."""
-    source = next(file for file in path.iterdir() if file.suffix in SUFFIXES.values())
+    source = next(file for file in path.iterdir() if file.suffix in STORAGE_SUFFIXES.values())
     with source.open("rb") as file:
         os.fsync(file.fileno())
     target = path.parent / source.name

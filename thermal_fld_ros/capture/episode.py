@@ -17,8 +17,9 @@ from typing import Any
 
 from thermal_fld_ros.capture.bag import BROKEN, COMPLETE, MANIFEST, RECORDING, WRITE_ERRORS, BagWriter, replace_file
 from thermal_fld_ros.capture.gates import GateOptions, Gates
-from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, CapturedPair, Topic, types
 from thermal_fld_ros.capture.privacy import Keeper
+from thermal_fld_ros.options import check_ranges, limited
 
 MANIFEST_VERSION = 1
 MEGABYTE = 1_000_000
@@ -48,15 +49,18 @@ class EpisodeOptions:
     """
 
     storage: str = "mcap"
-    split_size: float = 2000.0
-    split_duration: float = 0.0
-    flush_period: float = 1.0
-    write_queue: float = 256.0
-    min_free_space: float = 1000.0
+    split_size: float = limited(2000.0, 0.0, 1e6)
+    split_duration: float = limited(0.0, 0.0, 1e6)
+    flush_period: float = limited(1.0, 0.05, 60.0)
+    write_queue: float = limited(256.0, 1.0, 1e5)
+    min_free_space: float = limited(1000.0, 0.0, 1e6)
     gates: GateOptions = field(default_factory=GateOptions)
     keep: str = "images"
     registration: str = ""
-    face_margin: float = 0.5
+    face_margin: float = limited(0.5, 0.0, 10.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class Episode:
         self._keeper = Keeper(options.keep, self._topics, options.registration, options.face_margin)
         self._gates = Gates(options.gates, topics[THERMAL].type)
         self._limit = options.write_queue * MEGABYTE
-        self._waiting: deque[Pair | bytes] = deque()
+        self._waiting: deque[CapturedPair | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._stopping = self._cut_short = False
@@ -148,7 +152,7 @@ class Episode:
         self._thread = threading.Thread(target=self._run, name="thermal_fld_capture", daemon=True)
         self._thread.start()
 
-    def put(self, pair: Pair) -> None:
+    def put(self, pair: CapturedPair) -> None:
         """Hand over a pair. It never waits: where the queue is full, the pair is counted as dropped."""
         with self._changed:
             if self._stopping:
@@ -248,7 +252,7 @@ class Episode:
                 self._write_manifest(RECORDING)
                 due = time.monotonic() + period
 
-    def _record(self, pair: Pair) -> None:
+    def _record(self, pair: CapturedPair) -> None:
         try:
             gate = self._gates(pair)
             messages = {} if gate else self._keeper(pair)

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, Pair, types
+from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, CapturedPair, types
+from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.perception.shutter import ShutterDetector
 from thermal_fld_ros.recordings.bag import image_of_message
 
-SHUTTER, NO_FACE, UNCHANGED, RATE = "shutter", "no face", "unchanged", "rate"
+SHUTTER, NO_FACE, UNCHANGED, OVER_RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""
 
 
 @dataclass(frozen=True)
 class GateOptions:
-    """What a pair must be like; by default every one is.
+    """What a pair must be like; by default the shutter must be open.
 
     Attributes
     ----------
@@ -34,11 +35,14 @@ class GateOptions:
         Pairs a second by the thermal images' stamps; 0: no limit.
     """
 
-    skip_shutter: bool = False
+    skip_shutter: bool = True
     require_face: bool = False
-    min_pose_change: float = 0.0
-    min_expression_change: float = 0.0
-    max_rate: float = 0.0
+    min_pose_change: float = limited(0.0, 0.0, 180.0)
+    min_expression_change: float = limited(0.0, 0.0, 10.0)
+    max_rate: float = limited(0.0, 0.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def need_landmarks(self) -> bool:
@@ -68,7 +72,7 @@ class Gates:
         self._last_stamp: int | None = None
         self.unreadable = ""
 
-    def __call__(self, pair: Pair) -> str:
+    def __call__(self, pair: CapturedPair) -> str:
         """The gate that keeps the pair out, empty where it is to be recorded."""
         options = self._options
         if options.skip_shutter and self._shutter_is_closed(pair):
@@ -81,11 +85,11 @@ class Gates:
         if (options.min_pose_change or options.min_expression_change) and not self._has_changed(faces):
             return UNCHANGED
         if options.max_rate and self._comes_too_soon(pair.stamp):
-            return RATE
+            return OVER_RATE
         self._last, self._last_stamp = faces, pair.stamp
         return ""
 
-    def _shutter_is_closed(self, pair: Pair) -> bool:
+    def _shutter_is_closed(self, pair: CapturedPair) -> bool:
         try:
             message = types().deserialize_cdr(pair.messages[THERMAL], self._thermal_type)
             frame = image_of_message(message, THERMAL, pair.stamp).decode()
@@ -111,7 +115,7 @@ class Gates:
         return 0 <= since < 1e9 / self._options.max_rate  # time that went back begins anew
 
 
-def faces_of(pair: Pair) -> list[Any]:
+def faces_of(pair: CapturedPair) -> list[Any]:
     """The faces of a pair's landmarks, as rosbags' `thermal_fld_ros/msg/FaceLandmarks`."""
     faces: list[Any] = types().deserialize_cdr(pair.messages[LANDMARKS], "thermal_fld_ros/msg/FaceLandmarksArray").faces
     return faces
@@ -121,11 +125,11 @@ def _turn(one: Any, other: Any) -> float:
     """Angle between two poses of a head in degrees; 0 where one is unknown."""
     if not (one.pose_valid and other.pose_valid):
         return 0.0
-    first, second = (_quaternion(face.pose.orientation) for face in (one, other))
+    first, second = (_unit_quaternion(face.pose.orientation) for face in (one, other))
     return float(np.degrees(2.0 * np.arccos(np.clip(abs(first @ second), 0.0, 1.0))))
 
 
-def _quaternion(value: Any) -> NDArray[np.float64]:
+def _unit_quaternion(value: Any) -> NDArray[np.float64]:
     quaternion = np.array([value.x, value.y, value.z, value.w])
     length = float(np.linalg.norm(quaternion))
     return quaternion / length if length else np.array([0.0, 0.0, 0.0, 1.0])

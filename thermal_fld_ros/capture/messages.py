@@ -47,7 +47,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Pair:
+class CapturedPair:
     """What belongs together: a message of each role.
 
     Attributes

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.gates import faces_of
-from thermal_fld_ros.capture.messages import IMAGE, IMAGES, RGB, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import IMAGE, IMAGES, RGB, THERMAL, CapturedPair, Topic, types
 from thermal_fld_ros.perception.compression import coded_pixels
 from thermal_fld_ros.perception.decoding import ImageError, message_pixels
 from thermal_fld_ros.registration.registration import Registration, read_registration
@@ -62,7 +62,7 @@ class Keeper:
         """Roles of the topics that are recorded."""
         return [role for role, topic in self._topics.items() if self._keep != "landmarks" or topic.type not in IMAGES]
 
-    def __call__(self, pair: Pair) -> dict[str, bytes]:
+    def __call__(self, pair: CapturedPair) -> dict[str, bytes]:
         """Messages by topic. Raises ValueError where an image cannot be reduced to its faces."""
         messages = {role: pair.messages[role] for role in self.roles}
         if self._registration is not None:

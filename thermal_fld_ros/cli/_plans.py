@@ -46,4 +46,6 @@ def command_of(args: argparse.Namespace, name: str) -> str:
     """The command line as model cards and tables tell it; of the test sets' paths only the last part."""
     parts = (data.partition(":") for data in args.data)
     more = (("--data", f"{prefix}:{Path(path).name}") for prefix, _, path in parts)
-    return shlex.join(["python", "-m", "thermal_fld_ros", name, str(args.plan), *(word for pair in more for word in pair)])
+    return shlex.join(
+        ["python", "-m", "thermal_fld_ros", name, str(args.plan), *(word for pair in more for word in pair)]
+    )

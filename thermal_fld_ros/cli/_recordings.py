@@ -41,7 +41,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher-python", default="", metavar="PATH",
                         help="interpreter of an environment with MediaPipe, which then is the teacher")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
+    )
 
 
 def decoding_of(args: argparse.Namespace) -> Decoding:
@@ -66,7 +68,7 @@ def teacher_of(args: argparse.Namespace) -> RgbTeacher:
     return open_teacher(args.teacher or ("mediapipe" if args.teacher_python else "own"), args.teacher_python)
 
 
-def pipeline_options(args: argparse.Namespace) -> PipelineOptions:
+def single_image_options(args: argparse.Namespace) -> PipelineOptions:
     """Each image for itself, as it is."""
     options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
     return with_models(options, args.models) if args.models else options

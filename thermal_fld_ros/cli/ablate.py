@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare ways of distillation: every stage of a plan with every seed, means and deviations; run again to go on.
 
-  python -m thermal_fld_ros ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
+  thermal-fld ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 
 Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation_tables.md.
 """

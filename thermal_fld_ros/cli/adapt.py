@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapt the landmark network to your camera and people, by a data set of `dataset`; run again to go on after an interruption.
 
-  python -m thermal_fld_ros adapt DIR
+  thermal-fld adapt DIR
 
 Starts from the shipped weights. The split "test" of the data set is never trained on; where the new network is no better on it, none is
 written and the exit status is 1. docs/adaptation.md tells the whole way from recordings to the running detector.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put landmarks into thermal images of your own by hand, on a page in the browser, for `evaluate`.
 
-  python -m thermal_fld_ros annotate recording.mp4 --frames 60 --out labels.json
-  python -m thermal_fld_ros annotate --out labels.json --round second
-  python -m thermal_fld_ros annotate --agreement labels.json labels.second.json
-  python -m thermal_fld_ros evaluate --data plain:labels.json
+  thermal-fld annotate recording.mp4 --frames 60 --out labels.json
+  thermal-fld annotate --out labels.json --round second
+  thermal-fld annotate --agreement labels.json labels.second.json
+  thermal-fld evaluate --data plain:labels.json
 
 The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, and open the address that is printed.
 No network is asked, so the labels are independent of what is measured with them. Each change is in the file at once, and the same command

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit the score of faces, so that it is the probability that a face's points are right.
 
-  python -m thermal_fld_ros calibrate --models models --data renders:runs/calibration_frames
+  thermal-fld calibrate --models models --data renders:runs/calibration_frames
 
 Runs both networks over labelled frames, fits the gate (docs/training.md) and writes it into the landmark network's files. Half of
 the frames are kept for judging it.

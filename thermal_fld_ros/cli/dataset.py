@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn recorded pairs of thermal and RGB images into a labelled data set.
 
+  thermal-fld dataset captures/* --registration registration.json --out mydata
+
 A teacher finds 68 points in the RGB image, the registration of the two cameras brings them to the thermal one. Where both images do
 not agree, or one is of no use, the face is left out and counted. Run it again with the same arguments to go on after an
 interruption, and with more recordings to add them. docs/adaptation.md describes what it writes.
@@ -22,7 +24,7 @@ from thermal_fld_ros.cli._recordings import (
     add_network_options,
     decoding_of,
     matching_of,
-    pipeline_options,
+    single_image_options,
     teacher_of,
     told,
 )
@@ -30,7 +32,7 @@ from thermal_fld_ros.datasets.pairs import SPLITS, read_pairs
 from thermal_fld_ros.labelling.build import Builder, Storing
 from thermal_fld_ros.labelling.folder import check, finish, prepare
 from thermal_fld_ros.labelling.labeller import Labeller, Limits
-from thermal_fld_ros.labelling.picture import contact_sheet
+from thermal_fld_ros.labelling.picture import pairs_sheet
 from thermal_fld_ros.labelling.recordings import UNREADABLE, Matching, Recording, open_recording
 from thermal_fld_ros.perception.models import ModelError
 from thermal_fld_ros.perception.pictures import write_image
@@ -119,7 +121,7 @@ def _build(args: argparse.Namespace) -> int:
     try:
         if args.unconfirmed and not teacher.finds:
             raise ValueError("--unconfirmed is for a teacher that finds faces by itself: mediapipe")
-        pipeline = Pipeline(pipeline_options(args))
+        pipeline = Pipeline(single_image_options(args))
         networks = {"detector": pipeline.detector.model.sha256, "landmarks": pipeline.landmarker.model.sha256}
         settings = {
             "registration": registration.fields(), "teacher": teacher.about, "thermal networks": networks,
@@ -187,6 +189,6 @@ def _finish(out: Path, shares: list[float], named: dict[str, str]) -> int:
     by = {"subject": "people", "episode": "episodes", "time": "time within each episode"}[about["splits"]["by"]]
     print(f"  splits by {by}: {told}")
     pairs = read_pairs(out)
-    write_image(out / SHEET, contact_sheet(pairs))
+    write_image(out / SHEET, pairs_sheet(pairs))
     print(f"  look at {out / SHEET}, and strike what is wrong: python -m thermal_fld_ros review {out}")
     return 0

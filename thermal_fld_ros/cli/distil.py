@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a light thermal network by distillation from an RGB teacher, all levels from one plan; run again to go on.
 
-  python -m thermal_fld_ros distil config/distillation/face_landmarks.yaml
+  thermal-fld distil config/distillation/face_landmarks.yaml
 
 Every stage that the plan names is trained, exported and measured on the plan's test sets; what is finished is not done again. The
 product, an ONNX file with its model card, comes last. In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros distil ...`.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure networks on labelled thermal images: errors of landmarks, faces found and missed, jitter, confidence.
 
-  python -m thermal_fld_ros evaluate --data sf-tl54:SF-TL54/gray/test --data tfw:TFW/test/outdoor.csv
+  thermal-fld evaluate --data sf-tl54:SF-TL54/gray/test --data tfw:TFW/test/outdoor.csv
 
 Two protocols. "given box": the landmark network gets the labelled box and refines it once, as the pipeline does. "pipeline": faces
 are detected, tracked and smoothed as on the robot, and paired with the labelled ones by overlap; a face that is not found counts

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write the ONNX file of a trained checkpoint, with its metadata.
 
+  thermal-fld export runs/face_landmarks/checkpoint.pt --out models/face_landmarks.onnx
+
 With a file .pt as --out only the weights are written, which adaptation and distillation start from.
 """
 

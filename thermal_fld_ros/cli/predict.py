@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find faces and their landmarks in images, folders, videos, .npy/.npz arrays and rosbag2 recordings.
 
+  thermal-fld predict recording.mp4 --json faces.jsonl --overlay faces.mp4
+
 Needs no ROS. --json writes one JSON object a frame:
 
   {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "shutter": "live", "faces": [{"id", "score",
@@ -30,7 +32,7 @@ from thermal_fld_ros.cli._progress import Progress
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ImageError, ThermalFrame, Unit
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.geometry import Size
-from thermal_fld_ros.perception.models import ModelError
+from thermal_fld_ros.perception.models import PROVIDERS, ModelError
 from thermal_fld_ros.perception.overlay import draw, legible_scale
 from thermal_fld_ros.perception.pictures import Picture, write_image
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
@@ -40,7 +42,7 @@ from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError
 
 FALLBACK_FPS = 30.0
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 VIDEO_CODES = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v"}
 
 
@@ -101,11 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
     parser.add_argument(
         "--provider",
-        default="auto",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        default=PipelineOptions.provider,
+        choices=("auto", *PROVIDERS),
         help="where the networks run; what is not available is an error (default: auto, CUDA where there is one, else the CPU)",
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads of each network (default: 1)")
+    parser.add_argument(
+        "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -259,9 +263,9 @@ class _Pictures:
         self._video: cv2.VideoWriter | None = None
         self._size: Size | None = None
         self._count = 0
-        if self._suffix in IMAGE_SUFFIXES and length != 1:
+        if self._suffix in OUTPUT_SUFFIXES and length != 1:
             raise ValueError(f"{path}: one image file cannot hold {length or 'many'} frames, name a folder or a video")
-        is_file = self._suffix in VIDEO_CODES or self._suffix in IMAGE_SUFFIXES
+        is_file = self._suffix in VIDEO_CODES or self._suffix in OUTPUT_SUFFIXES
         (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> _Pictures:
@@ -275,7 +279,7 @@ class _Pictures:
         """Write the next picture; `name` becomes part of a file's name in a folder."""
         if self._suffix in VIDEO_CODES:
             self._add_to_video(picture)
-        elif self._suffix in IMAGE_SUFFIXES:
+        elif self._suffix in OUTPUT_SUFFIXES:
             write_image(self._path, picture)
         else:
             readable = "".join(character if character.isalnum() or character in "-_" else "_" for character in name)

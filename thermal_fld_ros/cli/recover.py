@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finish bags that a killed recording of the capture node has left.
 
+  thermal-fld recover captures/2026-01-31_12-00-00
+
 Works in place: what is cut is removed, index, footer and metadata.yaml are written. A bag that is whole stays as it is. Needs no ROS.
 """
 
@@ -31,7 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
         counts = ", ".join(f"{topic} {count}" for topic, count in result.counts.items()) or "no messages"
         for name, reason in result.damaged.items():
             cure = f" {mcap_cure(bag / name)}" if name.endswith(".mcap") else ""
-            print(f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}{cure}", file=sys.stderr)
+            print(
+                f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}{cure}", file=sys.stderr
+            )
             status = 2
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")
     return status

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find out where a point of the thermal image lies in the RGB image, from recorded pairs.
 
-  python -m thermal_fld_ros register captures/* --out registration.json
-  python -m thermal_fld_ros register board.mcap --board 8x5 --out registration.json
-  python -m thermal_fld_ros register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
+  thermal-fld register captures/* --out registration.json
+  thermal-fld register board.mcap --board 8x5 --out registration.json
+  thermal-fld register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
 
 The faces of people who move about are enough; a warm checkerboard or a file of corresponding points is an alternative. It reports how
 far points come to lie from where they are, also of views that were left out of the fit, and draws them beside --out.
@@ -26,7 +26,7 @@ from thermal_fld_ros.cli._recordings import (
     add_network_options,
     decoding_of,
     matching_of,
-    pipeline_options,
+    single_image_options,
     teacher_of,
     told,
 )
@@ -38,13 +38,13 @@ from thermal_fld_ros.perception.pipeline import Pipeline
 from thermal_fld_ros.provenance import git_state
 from thermal_fld_ros.recordings.bag import is_bag
 from thermal_fld_ros.registration.calibration import Calibration, open_calibration
-from thermal_fld_ros.registration.drawing import picture_of
+from thermal_fld_ros.registration.drawing import estimate_picture
 from thermal_fld_ros.registration.estimation import (
     PLANE_MODELS,
     Estimate,
     estimate_cameras,
+    estimate_of,
     estimate_plane,
-    judged,
 )
 from thermal_fld_ros.registration.registration import CameraPair, read_registration, write_registration
 from thermal_fld_ros.registration.views import read_points
@@ -129,7 +129,7 @@ def _collected(args: argparse.Namespace, recordings: list[Recording]) -> Collect
     teacher = teacher_of(args)
     try:
         rough = read_registration(args.rough) if args.rough else None
-        look = FaceLook(Pipeline(pipeline_options(args)), teacher, args.rgb_rotate, args.model == "cameras", rough)
+        look = FaceLook(Pipeline(single_image_options(args)), teacher, args.rgb_rotate, args.model == "cameras", rough)
         return _looked_at(args, recordings, look)
     finally:
         teacher.close()
@@ -227,7 +227,7 @@ def _estimated(
         model = "cameras" if isinstance(known, CameraPair) else "homography"
         if not found.views:
             raise ValueError("there is nothing to measure it by")
-        return judged(model, found.views, known), {}
+        return estimate_of(model, found.views, known), {}
     if calibration is None:
         return estimate_plane(found.views, found.thermal_size, args.model)
     calibration.check_sizes(found.thermal_size, found.rgb_size)
@@ -235,7 +235,7 @@ def _estimated(
         estimate = estimate_cameras(found.views, calibration.thermal, calibration.rgb)
     else:
         pair = calibration.pair(found.views, args.distance)
-        return judged("cameras", found.views, pair), {}
+        return estimate_of("cameras", found.views, pair), {}
     if args.distance:
         assert isinstance(estimate.registration, CameraPair)
         estimate = replace(estimate, registration=replace(estimate.registration, distance=args.distance))
@@ -292,5 +292,5 @@ def _write(args: argparse.Namespace, estimate: Estimate, compared: dict[str, Est
             if name in figures
         )
     )
-    write_image(picture, picture_of(estimate, found.examples, found.rgb_size, title))
+    write_image(picture, estimate_picture(estimate, found.examples, found.rgb_size, title))
     print(f"look at {picture}")

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render labelled thermal images of people from the ICT-FaceKit morphable face."""
+"""Render labelled thermal images of people from the ICT-FaceKit morphable face.
+
+  thermal-fld render --face-model FaceXModel --out runs/faces --count 1000
+
+ICT-FaceKit's face model is not part of this package: docs/training.md says where it is to be had.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +73,9 @@ def _render(args: argparse.Namespace) -> None:
     size = args.size or SIZES[args.kind]
     recipe = Recipe(args.kind, args.count, args.seed, size, args.misregistration, tuple(args.without))
     if args.sheet:
-        from thermal_fld_ros.synthesis.sheet import contact_sheet
+        from thermal_fld_ros.synthesis.sheet import renders_sheet
 
-        real = contact_sheet(args.face_model, args.out, recipe, args.beside)
+        real = renders_sheet(args.face_model, args.out, recipe, args.beside)
         shown = f"{args.count} renders" + (f" and {real} images of {args.beside}" if args.beside else "")
         print(f"{args.out}: {shown}; landmarks green where visible, red where hidden")
         return

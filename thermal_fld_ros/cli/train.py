@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a network from a configuration file; run again to go on after an interruption.
 
+  thermal-fld train config/training/face_landmarks.yaml --out runs/face_landmarks
+
 In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros train ...`.
 """
 

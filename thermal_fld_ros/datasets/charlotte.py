@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 
 from thermal_fld_ros.datasets.sample import (
-    POINTS,
+    CENTIKELVIN,
     SCHEMES,
     DataSet,
     DataSetError,
@@ -23,10 +23,9 @@ from thermal_fld_ros.datasets.sample import (
     image_file,
     number,
 )
-from thermal_fld_ros.perception.decoding import UNITS, Decoding
+from thermal_fld_ros.perception.face import POINTS
 
-DECODING = Decoding(unit=UNITS["centikelvin"])
-SUFFIXES = (".tiff", ".tif")
+CHARLOTTE_SUFFIXES = (".tiff", ".tif")
 PROFILE = "profiles of 43 points"
 NO_IMAGE = "rows without a 16-bit image"
 
@@ -48,14 +47,16 @@ def read_charlotte(path: Path) -> DataSet:
             for line, row in enumerate(reader, 2):
                 where = f"{table}, line {line}"
                 points = [[_value(row[f"{axis}{k}"], where) for axis in "xy"] for k in range(POINTS)]
-                image = next((f for s in SUFFIXES if (f := table.with_suffix("") / (row["ID"] + s)).is_file()), None)
+                image = next(
+                    (f for s in CHARLOTTE_SUFFIXES if (f := table.with_suffix("") / (row["ID"] + s)).is_file()), None
+                )
                 if any(math.isnan(value) for point in points for value in point):
                     left_out[PROFILE] += 1
                 elif image is None:
                     left_out[NO_IMAGE] += 1
                 else:
                     face = face_from(where, points=points, scheme=SCHEMES["ibug68"], subject=table.stem)
-                    samples.append(Sample(f"{table.stem}/{row['ID']}", image_file(image), (face,), DECODING))
+                    samples.append(Sample(f"{table.stem}/{row['ID']}", image_file(image), (face,), CENTIKELVIN))
     left_out = {reason: count for reason, count in left_out.items() if count}
     return DataSet(path.stem, samples, SCHEMES["ibug68"], "hand-made", "Charlotte-ThermalFace", left_out=left_out)
 

@@ -16,15 +16,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSetError, LabelledFace, face_from, number
+from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError, LabelledFace, face_from, number
 from thermal_fld_ros.files import parse_json
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.perception.geometry import Affine
 
 INDEX = "pairs.jsonl"
 ABOUT = "dataset.json"
 FORMAT = 1
 SPLITS = ("train", "validation", "test")
-FIELDS = {
+INDEX_FIELDS = {
     "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "evidence",
     "struck",
 }  # fmt: skip
@@ -121,9 +122,9 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             entry = parse_json(line)
         except ValueError as error:
             raise DataSetError(f"{where}: not JSON: {error}") from error
-        if not isinstance(entry, dict) or set(entry) - FIELDS or not {"thermal", "rgb"} & set(entry):
+        if not isinstance(entry, dict) or set(entry) - INDEX_FIELDS or not {"thermal", "rgb"} & set(entry):
             raise DataSetError(
-                f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(FIELDS))} what there is"
+                f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(INDEX_FIELDS))} what there is"
             )
         for name in TEXTS & set(entry):
             if not isinstance(entry[name], str) or "\0" in entry[name]:

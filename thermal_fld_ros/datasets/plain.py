@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from thermal_fld_ros.datasets.sample import (
-    POINTS,
     SCHEMES,
     DataSet,
     DataSetError,
@@ -26,6 +25,7 @@ from thermal_fld_ros.datasets.sample import (
     read_json,
 )
 from thermal_fld_ros.perception.decoding import DEFAULTS, UNITS, Decoding
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.recordings.access import Frames
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
@@ -65,7 +65,7 @@ def _from_json(path: Path) -> DataSet:
     content = read_json(path)
     _check(content, SET_FIELDS, {"images"}, str(path))
     scheme = _scheme(content.get("scheme"), path)
-    decoding = decoding_of(content, path)
+    decoding = plain_decoding(content, path)
     fps = content.get("fps")
     counts: dict[str, int] = {}
     samples = []
@@ -126,7 +126,7 @@ def _indices(value: Any, where: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def decoding_of(content: dict[str, Any], path: Path) -> Decoding:
+def plain_decoding(content: dict[str, Any], path: Path) -> Decoding:
     """How the images of a label file are decoded; raises DataSetError."""
     unit = content.get("unit", "counts")
     if unit not in UNITS:

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, LabelledFace, Sample, face_from
-from thermal_fld_ros.perception.decoding import UNITS, Decoding
+from thermal_fld_ros.datasets.sample import CENTIKELVIN, SCHEMES, DataSet, DataSetError, LabelledFace, Sample, face_from
 from thermal_fld_ros.recordings.source import RawImage
 
-DECODING = Decoding(unit=UNITS["centikelvin"])
-LEAST_VISIBLE, LEAST_INSIDE, LEAST_SIZE = 0.5, 0.7, 12.0
+LEAST_VISIBLE, LEAST_IN_IMAGE, LEAST_RENDERED_SIZE = 0.5, 0.7, 12.0
 """A face need not be found when fewer of its points are visible or inside the image, or when it is smaller (pixels)."""
 
 
@@ -33,7 +31,7 @@ def read_renders(path: Path) -> DataSet:
     for row, frame in enumerate(labels["frame"].tolist()):
         rows[frame].append(row)
     samples = [
-        Sample(f"{index:06d}", _image(image), tuple(_face(labels, row, image.shape) for row in mine), DECODING)
+        Sample(f"{index:06d}", _image(image), tuple(_face(labels, row, image.shape) for row in mine), CENTIKELVIN)
         for index, (image, mine) in enumerate(zip(images, rows, strict=True))
     ]
     return DataSet(path.name, samples, SCHEMES["ibug68"], "the renderer's own", "rendered people")
@@ -48,7 +46,7 @@ def _clip(path: Path) -> DataSet:
         raise DataSetError(f"{path}: {error}, expected a clip with frames, points and fps") from error
     scheme = SCHEMES["ibug68"]
     samples = [
-        Sample(f"{index:06d}", _image(frame), (face_from(f"{path}, frame {index}", points=face, scheme=scheme),), DECODING,
+        Sample(f"{index:06d}", _image(frame), (face_from(f"{path}, frame {index}", points=face, scheme=scheme),), CENTIKELVIN,
                sequence=path.stem, stamp=index / fps)
         for index, (frame, face) in enumerate(zip(frames, points, strict=True))
     ]  # fmt: skip
@@ -66,8 +64,8 @@ def _face(labels: dict[str, NDArray[Any]], row: int, shape: tuple[int, ...]) -> 
     required = (
         bool(labels["facing"][row])
         and float(visible.mean()) >= LEAST_VISIBLE
-        and float(inside.mean()) >= LEAST_INSIDE
-        and size >= LEAST_SIZE
+        and float(inside.mean()) >= LEAST_IN_IMAGE
+        and size >= LEAST_RENDERED_SIZE
     )
     told = {name: bool(labels[name][row]) for name in ("glasses", "mask") if name in labels}
     return face_from(

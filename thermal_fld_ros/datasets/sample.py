@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thermal_fld_ros.perception.decoding import DEFAULTS, Decoding, ThermalFrame
+from thermal_fld_ros.perception.decoding import DEFAULTS, UNITS, Decoding, ThermalFrame
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.perception.geometry import box_around
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import RawImage, Reading
 
-POINTS = 68
+CENTIKELVIN = Decoding(unit=UNITS["centikelvin"])
 JAW = range(17)
 
 

@@ -25,7 +25,7 @@ from thermal_fld_ros.datasets.sample import (
     read_json,
 )
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+SF_TL54_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 CORNER = 0.5  # labelme's origin is the corner of the top-left pixel, ours its centre
 
 
@@ -38,7 +38,8 @@ def read_sf_tl54(path: Path) -> DataSet:
 
 def _sample(file: Path, images: Path) -> Sample:
     image = next(
-        (images / (file.stem + suffix) for suffix in SUFFIXES if (images / (file.stem + suffix)).is_file()), None
+        (images / (file.stem + suffix) for suffix in SF_TL54_SUFFIXES if (images / (file.stem + suffix)).is_file()),
+        None,
     )
     if image is None:
         raise DataSetError(f"{images / file.stem}.png: no such image, but {file} labels it")

@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from thermal_fld_ros.datasets.sample import POINTS, SCHEMES, DataSet, DataSetError, Sample, face_from, files_in
+from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, Sample, face_from, files_in
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.recordings.source import RawImage
 
 LABELLED_SIZE = (512, 512)

@@ -25,7 +25,7 @@ from thermal_fld_ros.datasets.sample import (
     number,
 )
 
-COLUMNS = 15
+TFW_COLUMNS = 15
 
 
 def read_tfw(path: Path) -> DataSet:
@@ -42,8 +42,10 @@ def read_tfw(path: Path) -> DataSet:
             if line == 1 or not row:
                 continue
             where = f"{path}, line {line}"
-            if len(row) != COLUMNS:
-                raise DataSetError(f"{where}: {len(row)} columns, expected {COLUMNS}: name, box's corners, five points")
+            if len(row) != TFW_COLUMNS:
+                raise DataSetError(
+                    f"{where}: {len(row)} columns, expected {TFW_COLUMNS}: name, box's corners, five points"
+                )
             values = np.array([number(text, where) for text in row[1:]])
             low, high = values[:2], values[2:4]
             face = face_from(where, points=values[4:].reshape(5, 2), scheme=SCHEMES["tfw5"], box=[*low, *(high - low)])

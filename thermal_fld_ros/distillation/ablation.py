@@ -124,7 +124,7 @@ def write_report(results: dict[str, Any], page: Path) -> None:
     (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     with mpl.rc_context(STYLE):
         draw_errors(results, folder / f"{name}.png")
-        draw_curves(results, folder / f"{name}_curves.png")
+        draw_comparison(results, folder / f"{name}_curves.png")
     before, after = text[: text.index(begin)], text[text.index(end) :]
     page.write_text(f"{before}{begin}\n{table(results)}{after}", encoding="utf-8")
 
@@ -154,7 +154,7 @@ NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation
 processor time a face, onnxruntime, one thread.{alike} Commit {results["git"]}, {results["minutes"]} min of training
 with one thread, {results["processes"]} trainings at a time: `{results["command"]}`
 
-{report.table(list(columns), rows)}
+{report.markdown_table(list(columns), rows)}
 {differences(results)}
 ![NME of every method](results/{results["name"]}.png)
 
@@ -178,7 +178,7 @@ def differences(results: dict[str, Any]) -> str:
     return f"""
 The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead:
 
-{report.table(["method", "against", *sets], rows)}
+{report.markdown_table(["method", "against", *sets], rows)}
 """
 
 
@@ -210,7 +210,7 @@ def draw_errors(results: dict[str, Any], file: Path) -> None:
     figure.savefig(file)
 
 
-def draw_curves(results: dict[str, Any], file: Path) -> None:
+def draw_comparison(results: dict[str, Any], file: Path) -> None:
     """The validation error over the steps as PNG: of each method to compare and the first other, then of all, a plot a network size.
 
     The first steps, of which all are bad, are left out.

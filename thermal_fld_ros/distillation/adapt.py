@@ -23,14 +23,13 @@ from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.export import RENDERS, export
 from thermal_fld_ros.distillation.trainer import train
 from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS
+from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS
 from thermal_fld_ros.evaluation.protocols import Run, given_box
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 from thermal_fld_ros.recordings.source import RawImage
 
 START = "face_landmarks.pt"
-POINTS = ("68", "51")
 HELD_OUT, CLIP = "held out", "rendered clip"
 
 LEAST = {"train": 50, "validation": 10, "test": 10}
@@ -140,7 +139,7 @@ def adapt(
     after = _measured(best, work / "after.onnx", command, tests)
     _tell(say, "after", after)
     faces = {name: len(pairs) for name, pairs in splits.items()}
-    judged = f"{HELD_OUT}, {POINTS[0]} points"
+    judged = f"{HELD_OUT}, {REPORTED_SETS[0]} points"
     if not after[judged] < before[judged]:
         return Adaptation(None, before, after, faces)
     model = out / f"{config['name']}.onnx"
@@ -209,8 +208,9 @@ def _people(pairs: Iterable[Pair]) -> str:
 def _tests(folder: Path, pairs: list[Pair]) -> list[DataSet]:
     """The held-out faces, and the demonstration's clip of rendered people, which shows what is forgotten."""
     clip = default_model_folder().parent / "resource/demo_clip.npz"
-    sets = [labelled_images(HELD_OUT, pairs)]
-    return [*sets, DataSet(**{**vars(read_renders(clip)), "name": CLIP})] if clip.is_file() else sets
+    if not clip.is_file():
+        raise DataSetError(f"{clip} is missing, which shows what adaptation forgets. Install the package again.")
+    return [labelled_images(HELD_OUT, pairs), DataSet(**{**vars(read_renders(clip)), "name": CLIP})]
 
 
 def labelled_images(name: str, pairs: list[Pair]) -> DataSet:
@@ -236,7 +236,7 @@ def _measured(weights: Path, model: Path, command: str, tests: list[DataSet]) ->
         frames = [(sample.frame(), sample.faces) for sample in data.samples]
         given = [[given_box(landmarker, frame, data.extent(face)) for face in faces] for frame, faces in frames]
         points = run_figures(data, Run("", given), POINT_SETS, 0.5)["given_box"]["points"]
-        figures |= {f"{data.name}, {name} points": float(points[name]["nme"]) for name in POINTS}
+        figures |= {f"{data.name}, {name} points": float(points[name]["nme"]) for name in REPORTED_SETS}
     return figures
 
 

@@ -23,7 +23,9 @@ from thermal_fld_ros.files import write_bytes
 
 OPSET = 17
 RENDERS = "renders of the ICT-FaceKit morphable face (MIT); no photographs of people"
-SCENES = "scenes without faces of HIT-UAV (Suo et al., github suojiashun/HIT-UAV-Infrared-Thermal-Dataset, CC BY 4.0)"
+SCENES_SOURCE = (
+    "scenes without faces of HIT-UAV (Suo et al., github suojiashun/HIT-UAV-Infrared-Thermal-Dataset, CC BY 4.0)"
+)
 
 
 class RuntimeLandmarks(nn.Module):
@@ -160,7 +162,7 @@ def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dic
         "task": "detection" if config["task"] == "detection" else "landmarks", "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": config.get("about_data", f"{RENDERS}; {SCENES}" if "scenes" in config else RENDERS),
+                     "data": config.get("about_data", f"{RENDERS}; {SCENES_SOURCE}" if "scenes" in config else RENDERS),
                      "recipes": state.get("recipes") or recipes(config), "date": datetime.date.today().isoformat()},
         "metrics": state["figures"], **({"gate": config["gate"]} if "gate" in config else {}),
     }  # fmt: skip

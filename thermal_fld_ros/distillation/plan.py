@@ -31,14 +31,11 @@ from thermal_fld_ros.distillation.parallel import this_process
 from thermal_fld_ros.distillation.tasks import landmark_net
 from thermal_fld_ros.distillation.trainer import checked, read_mapping, train
 from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS
+from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS
 from thermal_fld_ros.evaluation.protocols import Run as Answers
 from thermal_fld_ros.evaluation.protocols import given_box
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
-
-POINTS = ("68", "51")
-"""The sets of points that are told of data sets that label them; of others all that they have."""
 
 FIELDS: dict[str, type] = {
     "out": str, "stages": dict, "shared": dict, "tests": list, "export": str, "seeds": list, "once": list, "compare": dict,
@@ -249,7 +246,7 @@ def _errors(landmarker: Landmarker, data: DataSet) -> dict[str, Any]:
     if found is None:
         raise ValueError(f"{data.name}: no landmarks are labelled, expected a data set for landmarks")
     wanted = ("faces", "missed", "nme", "failure_10")
-    told = [name for name in POINTS if name in found["points"]] or list(found["points"])
+    told = [name for name in REPORTED_SETS if name in found["points"]] or list(found["points"])
     return {name: {key: found["points"][name][key] for key in wanted} for name in told}
 
 

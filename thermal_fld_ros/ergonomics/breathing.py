@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-WINDOW, LEAST = 30.0, 15.0
+WINDOW, LEAST_WINDOW = 30.0, 15.0
 """Seconds that are looked at, and that must have been seen."""
 RATE = 8.0
 """Hz to which the signal is resampled."""
@@ -51,7 +51,7 @@ class Breathing:
             self._values.append((stamp, celsius))
         while self._values and self._values[0][0] < stamp - WINDOW:
             self._values.popleft()
-        if not self._values or self._values[-1][0] - self._values[0][0] < LEAST:
+        if not self._values or self._values[-1][0] - self._values[0][0] < LEAST_WINDOW:
             self.rate, self.quality, self._next = math.nan, 0.0, -math.inf
         elif stamp >= self._next:
             self._next = stamp + EVERY

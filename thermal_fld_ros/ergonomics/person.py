@@ -24,8 +24,6 @@ from thermal_fld_ros.ergonomics.posture import (
 )
 from thermal_fld_ros.ergonomics.states import (
     INNER_MOUTH,
-    LEFT_EYE,
-    RIGHT_EYE,
     EyeOptions,
     Eyes,
     Mouth,
@@ -34,6 +32,8 @@ from thermal_fld_ros.ergonomics.states import (
     mouth_ratio,
 )
 from thermal_fld_ros.ergonomics.windows import TimeShare
+from thermal_fld_ros.options import check_ranges, limited
+from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE
 from thermal_fld_ros.perception.pose import WORST_ERROR, Pose
 
 FIRST_SECONDS, SERVICE = 1, 2
@@ -71,17 +71,20 @@ class ErgonomicsOptions:
     eyes, mouth
     """
 
-    calibration_seconds: float = 3.0
-    static_tolerance: float = 10.0
-    extension_margin: float = 5.0
-    asymmetry: float = 15.0
-    attention_angle: float = 20.0
-    attention_window: float = 10.0
-    least_confidence: float = 0.4
-    most_yaw: float = 45.0
+    calibration_seconds: float = limited(3.0, 0.1, 600.0)
+    static_tolerance: float = limited(10.0, 0.1, 90.0)
+    extension_margin: float = limited(5.0, 0.0, 45.0)
+    asymmetry: float = limited(15.0, 0.0, 90.0)
+    attention_angle: float = limited(20.0, 0.0, 180.0)
+    attention_window: float = limited(10.0, 0.1, 3600.0)
+    least_confidence: float = limited(0.4, 0.0, 1.0)
+    most_yaw: float = limited(45.0, 0.0, 90.0)
     vital_signs: bool = False
     eyes: EyeOptions = field(default_factory=EyeOptions)
     mouth: MouthOptions = field(default_factory=MouthOptions)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,7 @@ class Ergonomics:
 UNKNOWN_NECK = NeckAngles(math.nan, math.nan, math.nan)
 
 
-class Person:
+class PersonErgonomics:
     """The states of one face.
 
     Attributes

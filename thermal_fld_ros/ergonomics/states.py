@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.ergonomics.windows import TimeShare
+from thermal_fld_ros.options import check_ranges, limited
 
-RIGHT_EYE, LEFT_EYE = np.arange(36, 42), np.arange(42, 48)
 UPPER_LIP, LOWER_LIP = np.array([61, 62, 63]), np.array([67, 66, 65])
 INNER_MOUTH = np.arange(60, 68)
 NOSE = (27, 33)
@@ -61,11 +61,14 @@ class EyeOptions:
         Seconds.
     """
 
-    eye_open: float = 0.3
-    eye_closed: float = 0.35
-    blink_opening: float = 0.4
-    blink_seconds: float = 0.5
-    perclos_window: float = 60.0
+    eye_open: float = limited(0.3, 0.05, 1.0)
+    eye_closed: float = limited(0.35, 0.0, 0.95)
+    blink_opening: float = limited(0.4, 0.01, 0.6)
+    blink_seconds: float = limited(0.5, 0.05, 5.0)
+    perclos_window: float = limited(60.0, 1.0, 3600.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class Eyes:
@@ -132,9 +135,12 @@ class MouthOptions:
         Standard deviation of the opening over two seconds, in lengths of the nose.
     """
 
-    yawn_opening: float = 0.3
-    yawn_seconds: float = 1.5
-    speech_motion: float = 0.015
+    yawn_opening: float = limited(0.3, 0.05, 2.0)
+    yawn_seconds: float = limited(1.5, 0.1, 30.0)
+    speech_motion: float = limited(0.015, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 class Mouth:

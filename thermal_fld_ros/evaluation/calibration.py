@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-LIMIT = 5.0  # percent of the root of the box's area, as the model contract says
+RIGHT_LIMIT = 5.0  # percent of the root of the box's area, as the model contract says
 BINS = 10
 
 

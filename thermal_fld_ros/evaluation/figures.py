@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.sample import JAW, POINTS, DataSet, LabelledFace, Scheme
+from thermal_fld_ros.datasets.sample import JAW, DataSet, LabelledFace, Scheme
 from thermal_fld_ros.evaluation import metrics
-from thermal_fld_ros.evaluation.calibration import LIMIT, reliability
+from thermal_fld_ros.evaluation.calibration import RIGHT_LIMIT, reliability
 from thermal_fld_ros.evaluation.detection import (
     SIZE_BINS,
     average_precision,
@@ -25,7 +25,7 @@ from thermal_fld_ros.evaluation.detection import (
     overlaps,
     size_name,
 )
-from thermal_fld_ros.evaluation.openings import INNER_LIPS, OPENINGS, agreement, opening
+from thermal_fld_ros.evaluation.openings import INNER_LIPS, LIPS_AND_LIDS, agreement, opening
 from thermal_fld_ros.evaluation.protocols import Found, Run
 from thermal_fld_ros.evaluation.video import (
     STILL,
@@ -34,11 +34,12 @@ from thermal_fld_ros.evaluation.video import (
     picture_motion,
     step_motion,
 )
+from thermal_fld_ros.perception.face import POINTS
 
 Array = NDArray[np.float64]
-RIGHT = 10.0  # percent: the published score is the probability of a mean error below this
+RIGHT_BELOW = 10.0  # percent: the published score is the probability of a mean error below this
 RIGHT_IOU = 0.3
-Pair = tuple[LabelledFace, Found | None]
+MatchedFace = tuple[LabelledFace, Found | None]
 
 
 def data_figures(data: DataSet) -> dict[str, Any]:
@@ -96,21 +97,23 @@ def run_figures(data: DataSet, run: Run, point_sets: Mapping[str, Sequence[int]]
 # --- landmarks -------------------------------------------------------------------------------------------------------
 
 
-def _given_pairs(data: DataSet, given: list[list[Found | None]]) -> Iterable[Pair]:
+def _given_pairs(data: DataSet, given: list[list[Found | None]]) -> Iterable[MatchedFace]:
     for sample, answers in zip(data.samples, given, strict=True):
         for face, found in zip(sample.faces, answers, strict=True):
             if face.required and face.points is not None:
                 yield face, found
 
 
-def _found_pairs(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> Iterable[Pair]:
+def _found_pairs(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> Iterable[MatchedFace]:
     for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
         for index, face in enumerate(sample.faces):
             if face.required and face.points is not None:
                 yield face, faces[pairs.index(index)] if index in pairs else None
 
 
-def landmark_figures(data: DataSet, pairs: Sequence[Pair], point_sets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+def landmark_figures(
+    data: DataSet, pairs: Sequence[MatchedFace], point_sets: Mapping[str, Sequence[int]]
+) -> dict[str, Any]:
     """Errors of landmarks by set of points, region, yaw and glasses; how far the jaw line is off; openings of mouth and eyes."""
     scheme = data.scheme
     assert scheme is not None
@@ -135,7 +138,7 @@ def landmark_figures(data: DataSet, pairs: Sequence[Pair], point_sets: Mapping[s
     people = _people(data, faces)
     result: dict[str, Any] = {"main": main, "people": len(set(people)), "points": {}}
     for name, values in by_face.items():
-        result["points"][name] = metrics.summary(values) | {
+        result["points"][name] = metrics.error_summary(values) | {
             "interval": metrics.interval(values, people),
             "nme_shifted": metrics.mean_error(after_shift[name]),
         }
@@ -145,7 +148,7 @@ def landmark_figures(data: DataSet, pairs: Sequence[Pair], point_sets: Mapping[s
             result["points"][name]["nme_interocular"] = metrics.mean_error(relative)
     result["regions"] = {
         region: metrics.mean_error(table[:, columns])
-        for region, indices in metrics.REGIONS.items()
+        for region, indices in metrics.FACE_PARTS.items()
         if (columns := data.places(indices))
     }
     result["jaw_line"] = _jaw_line(data, pairs)
@@ -170,7 +173,7 @@ def _people(data: DataSet, faces: Sequence[LabelledFace]) -> list[str]:
     return [face.subject or sequences.get(id(face)) or f"face {k}" for k, face in enumerate(faces)]
 
 
-def _jaw_line(data: DataSet, pairs: Sequence[Pair]) -> float | None:
+def _jaw_line(data: DataSet, pairs: Sequence[MatchedFace]) -> float | None:
     """Mean distance of the found jaw points from the labelled jaw line: where along the line they lie is a matter of convention."""
     scheme = data.scheme
     assert scheme is not None
@@ -187,12 +190,12 @@ def _jaw_line(data: DataSet, pairs: Sequence[Pair]) -> float | None:
     return metrics.mean_error(distances)
 
 
-def _openings(data: DataSet, pairs: Sequence[Pair]) -> dict[str, Any]:
+def _openings(data: DataSet, pairs: Sequence[MatchedFace]) -> dict[str, Any]:
     """How found openings of mouth and eyes follow the labelled ones, where the labels do not say that something hides them."""
     scheme = data.scheme
     assert scheme is not None
     result = {}
-    for name, lids in OPENINGS.items():
+    for name, lids in LIPS_AND_LIDS.items():
         indices = sorted({index for pair in lids for index in pair})
         columns = data.places(indices)
         if len(columns) < len(indices):
@@ -230,7 +233,7 @@ def _groups(faces: Sequence[LabelledFace], errors: Array, group: Any) -> dict[st
     names = [group(face) for face in faces]
     rows = {}
     for name in sorted({name for name in names if name is not None}):
-        figures = metrics.summary(errors[[other == name for other in names]])
+        figures = metrics.error_summary(errors[[other == name for other in names]])
         rows[name] = {key: figures[key] for key in ("faces", "missed", "nme", "failure_10")}
     return rows
 
@@ -239,7 +242,7 @@ def _told(value: bool | None) -> str | None:
     return None if value is None else "with" if value else "without"
 
 
-def calibration_figures(data: DataSet, pairs: Iterable[Pair]) -> dict[str, Any]:
+def calibration_figures(data: DataSet, pairs: Iterable[MatchedFace]) -> dict[str, Any]:
     """Whether confidences are probabilities, and what they are for visible and hidden points."""
     scheme = data.scheme
     assert scheme is not None
@@ -254,7 +257,7 @@ def calibration_figures(data: DataSet, pairs: Iterable[Pair]) -> dict[str, Any]:
         ]
         known = ~np.isnan(errors)
         stated.append(found.confidence[indices][known])
-        right.append(errors[known] < LIMIT)
+        right.append(errors[known] < RIGHT_LIMIT)
         if face.visible is not None:
             visible.append(face.visible[single][known])
     if not stated:
@@ -322,8 +325,8 @@ def detection_figures(data: DataSet, found: list[list[Found]], matches: list[lis
 def published_figures(data: DataSet, found: list[list[Found]]) -> dict[str, Any]:
     """Whether the score of what is published is the probability that it is right.
 
-    A found face is right when its mean error from some labelled face is below `RIGHT`; where faces have boxes only, when it overlaps one
-    by `RIGHT_IOU`.
+    A found face is right when its mean error from some labelled face is below `RIGHT_BELOW`; where faces have boxes only, when it
+    overlaps one by `RIGHT_IOU`.
     """
     scores, right = [], []
     for sample, faces in zip(data.samples, found, strict=True):
@@ -342,7 +345,7 @@ def _is_right(data: DataSet, face: Found, label: LabelledFace) -> bool:
     if label.points is None or data.scheme is None:
         return bool(overlaps([face.box], [label.box])[0, 0] >= RIGHT_IOU)
     errors = metrics.point_errors(data.scheme.select(face.points), label.points, metrics.box_size(data.extent(label)))
-    return bool(np.nanmean(errors) < RIGHT)
+    return bool(np.nanmean(errors) < RIGHT_BELOW)
 
 
 def _by_size(sizes: Array, hits: NDArray[np.bool_]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thermal_fld_ros.datasets.sample import DataSet, DataSetError, LabelledFace
 from thermal_fld_ros.evaluation import metrics
 from thermal_fld_ros.evaluation.calibration import reliability
-from thermal_fld_ros.evaluation.figures import RIGHT
+from thermal_fld_ros.evaluation.figures import RIGHT_BELOW
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
@@ -116,7 +116,7 @@ def _right(data: DataSet, found: Array, face: LabelledFace) -> bool:
     if face.points is None or data.scheme is None or face.turned_away:
         return False
     errors = metrics.point_errors(data.scheme.select(found), face.points, metrics.box_size(data.extent(face)))
-    return bool(np.nanmean(errors) < RIGHT)
+    return bool(np.nanmean(errors) < RIGHT_BELOW)
 
 
 def fit(evidence: Evidence) -> Gate:

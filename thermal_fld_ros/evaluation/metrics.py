@@ -19,7 +19,9 @@ POINT_SETS: dict[str, tuple[int, ...]] = {
     "51": tuple(range(17, 68)),
     "54": (*range(48), 48, 51, 54, 57, 62, 66),
 }
-REGIONS: dict[str, tuple[int, ...]] = {
+REPORTED_SETS = ("68", "51")
+"""The sets of points that training reports where they are labelled."""
+FACE_PARTS: dict[str, tuple[int, ...]] = {
     "jaw": tuple(range(17)),
     "brows": tuple(range(17, 27)),
     "nose": tuple(range(27, 36)),
@@ -133,7 +135,7 @@ def yaw_bin(yaw: float) -> str:
     return f"{YAW_BINS[index]}-{YAW_BINS[index + 1]}"
 
 
-def summary(errors: Sequence[float] | Array) -> dict[str, float | int | list[float] | None]:
+def error_summary(errors: Sequence[float] | Array) -> dict[str, float | int | list[float] | None]:
     """The figures of a set of faces.
 
     Parameters

@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 INNER_LIPS = ((62, 66),)
 LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))
-OPENINGS = {"mouth": INNER_LIPS, "eyes": LIDS}
+LIPS_AND_LIDS = {"mouth": INNER_LIPS, "eyes": LIDS}
 """Pairs of iBUG points, upper and lower, whose mean distance is the opening."""
 CLOSED = 1.5
 """Percent of the face's size below which a labelled opening counts as closed."""

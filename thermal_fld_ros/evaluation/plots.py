@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from thermal_fld_ros.evaluation.metrics import CURVE
 from thermal_fld_ros.evaluation.report import PROTOCOLS, plot_name, plots_of
 
-SIZE = (6.0, 4.2)  # inches
+FIGURE_SIZE = (6.0, 4.2)  # inches
 DPI = 90
 
 
@@ -25,7 +25,7 @@ def write_plots(results: dict[str, Any], folder: Path) -> list[Path]:
     draw = {"errors": _curves, "confidence": _reliability, "score": _score, "yaw": _yaw}
     written = []
     for kind, data in plots_of(results):
-        figure, axes = plt.subplots(figsize=SIZE)
+        figure, axes = plt.subplots(figsize=FIGURE_SIZE)
         draw[kind](axes, [row for row in results["rows"] if row["data"] == data])
         axes.set_title(data)
         axes.grid(alpha=0.3)

@@ -9,7 +9,7 @@ from typing import Any
 PROTOCOLS = {"given_box": "given box", "pipeline": "pipeline"}
 
 
-def table(head: list[str], rows: Iterable[list[object]]) -> str:
+def markdown_table(head: list[str], rows: Iterable[list[object]]) -> str:
     """A table in Markdown with columns of even width."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in [head, *cells]) for k in range(len(head))]
@@ -256,5 +256,5 @@ def text(results: dict[str, Any]) -> str:
     for title, rows_of in TABLES.items():
         head, rows = rows_of(results)
         if rows:
-            parts.append(f"{title}\n\n{table(head, rows)}\n")
+            parts.append(f"{title}\n\n{markdown_table(head, rows)}\n")
     return "\n".join(parts)

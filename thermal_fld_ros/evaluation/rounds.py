@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from thermal_fld_ros.datasets.sample import JAW, DataSet, DataSetError, LabelledFace, Scheme
 from thermal_fld_ros.evaluation import metrics
 from thermal_fld_ros.evaluation.detection import match
-from thermal_fld_ros.evaluation.report import figure, table
+from thermal_fld_ros.evaluation.report import figure, markdown_table
 
 LEAST_IOU = 0.3
 """Overlap of two boxes, by which they are of the same face."""
@@ -31,14 +31,14 @@ def disagreement(first: ArrayLike, second: ArrayLike, scheme: Scheme, size: floa
 
     Returns
     -------
-    dict of percent of the face's size: "all", "without jaw", the regions of `metrics.REGIONS`, and "jaw line", the distance of the jaw
+    dict of percent of the face's size: "all", "without jaw", the regions of `metrics.FACE_PARTS`, and "jaw line", the distance of the jaw
     points of each round from the line through those of the other. NaN where no point of a set is labelled in both rounds.
     """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     errors = metrics.point_errors(one, other, size)
     jaw = scheme.places(JAW)
     sets = {"all": list(range(len(scheme))), "without jaw": [k for k in range(len(scheme)) if k not in jaw]}
-    sets |= {name: scheme.places(indices) for name, indices in metrics.REGIONS.items()}
+    sets |= {name: scheme.places(indices) for name, indices in metrics.FACE_PARTS.items()}
     result = {name: _mean(errors[places]) for name, places in sets.items()}
     ends = [points[jaw][np.isfinite(points[jaw]).all(axis=1)] for points in (one, other)]
     lines = [metrics.line_distances(*pair) for pair in (ends, ends[::-1]) if min(map(len, ends)) > 1]
@@ -125,7 +125,7 @@ def rounds_text(result: Comparison) -> str:
         if len(values):
             rows.append([name, len(values), *(figure(float(f(values))) for f in (np.mean, np.median, np.max))])
     said = [
-        table(["points", "faces", "mean %", "median %", "worst %"], rows),
+        markdown_table(["points", "faces", "mean %", "median %", "worst %"], rows),
         "",
         "Distance of the two rounds, mean over the points of a face, % of sqrt(w h) of its box"
         + (f"; {np.mean(result.pixels):.2f} pixels over all points." if result.pixels else "."),

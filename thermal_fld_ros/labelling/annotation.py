@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thermal_fld_ros.datasets.plain import decoding_of, face_of, image_at
+from thermal_fld_ros.datasets.plain import face_of, image_at, plain_decoding
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError, Scheme, read_json
 from thermal_fld_ros.files import write_bytes
 from thermal_fld_ros.perception.decoding import Decoding, ThermalFrame
@@ -23,7 +23,7 @@ from thermal_fld_ros.recordings import arrays, bag, folder, tables, tiff
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import RawImage, Reading, SourceError
 
-DEFAULTS: dict[str, Any] = {
+LABEL_FILE_DEFAULTS: dict[str, Any] = {
     "unit": "counts",
     "rotation": 0,
     "rows": [0, 0],
@@ -33,12 +33,12 @@ DEFAULTS: dict[str, Any] = {
 }
 """What holds for all images of a label file, as in the plain form."""
 
-SEVERAL = (*tiff.SUFFIXES, *tables.SUFFIXES, *arrays.SUFFIXES)
+MULTI_IMAGE_SUFFIXES = (*tiff.SUFFIXES, *tables.SUFFIXES, *arrays.SUFFIXES)
 """Files of a folder that may hold more than one image."""
 
 DIGITS = 3  # of a pixel
 
-Entry = dict[str, Any]
+LabelEntry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def places_in(source: Path, topic: str = "") -> list[Place]:
 def _of_folder(file: Path) -> list[Place]:
     """A file that cannot be read is a place, too: whoever looks at it is told why."""
     try:
-        return _of_file(file, "") if file.suffix.lower() in SEVERAL else [Place(_settled(file))]
+        return _of_file(file, "") if file.suffix.lower() in MULTI_IMAGE_SUFFIXES else [Place(_settled(file))]
     except SourceError:
         return [Place(_settled(file))]
 
@@ -101,13 +101,13 @@ class Annotation:
     places : sequence of Place
         Images to label. Those that the file already labels and which lie in the same files come on top.
     settings : mapping
-        Those of `DEFAULTS` that are given; the others are the file's, else the default.
+        Those of `LABEL_FILE_DEFAULTS` that are given; the others are the file's, else the default.
 
     Attributes
     ----------
     out : Path
     settings : dict
-        All of `DEFAULTS`.
+        All of `LABEL_FILE_DEFAULTS`.
     scheme : Scheme
     places : list of Place
 
@@ -124,7 +124,7 @@ class Annotation:
         held = read_labels(out) if out.exists() else {}
         self.settings = settings_of(out, held, settings)
         self.scheme: Scheme = SCHEMES[self.settings["scheme"]]
-        self._decoding: Decoding = decoding_of(self.settings, out)
+        self._decoding: Decoding = plain_decoding(self.settings, out)
         files = {place.file for place in places}
         labelled = by_place(out, held)
         self.places = sorted({*places, *(place for place in labelled if place.file in files)}, key=_order(places))
@@ -133,7 +133,7 @@ class Annotation:
 
     # --- what the page asks for ------------------------------------------------------------------------------------
 
-    def listed(self) -> list[Entry]:
+    def listed(self) -> list[LabelEntry]:
         """Name, number of faces and state ("open", "unfinished" or "done") of each image, in order."""
         entries = self._entries()
         return [
@@ -149,7 +149,7 @@ class Annotation:
             for place in self.places
         ]
 
-    def labels(self, number: int) -> Entry:
+    def labels(self, number: int) -> LabelEntry:
         """Size and labels of an image: `width`, `height`, `faces` (box, points, visible, subject, required, all filled in), `done`.
 
         Raises
@@ -208,21 +208,23 @@ class Annotation:
 
     # --- the file --------------------------------------------------------------------------------------------------
 
-    def _content(self) -> Entry:
+    def _content(self) -> LabelEntry:
         """The file's content; what is told of all images even if there is no file yet, or only boxes in it."""
-        told = {key: value for key, value in self.settings.items() if value != DEFAULTS[key] or key == "scheme"}
+        told = {
+            key: value for key, value in self.settings.items() if value != LABEL_FILE_DEFAULTS[key] or key == "scheme"
+        }
         if self.out.exists():
             return told | read_labels(self.out)
         return {"name": self.out.stem, "labels": self._labels, **told, "images": []}
 
-    def _entries(self) -> dict[Place, Entry]:
+    def _entries(self) -> dict[Place, LabelEntry]:
         with self._lock:
             content = self._content()
         return by_place(self.out, content)
 
     # --- images and faces ------------------------------------------------------------------------------------------
 
-    def _named(self, place: Place) -> Entry:
+    def _named(self, place: Place) -> LabelEntry:
         name = os.path.relpath(place.file, self.out.parent.resolve())
         return {"image": name} if place.frame is None else {"image": name, "frame": place.frame}
 
@@ -236,7 +238,7 @@ class Annotation:
             image = read()
         return image.decode(self._decoding)
 
-    def _shown(self, face: Entry, to_upright: Affine) -> Entry:
+    def _shown(self, face: LabelEntry, to_upright: Affine) -> LabelEntry:
         label = face_of(face, self.scheme, str(self.out))
         count = len(self.scheme)
         points = np.full((count, 2), np.nan) if label.points is None else to_upright(label.points)
@@ -249,7 +251,7 @@ class Annotation:
         }
         return face | filled
 
-    def _stored(self, face: Any, to_image: Affine, where: str) -> Entry:
+    def _stored(self, face: Any, to_image: Affine, where: str) -> LabelEntry:
         label = face_of(face, self.scheme, where)
         if not isinstance(label.subject, str) or not isinstance(label.required, bool):
             raise ValueError(f"{where}: expected a text as subject, and true or false as required")
@@ -266,7 +268,7 @@ class Annotation:
         return entry
 
 
-def read_labels(path: Path) -> Entry:
+def read_labels(path: Path) -> LabelEntry:
     """The content of a label file; raises DataSetError where it has none of the plain form."""
     content = read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
@@ -275,16 +277,16 @@ def read_labels(path: Path) -> Entry:
     return dict(content)
 
 
-def _begun(entry: Entry | None) -> bool:
+def _begun(entry: LabelEntry | None) -> bool:
     return entry is not None and (entry.get("done", True) or bool(entry.get("faces")))
 
 
-def place_of(path: Path, entry: Entry) -> Place:
+def place_of(path: Path, entry: LabelEntry) -> Place:
     """Where an image of a label file lies."""
     return Place(_settled(path.parent / entry["image"]), entry.get("frame"))
 
 
-def by_place(path: Path, content: Entry) -> dict[Place, Entry]:
+def by_place(path: Path, content: LabelEntry) -> dict[Place, LabelEntry]:
     """The images of a label file; raises DataSetError where it labels one twice."""
     entries = {place_of(path, entry): entry for entry in content.get("images", [])}
     if len(entries) < len(content.get("images", [])):
@@ -292,7 +294,7 @@ def by_place(path: Path, content: Entry) -> dict[Place, Entry]:
     return entries
 
 
-def finished(path: Path, content: Entry) -> list[Place]:
+def finished(path: Path, content: LabelEntry) -> list[Place]:
     """The images of a label file that are finished, in its order."""
     return [place for place, entry in by_place(path, content).items() if entry.get("done", True)]
 
@@ -302,9 +304,9 @@ def _settled(path: Path) -> Path:
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
-def settings_of(path: Path, held: Mapping[str, Any], given: Mapping[str, Any]) -> Entry:
+def settings_of(path: Path, held: Mapping[str, Any], given: Mapping[str, Any]) -> LabelEntry:
     """Settings of a label file that holds some already; raises DataSetError where it was made with others."""
-    settings = DEFAULTS | {key: held[key] for key in DEFAULTS if key in held}
+    settings = LABEL_FILE_DEFAULTS | {key: held[key] for key in LABEL_FILE_DEFAULTS if key in held}
     for key, value in given.items():
         new = not held or (key == "scheme" and key not in held)  # a file of boxes may still get points
         if not new and value != settings[key]:
@@ -337,7 +339,7 @@ def _points(points: NDArray[np.float64]) -> list[list[float] | None]:
     return [_rounded(point) if np.isfinite(point).all() else None for point in points]
 
 
-def _text(content: Entry) -> str:
+def _text(content: LabelEntry) -> str:
     """JSON with a line an image; raises ValueError where a number is none."""
     head = json.dumps({key: value for key, value in content.items() if key != "images"}, allow_nan=False)
     images = ",\n".join("  " + json.dumps(entry, allow_nan=False) for entry in content["images"])

@@ -32,7 +32,7 @@ from thermal_fld_ros.recordings.source import SourceError
 
 JOURNALS = "journal"
 JPEG_QUALITY = 95
-MOST_FACES = 8
+REMEMBERED_FACES = 8
 FROZEN = "thermal image frozen"
 DUPLICATE = "hardly changed"
 
@@ -281,7 +281,7 @@ def _remember(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> N
     if apart < 1.0:  # the same face, elsewhere
         kept.pop(nearest)
     kept.append(points)
-    del kept[:-MOST_FACES]
+    del kept[:-REMEMBERED_FACES]
 
 
 def _same(one: RecordedPair, other: RecordedPair) -> bool:

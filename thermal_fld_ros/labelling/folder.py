@@ -23,7 +23,7 @@ from thermal_fld_ros.labelling.recordings import sha256_of
 LEAST_GROUPS = 3
 """People or episodes, below which they cannot be told apart by splits."""
 
-Entry = dict[str, Any]
+IndexEntry = dict[str, Any]
 
 
 def prepare(out: Path, settings: Mapping[str, Any]) -> None:
@@ -87,7 +87,7 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
     return about
 
 
-def _counts(sources: Sequence[Mapping[str, Any]], entries: Sequence[Entry]) -> dict[str, Any]:
+def _counts(sources: Sequence[Mapping[str, Any]], entries: Sequence[IndexEntry]) -> dict[str, Any]:
     left_out = Counter[str]()
     for source in sources:
         left_out.update(source["left_out"])
@@ -103,14 +103,14 @@ def _counts(sources: Sequence[Mapping[str, Any]], entries: Sequence[Entry]) -> d
     }
 
 
-def read_entries(out: Path) -> list[Entry]:
+def read_entries(out: Path) -> list[IndexEntry]:
     """The lines of the index, struck ones too; raises DataSetError."""
     return [entry for _, entry in read_index(out)]
 
 
-def read_entry(out: Path, number: int) -> Entry:
+def read_entry(out: Path, number: int) -> IndexEntry:
     """One line of the index, from 0, without a look at the others; raises IndexError."""
-    entry: Entry = json.loads(_read_lines(out)[number])
+    entry: IndexEntry = json.loads(_read_lines(out)[number])
     return entry
 
 
@@ -135,7 +135,7 @@ def strike(out: Path, strikes: Mapping[int, str | None]) -> None:
     _write_lines(out, about, lines)
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: IndexEntry) -> str:
     return json.dumps(entry, separators=(",", ":")) + "\n"
 
 
@@ -167,7 +167,7 @@ def check(out: Path) -> list[str]:
     return found
 
 
-def _images_digest(out: Path, entries: Sequence[Entry]) -> str:
+def _images_digest(out: Path, entries: Sequence[IndexEntry]) -> str:
     """SHA-256 of the names and contents of all images that the index names."""
     whole = hashlib.sha256()
     for name in sorted({entry[role] for entry in entries for role in ("thermal", "rgb")}):
@@ -202,7 +202,7 @@ def _strikes(out: Path) -> dict[tuple[str, int], str]:
 
 
 def _split(
-    entries: Sequence[Entry], shares: Sequence[float], named: Mapping[str, str], held: Mapping[str, Any]
+    entries: Sequence[IndexEntry], shares: Sequence[float], named: Mapping[str, str], held: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """By what the splits were decided, people, episodes or time, and the split of each face."""
     if not entries:
@@ -238,7 +238,7 @@ def _assign(groups: Mapping[str, int], shares: Sequence[float], kept: Mapping[st
     return dict(sorted(assigned.items()))
 
 
-def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> list[str]:
+def _blocks(entries: Sequence[IndexEntry], shares: Sequence[float]) -> list[str]:
     """In each episode the first part of the time for training, the next for validation, the last for the test."""
     borders = [sum(shares[: k + 1]) / sum(shares) for k in range(len(shares))]
     moments: dict[str, dict[str, int]] = {}  # of each episode its pairs that have faces, in their order
@@ -246,7 +246,7 @@ def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> list[str]:
         mine = moments.setdefault(entry["episode"], {})
         mine.setdefault(_moment(entry), len(mine))
 
-    def split(entry: Entry) -> str:
+    def split(entry: IndexEntry) -> str:
         mine = moments[entry["episode"]]
         place = (mine[_moment(entry)] + 0.5) / len(mine)
         return SPLITS[next(k for k, border in enumerate(borders) if place < border)]
@@ -254,6 +254,6 @@ def _blocks(entries: Sequence[Entry], shares: Sequence[float]) -> list[str]:
     return list(map(split, entries))
 
 
-def _moment(entry: Entry) -> str:
+def _moment(entry: IndexEntry) -> str:
     """Number of the pair in its recording."""
     return Path(entry["thermal"]).stem.partition("_")[0]

@@ -23,14 +23,14 @@ from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.registration.registration import Registration
 from thermal_fld_ros.registration.transforms import rotation_of
 
-INNER = np.arange(17, 68)
+INNER_FACE = np.arange(17, 68)
 """All but the jaw line, which teachers and annotators draw differently."""
 
 SHARPNESS_SIDE = 96  # pixels of the crop in which sharpness is measured
 UNCONFIRMED_WORTH = 0.5  # of a point that only the teacher sees
 
 NO_THERMAL = "no face in the thermal image"
-NO_FACE = "no face in either image"
+NO_FACE_IN_EITHER = "no face in either image"
 NO_TEACHER = "no face by the teacher"
 OUTSIDE = "outside of the RGB image"
 OUTSIDE_THERMAL = "outside of the thermal image"
@@ -169,7 +169,7 @@ class Labeller:
             for taught in self._teacher(rgb):
                 if taught and not (known and iou(box_around(taught.points), known).max() > SAME_FACE):
                     labelled.append(self._undetected(taught, pair))
-        return labelled or [NO_FACE if self._teacher.finds else NO_THERMAL]
+        return labelled or [NO_FACE_IN_EITHER if self._teacher.finds else NO_THERMAL]
 
     def _detected(self, face: Face, pair: _Pair) -> tuple[TaughtFace | str, list[NDArray[np.float64]]]:
         """Labels of a face that the thermal network finds, or why not; and the boxes in the RGB image at which it was looked for."""
@@ -263,7 +263,7 @@ def disagreement_of(points: NDArray[np.float64], others: NDArray[np.float64]) ->
     Of single points that are off, an open mouth, half a face in shadow, the median knows nothing; a wrong face, registration or
     moment moves them all.
     """
-    return float(np.median(np.linalg.norm(points[INNER] - others[INNER], axis=1))) / extent(points)
+    return float(np.median(np.linalg.norm(points[INNER_FACE] - others[INNER_FACE], axis=1))) / extent(points)
 
 
 def sharpness_of(rgb: Rgb, box: ArrayLike) -> float:

@@ -14,12 +14,11 @@ from thermal_fld_ros.datasets.pairs import Pair
 from thermal_fld_ros.perception.cropping import crop_from_box
 from thermal_fld_ros.perception.decoding import decode_array
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.overlay import confidence_colour
-from thermal_fld_ros.perception.pictures import Picture, dot, tiled, write_text
+from thermal_fld_ros.perception.pictures import CONTRAST, Picture, dot, tiled, write_text
 
 CROP_SCALE = 1.7  # of the face's box
-CONTRAST = Normalisation("percentile", 1.0, 99.0)
 
 
 def picture_of(pair: Pair, side: int = 256) -> Picture:
@@ -39,7 +38,7 @@ def picture_of(pair: Pair, side: int = 256) -> Picture:
     return np.asarray(np.hstack(halves), np.uint8)
 
 
-def contact_sheet(pairs: Sequence[Pair], count: int = 60, side: int = 180, columns: int = 5) -> Picture:
+def pairs_sheet(pairs: Sequence[Pair], count: int = 60, side: int = 180, columns: int = 5) -> Picture:
     """Pictures of at most `count` pairs, evenly spread, with the place of each in the index; BGR."""
     chosen = [pairs[k] for k in np.unique(np.linspace(0, len(pairs) - 1, min(count, len(pairs))).round().astype(int))]
     tiles = []

@@ -20,7 +20,7 @@ from thermal_fld_ros.labelling.page import NUMBER, PageServer, page_text
 from thermal_fld_ros.labelling.picture import picture_of
 
 REASONS = ("points off", "blurred", "covered", "wrong face", "other")
-SIDE = 320  # pixels of each half of a picture
+HALF_SIDE = 320  # pixels of each half of a picture
 
 
 class ReviewServer(PageServer):
@@ -90,7 +90,7 @@ class ReviewServer(PageServer):
         """The overlay of a line of the index, a JPEG."""
         with self.lock:
             entry = read_entry(self.folder, number)
-        encoded = cv2.imencode(".jpg", picture_of(read_pair(self.folder, f"line {number + 1}", entry), SIDE))[1]
+        encoded = cv2.imencode(".jpg", picture_of(read_pair(self.folder, f"line {number + 1}", entry), HALF_SIDE))[1]
         return bytes(encoded)
 
     def strike(self, number: int, image: str, reason: str | None) -> None:

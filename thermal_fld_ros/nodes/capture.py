@@ -15,10 +15,10 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.bag import is_unfinished
+from thermal_fld_ros.capture.bag import check_rosbags, is_unfinished
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Pair, Topic, types
+from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, CapturedPair, Topic, types
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.capture_parameters import LIVE, PAIRING, TABLE, episode_options, message_types
@@ -26,7 +26,7 @@ from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
 from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.pairing import Pairing
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.reception import WatchedSubscription, type_name
 from thermal_fld_ros.srv import StartEpisode
 
@@ -64,6 +64,7 @@ class CaptureNode(ManagedNode):
         """Check the settings, load the message definitions and offer the services."""
         try:
             episode_options(self._values)
+            check_rosbags()
             types()
             self._episode_services = [
                 self.create_service(StartEpisode, "~/start_episode", self._on_start),
@@ -147,7 +148,7 @@ class CaptureNode(ManagedNode):
             self.destroy_subscription(self._tf_subscription)
         self._tf_subscription, self._transforms = None, {}
 
-    def _on_pair(self, pair: Pair) -> None:
+    def _on_pair(self, pair: CapturedPair) -> None:
         if self._episode is not None:
             self._episode.put(pair)
 
@@ -282,6 +283,8 @@ class CaptureNode(ManagedNode):
             }
         values |= {"pairs": pairing.counts.pairs, "pair rate (Hz)": rates["pairs"]}
         values |= {f"gap {name} (ms)": value for name, value in pairing.gap_statistics().items()}
+        if self._tf_subscription is not None:
+            values["camera transforms"] = len(self._transforms)
         return {**values, "time jumps": pairing.counts.time_jumps}
 
     @staticmethod
@@ -318,7 +321,7 @@ class CaptureNode(ManagedNode):
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
     keep_large_blocks()
-    run("thermal_fld_capture", CaptureNode, args)
+    run_node("thermal_fld_capture", CaptureNode, args)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from thermal_fld_ros.capture.bag import SUFFIXES
+from thermal_fld_ros.capture.bag import STORAGE_SUFFIXES
 from thermal_fld_ros.capture.episode import EpisodeOptions
 from thermal_fld_ros.capture.gates import GateOptions
 from thermal_fld_ros.capture.messages import (
@@ -76,46 +76,46 @@ TABLE = (
     Parameter("output", "captures", "Folder for the bags, one an episode."),
     Parameter("subject", "", "Tag of the person, no name: letters, digits, _ and -; part of the bag's name."),
     Parameter("consent", "", "What the person has agreed to, such as the number of a form."),
-    Parameter("storage", "mcap", "Storage of the bags.", choices=tuple(SUFFIXES)),
-    Parameter("split_size", 2000.0, "MB after which a bag goes on in another file; 0: never.", 0.0, 1e6),
-    Parameter("split_duration", 0.0, "Seconds after which a bag goes on in another file; 0: never.", 0.0, 1e6),
-    Parameter(
+    Parameter.of(EpisodeOptions, "storage", "Storage of the bags.", choices=tuple(STORAGE_SUFFIXES)),
+    Parameter.of(EpisodeOptions, "split_size", "MB after which a bag goes on in another file; 0: never."),
+    Parameter.of(EpisodeOptions, "split_duration", "Seconds after which a bag goes on in another file; 0: never."),
+    Parameter.of(
+        EpisodeOptions,
         "flush_period",
-        1.0,
         "Seconds between two flushes to the disk; a power failure costs two of them, a kill none (SQLite: one).",
-        0.05,
-        60.0,
     ),
-    Parameter("write_queue", 256.0, "MB of pairs that may wait for the disk; more are left out and counted.", 1.0, 1e5),
-    Parameter("min_free_space", 1000.0, "MB of free disk space below which the recording ends.", 0.0, 1e6),
+    Parameter.of(
+        EpisodeOptions, "write_queue", "MB of pairs that may wait for the disk; more are left out and counted."
+    ),
+    Parameter.of(EpisodeOptions, "min_free_space", "MB of free disk space below which the recording ends."),
     # which pairs
-    Parameter("max_rate", 0.0, "Pairs a second at most; 0: every pair.", 0.0, 1000.0),
-    Parameter("require_face", False, "Only pairs with a face in face_landmarks."),
-    Parameter(
+    Parameter.of(GateOptions, "max_rate", "Pairs a second at most; 0: every pair."),
+    Parameter.of(GateOptions, "require_face", "Only pairs with a face in face_landmarks."),
+    Parameter.of(
+        GateOptions,
         "min_pose_change",
-        0.0,
         "Turn of a head in degrees since the last recorded pair from which on there is another; needs poses. 0: does not count.",
-        0.0,
-        180.0,
     ),
-    Parameter(
+    Parameter.of(
+        GateOptions,
         "min_expression_change",
-        0.0,
         "Change of a face's shape since the last recorded pair, in sizes of the face, from which on there is another; "
         "0: does not count.",
-        0.0,
-        10.0,
     ),
-    Parameter("skip_shutter", True, "Leave out what a closed shutter of the thermal camera shows."),
+    Parameter.of(GateOptions, "skip_shutter", "Leave out what a closed shutter of the thermal camera shows."),
     # privacy
-    Parameter(
+    Parameter.of(
+        EpisodeOptions,
         "keep",
-        "images",
         "What is kept of the images: all, only the boxes around the faces with 0 elsewhere, or no images.",
         choices=KEEP,
     ),
-    Parameter("registration", "", "JSON file of `register`, from thermal to RGB pixels; keep: faces needs it."),
-    Parameter("face_margin", 0.5, "Widening of the kept boxes on each side, as a share of the face's size.", 0.0, 10.0),
+    Parameter.of(
+        EpisodeOptions, "registration", "JSON file of `register`, from thermal to RGB pixels; keep: faces needs it."
+    ),
+    Parameter.of(
+        EpisodeOptions, "face_margin", "Widening of the kept boxes on each side, as a share of the face's size."
+    ),
     # output
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
 )

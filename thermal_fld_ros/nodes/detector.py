@@ -17,10 +17,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.detector_parameters import TABLE, decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
-from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode, RCLError
+from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.processing import Processor
+from thermal_fld_ros.nodes.reader import RCLError
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.perception.compression import is_compressed
 from thermal_fld_ros.perception.models import ModelError
@@ -34,7 +35,7 @@ class DetectorNode(ManagedNode):
 
     def __init__(self, **options: Any) -> None:
         self._processor: Processor | None = None
-        self._images: WatchedSubscription | None = None
+        self.images: WatchedSubscription | None = None
         self._camera_info: Any = None
         super().__init__("thermal_fld_detector", TABLE, **options)
         self.start()
@@ -87,19 +88,19 @@ class DetectorNode(ManagedNode):
 
     def _listen(self, values: Values) -> None:
         """Subscribe to the images, in place of the subscription that there is; raises ValueError and keeps that one."""
-        before = self._images
+        before = self.images
         if before is not None:
             before.close()
         try:
-            self._images = self._image_subscription(values)
+            self.images = self._image_subscription(values)
         except RCLError as error:  # one process cannot have one topic with two types
             if before is None:
                 raise
-            self._images = self._image_subscription(self._settings.values)
+            self.images = self._image_subscription(self._settings.values)
             raise ValueError(f"no subscription with transport {values['transport']}: {error}") from error
         finally:
-            if before is not None and self._images is not None:
-                self._images.continue_from(before)
+            if before is not None and self.images is not None:
+                self.images.continue_from(before)
 
     def _image_subscription(self, values: Values) -> WatchedSubscription:
         assert self._processor is not None
@@ -110,9 +111,9 @@ class DetectorNode(ManagedNode):
         return WatchedSubscription(self, kind, "image", take, profile, thread="thermal_fld_images")
 
     def _stop(self) -> None:
-        if self._images is not None:
-            self._images.close()
-            self._images = None
+        if self.images is not None:
+            self.images.close()
+            self.images = None
         if self._camera_info is not None:
             self.destroy_subscription(self._camera_info)
             self._camera_info = None
@@ -121,7 +122,7 @@ class DetectorNode(ManagedNode):
 
     def _apply(self, values: Values, changed: frozenset[str]) -> None:
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
-        anew = bool(changed & {"image_reliability", "transport"}) and self._images is not None
+        anew = bool(changed & {"image_reliability", "transport"}) and self.images is not None
         if anew:
             self._listen(values)
         try:
@@ -141,7 +142,7 @@ class DetectorNode(ManagedNode):
 
     def _report(self) -> None:
         """Publish the node's status, and log what is wrong with the input."""
-        processor, images = self._processor, self._images
+        processor, images = self._processor, self.images
         if processor is None or images is None:
             state = "unconfigured" if processor is None else "inactive"
             self._diagnostics.publish(ERROR if self._failure else OK, self._failure or state, {"state": state})
@@ -193,7 +194,7 @@ class DetectorNode(ManagedNode):
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
-    run("thermal_fld_detector", DetectorNode, args)
+    run_node("thermal_fld_detector", DetectorNode, args)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dataclasses import fields
 from thermal_fld_ros.nodes.parameters import Parameter, Values
 from thermal_fld_ros.perception.compression import TRANSPORTS
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, Unit
+from thermal_fld_ros.perception.models import PROVIDERS
 from thermal_fld_ros.perception.overlay import PALETTES
 from thermal_fld_ros.perception.pipeline import PipelineOptions
 
@@ -30,7 +31,7 @@ TABLE = (
     Parameter("rows_top", 0, "Rows to leave out at the top of the image, such as telemetry.", 0, 4096),
     Parameter("rows_bottom", 0, "Rows to leave out at the bottom of the image.", 0, 4096),
     Parameter("inverted", False, "Warm is dark in the image (black hot)."),
-    Parameter("max_pixels", 16_000_000, "Images with more pixels are refused.", 1, 100_000_000),
+    Parameter("max_pixels", Decoding.max_pixels, "Images with more pixels are refused.", 1, 100_000_000),
     Parameter(
         "transport",
         "auto",
@@ -53,63 +54,63 @@ TABLE = (
     ),
     Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log says why.", 0.5, 3600.0),
     # the models
-    Parameter(
+    Parameter.of(
+        PipelineOptions,
         "detector_model",
-        "",
         "ONNX file of the face detector; empty: the packaged one. To load a file that was replaced, set its path again.",
     ),
-    Parameter(
+    Parameter.of(
+        PipelineOptions,
         "landmark_model",
-        "",
         "ONNX file of the landmark model; empty: the packaged one. To load a file that was replaced, set its path again.",
     ),
-    Parameter(
+    Parameter.of(
+        PipelineOptions,
         "provider",
-        "auto",
         "Where the models run. auto is CUDA where onnxruntime has it, else the CPU; TensorRT prepares itself for minutes.",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        choices=("auto", *PROVIDERS),
     ),
-    Parameter("require_provider", False, "Refuse to run elsewhere than on the provider; auto is never refused."),
-    Parameter("threads", 1, "CPU threads of each model and of OpenCV.", 1, 64),
+    Parameter.of(
+        PipelineOptions, "require_provider", "Refuse to run elsewhere than on the provider; auto is never refused."
+    ),
+    Parameter.of(PipelineOptions, "threads", "CPU threads of each model and of OpenCV."),
     # faces
-    Parameter("detection_threshold", 0.0, "Least score of a detection; 0: the detector's own working point.", 0.0, 1.0),
-    Parameter(
+    Parameter.of(
+        PipelineOptions, "detection_threshold", "Least score of a detection; 0: the detector's own working point."
+    ),
+    Parameter.of(
+        PipelineOptions,
         "score_threshold",
-        0.0,
         "Least score of a new face, the probability that its points are right; 0: the landmark model's own threshold.",
-        0.0,
-        1.0,
     ),
-    Parameter("keep_threshold", 0.3, "Least score of a face that is followed already.", 0.0, 1.0),
-    Parameter("patience", 0.5, "Seconds for which a followed face may stay below score_threshold.", 0.0, 3600.0),
-    Parameter("max_faces", 8, "Faces that are followed at once.", 1, 100),
-    Parameter("min_face_size", 12.0, "Least longer side of a face in px of the image.", 1.0, 10_000.0),
-    Parameter("detect_every", 10, "Frames between two detections while every known face is seen.", 1, 10_000),
-    Parameter(
-        "nms_iou", 0.4, "Faces that overlap by more than this share (intersection over union) are one.", 0.0, 1.0
+    Parameter.of(PipelineOptions, "keep_threshold", "Least score of a face that is followed already."),
+    Parameter.of(PipelineOptions, "patience", "Seconds for which a followed face may stay below score_threshold."),
+    Parameter.of(PipelineOptions, "max_faces", "Faces that are followed at once."),
+    Parameter.of(PipelineOptions, "min_face_size", "Least longer side of a face in px of the image."),
+    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every known face is seen."),
+    Parameter.of(
+        PipelineOptions, "nms_iou", "Faces that overlap by more than this share (intersection over union) are one."
     ),
-    Parameter("keep_lost", 1.0, "Seconds for which a lost face keeps its id.", 0.0, 3600.0),
-    Parameter("smoothing", True, "Smooth the points over time (One-Euro filter)."),
-    Parameter("min_cutoff", 1.0, "Cut-off of the smoothing for a still face in Hz; lower is calmer.", 0.001, 1000.0),
-    Parameter(
-        "beta", 20.0, "Rise of the cut-off with motion in Hz per face size per second; higher lags less.", 0.0, 10_000.0
+    Parameter.of(PipelineOptions, "keep_lost", "Seconds for which a lost face keeps its id."),
+    Parameter.of(PipelineOptions, "smoothing", "Smooth the points over time (One-Euro filter)."),
+    Parameter.of(PipelineOptions, "min_cutoff", "Cut-off of the smoothing for a still face in Hz; lower is calmer."),
+    Parameter.of(
+        PipelineOptions, "beta", "Rise of the cut-off with motion in Hz per face size per second; higher lags less."
     ),
-    Parameter(
+    Parameter.of(
+        PipelineOptions,
         "shutter",
-        True,
         "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
         "last result.",
     ),
     # temperatures
-    Parameter(
+    Parameter.of(
+        PipelineOptions,
         "emissivity",
-        1.0,
         "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures as they are.",
-        0.5,
-        1.0,
     ),
-    Parameter(
-        "reflected_temperature", 22.0, "degC of what the skin reflects, with an emissivity below 1.", -100.0, 200.0
+    Parameter.of(
+        PipelineOptions, "reflected_temperature", "degC of what the skin reflects, with an emissivity below 1."
     ),
     # output
     Parameter(

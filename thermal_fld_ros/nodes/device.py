@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -21,14 +20,11 @@ from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.device_parameters import TABLE
 from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameters
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.recordings.device import Capture, Device, DeviceOptions
 from thermal_fld_ros.recordings.source import RawImage, SourceError
 from thermal_fld_ros.registration.camera import read_camera
-
-CAMERA = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-"""Reliable, so that reliable and best-effort subscriptions both hear it."""
 
 
 class CameraNode(Node):
@@ -55,8 +51,10 @@ class CameraNode(Node):
         self._frame_id, self._retry_period = str(values["frame_id"]), float(values["retry_period"])
         self._calibration = read_camera(Path(values["calibration"])) if values["calibration"] else None
         overriding = qos.overrides()
-        self._images = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=overriding)
-        self._infos = self.create_publisher(CameraInfo, "camera_info", CAMERA, qos_overriding_options=overriding)
+        self._images = self.create_publisher(Image, "image", qos.camera_images(), qos_overriding_options=overriding)
+        self._infos = self.create_publisher(
+            CameraInfo, "camera_info", qos.camera_images(), qos_overriding_options=overriding
+        )
         self.published = 0
         self._complaint = ""
         self._ending = threading.Event()
@@ -96,7 +94,7 @@ class CameraNode(Node):
         message.data = field_from_array(np.frombuffer(image.data, np.uint8), "B")
         self._images.publish(message)
         if self._calibration is not None:
-            self._infos.publish(camera_info(self._calibration, header))
+            self._infos.publish(camera_info_message(self._calibration, header))
         self.published += 1
 
     def _complain(self, text: str) -> None:
@@ -112,7 +110,7 @@ class CameraNode(Node):
         self.get_logger().info(f"published {self.published} images")
 
 
-def camera_info(camera: Camera, header: Header) -> CameraInfo:
+def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
     """A calibration as a message."""
     info = CameraInfo(header=header, width=camera.size[0], height=camera.size[1], distortion_model=camera.model)
     info.k, info.d = camera.matrix.reshape(-1).tolist(), camera.distortion.tolist()
@@ -123,7 +121,7 @@ def camera_info(camera: Camera, header: Header) -> CameraInfo:
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
-    run("thermal_fld_camera", CameraNode, args)
+    run_node("thermal_fld_camera", CameraNode, args)
 
 
 if __name__ == "__main__":

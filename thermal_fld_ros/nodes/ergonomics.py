@@ -10,23 +10,20 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.serialization import deserialize_message
 from rclpy.time import Time
 
-from thermal_fld_ros.ergonomics.person import Ergonomics, Observation, Person
+from thermal_fld_ros.ergonomics.person import Ergonomics, Observation, PersonErgonomics
 from thermal_fld_ros.msg import FaceErgonomics, FaceErgonomicsArray, FaceLandmarks, FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.diagnostics import ERROR, OK, WARN
 from thermal_fld_ros.nodes.ergonomics_parameters import TABLE, ergonomics_options
 from thermal_fld_ros.nodes.gravity import Gravity
 from thermal_fld_ros.nodes.managed import SUCCESS, ManagedNode
-from thermal_fld_ros.nodes.messages import points_from_field
+from thermal_fld_ros.nodes.messages import TIME_JUMP, points_from_field
 from thermal_fld_ros.nodes.parameters import Values
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.reception import WatchedSubscription
 from thermal_fld_ros.perception.landmarker import SCHEME
 from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.srv import CalibratePosture
-
-TIME_JUMP = 0.5
-"""Seconds by which stamps go back when a recording starts again."""
 
 
 class ErgonomicsNode(ManagedNode):
@@ -37,7 +34,7 @@ class ErgonomicsNode(ManagedNode):
         self._service: Any = None
         self._gravity: Gravity | None = None
         self._landmarks: WatchedSubscription | None = None
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, PersonErgonomics] = {}
         self._stamp = 0.0
         self._published = 0
         super().__init__("thermal_fld_ergonomics", TABLE, **options)
@@ -115,7 +112,7 @@ class ErgonomicsNode(ManagedNode):
                 continue
             person = self._people.get(face.id)
             if person is None:
-                person = self._people[face.id] = Person(ergonomics_options(self._values), stamp)
+                person = self._people[face.id] = PersonErgonomics(ergonomics_options(self._values), stamp)
             faces.append(ergonomics_message(face, person.update(observation(face, stamp), up)))
         self._publisher.publish(FaceErgonomicsArray(header=message.header, faces=faces))
         self._published += 1
@@ -207,7 +204,7 @@ def ergonomics_message(face: FaceLandmarks, known: Ergonomics) -> FaceErgonomics
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until it is interrupted."""
-    run("thermal_fld_ergonomics", ErgonomicsNode, args)
+    run_node("thermal_fld_ergonomics", ErgonomicsNode, args)
 
 
 if __name__ == "__main__":

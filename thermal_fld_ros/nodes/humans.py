@@ -34,7 +34,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks
 
 TOPIC = "/humans/faces"
-POINTS = 70
+HRI_POINTS = 70
 """Of hri_msgs/FacialLandmarks: iBUG's 68, then the right and the left pupil, which a thermal image does not show (c = 0)."""
 
 FRAMES_BEFORE = 4
@@ -121,7 +121,7 @@ class _Topics:
         self._namespace = f"{TOPIC}/{name}"
         self._frames = 0
         self._publishers: dict[str, Any] = {}
-        self._points = [hri.NormalizedPointOfInterest2D() for _ in range(POINTS)]
+        self._points = [hri.NormalizedPointOfInterest2D() for _ in range(HRI_POINTS)]
         self.last_seen = 0.0
 
     def seen(self, now: float) -> bool:

@@ -9,13 +9,12 @@ from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from thermal_fld_ros.nodes.diagnostics import DiagnosticsPublisher, Rates
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters, Values
+from thermal_fld_ros.nodes.reader import RCLError
 
-RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 

@@ -40,6 +40,9 @@ except ImportError:  # not among the wheels of ROS 2 on PyPI
 if TYPE_CHECKING:
     from thermal_fld_ros.perception.pipeline import Face
 
+TIME_JUMP = 0.5
+"""Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
+
 
 def field_from_array(values: ArrayLike, typecode: str = "f") -> array[Any]:
     """An array of any shape, flattened, as the value of a primitive array field.

@@ -14,13 +14,11 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from thermal_fld_ros.capture.messages import RGB, THERMAL, Pair, stamp_of
+from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair, stamp_of
+from thermal_fld_ros.nodes.messages import TIME_JUMP
 from thermal_fld_ros.nodes.synchroniser import ApproximateTimeSynchronizer, SimpleFilter
 
-TIME_JUMP = 0.5
-"""Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
-
-RECENT = 100
+RECENT_PAIRS = 100
 """Images by which it is told how far the cameras' stamps are apart."""
 
 FEW = 0.8
@@ -82,7 +80,7 @@ class Pairing:
         self,
         node: Node,
         roles: list[str],
-        take: Callable[[Pair], None],
+        take: Callable[[CapturedPair], None],
         *,
         slop: float,
         clock_offset: float,
@@ -105,7 +103,7 @@ class Pairing:
         self._synchroniser = ApproximateTimeSynchronizer(list(self._filters.values()), self._queue_size, self._slop)
         self._synchroniser.registerCallback(self._on_match)
         self._newest: dict[str, int] = {}
-        self._ahead: deque[int] = deque(maxlen=RECENT)
+        self._ahead: deque[int] = deque(maxlen=RECENT_PAIRS)
 
     def add(self, role: str, data: bytes) -> None:
         """Take a serialised message."""
@@ -143,7 +141,7 @@ class Pairing:
         gap = rgb.header.stamp.nanoseconds - thermal.header.stamp.nanoseconds
         self.counts.pairs += 1
         self.counts.gaps[round(gap / 1e6)] += 1
-        self._take(Pair({role: arrival.data for role, arrival in messages.items()}, thermal.own_stamp, gap))
+        self._take(CapturedPair({role: arrival.data for role, arrival in messages.items()}, thermal.own_stamp, gap))
 
     # --- the account
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Node parameters, declared once in a table.
 
-From a table of `Parameter` come the declarations with their descriptors, the checks at run time, the node's file in `config/`
-and its section of `docs/parameters.md`. `python -m thermal_fld_ros.nodes.parameters` writes those two, without ROS.
+From a table of `Parameter` come the declarations with their descriptors, the checks at run time, and what `reference.py` writes: the
+node's file in `config/` and its section of `docs/parameters.md`.
 """
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from thermal_fld_ros.options import range_of
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
@@ -27,8 +27,6 @@ Apply = Callable[[Values, frozenset[str]], None]
 
 OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
 """Beginnings of names that rclpy itself declares, some of them later."""
-
-TYPE_NAMES = {bool: "bool", int: "integer", float: "double", str: "string"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,14 @@ class Parameter:
     step: int = 1
     choices: tuple[str, ...] = ()
     read_only: bool = False
+
+    @classmethod
+    def of(
+        cls, options: type, name: str, description: str, *, choices: tuple[str, ...] = (), read_only: bool = False
+    ) -> Parameter:
+        """A parameter that is a field of an options dataclass, whose default and range it has."""
+        low, high = range_of(options, name) or (None, None)
+        return cls(name, getattr(options, name), description, low, high, choices=choices, read_only=read_only)
 
     @property
     def constraint(self) -> str:
@@ -150,74 +156,3 @@ class Parameters:
                 return SetParametersResult(successful=False, reason=str(error))
             self.values = values
         return SetParametersResult(successful=True)
-
-
-def yaml_text(node_name: str, table: Sequence[Parameter]) -> str:
-    """The parameter file that sets every parameter of a table to its default."""
-    lines = [
-        f"# Every parameter of {node_name}, at its default. Written by `python -m thermal_fld_ros.nodes.parameters`.",
-        "# /** lets the file hold for the node under whatever name and namespace it runs.",
-        "/**:",
-        "  ros__parameters:",
-    ]
-    for parameter in table:
-        note = f" ({parameter.constraint})" if parameter.constraint else ""
-        lines += [f"    # {parameter.description}{note}", f"    {parameter.name}: {_yaml_value(parameter.default)}"]
-    return "\n".join(lines) + "\n"
-
-
-def markdown(node_name: str, table: Sequence[Parameter]) -> str:
-    """A node's section of the reference table."""
-    lines = [f"## {node_name}", "", "| parameter | type | default | permitted | |", "|---|---|---|---|---|"]
-    for parameter in table:
-        description = parameter.description + (" Read at the start only." if parameter.read_only else "")
-        kind = TYPE_NAMES[type(parameter.default)]
-        cells = [f"`{parameter.name}`", kind, f"`{_yaml_value(parameter.default)}`", parameter.constraint, description]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def generated_files() -> dict[str, str]:
-    """The files that are written from the tables: path in the repository -> content."""
-    from thermal_fld_ros.nodes import (
-        capture_parameters,
-        detector_parameters,
-        device_parameters,
-        ergonomics_parameters,
-    )
-
-    tables = {
-        "thermal_fld_detector": ("config/detector.yaml", detector_parameters.TABLE),
-        "thermal_fld_capture": ("config/capture.yaml", capture_parameters.TABLE),
-        "thermal_fld_camera": ("config/camera.yaml", device_parameters.TABLE),
-        "thermal_fld_ergonomics": ("config/ergonomics.yaml", ergonomics_parameters.TABLE),
-    }
-    head = (
-        "# Parameters\n\n"
-        "Written by `python -m thermal_fld_ros.nodes.parameters` from the declarations in the code; a test keeps it true.\n"
-        "All can be changed while the node runs (`ros2 param set`), unless it says otherwise: a change takes effect from the\n"
-        "next image on, or is refused with the reason. Those of a recording stay as they are while an episode is recorded.\n\n"
-    )
-    files = {path: yaml_text(name, table) for name, (path, table) in tables.items()}
-    files["docs/parameters.md"] = head + "\n".join(markdown(name, table) for name, (_, table) in tables.items())
-    return files
-
-
-def _yaml_value(value: Value) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def main() -> None:
-    """Write the generated files into a checkout."""
-    parser = argparse.ArgumentParser(description="Write config/*.yaml and docs/parameters.md from the declarations.")
-    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository (default: the current folder)")
-    root = parser.parse_args().root
-    for path, text in generated_files().items():
-        (root / path).write_text(text)
-        print(f"wrote {root / path}")
-
-
-if __name__ == "__main__":
-    main()

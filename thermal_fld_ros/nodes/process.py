@@ -33,11 +33,14 @@ class Closable(Protocol):
         """Finish; `failure` says which error has ended the node."""
 
 
-N = TypeVar("N", bound=Closable)
+NodeType = TypeVar("NodeType", bound=Closable)
 
 
-def run(
-    name: str, make: Callable[[], N], args: list[str] | None = None, done: Callable[[N], bool] | None = None
+def run_node(
+    name: str,
+    make: Callable[[], NodeType],
+    args: list[str] | None = None,
+    done: Callable[[NodeType], bool] | None = None,
 ) -> None:
     """Make a node and execute its callbacks until a signal of `ENDING` arrives or it is `done`; then close it.
 

@@ -17,7 +17,7 @@ from thermal_fld_ros.nodes.camera import CameraIntrinsics
 from thermal_fld_ros.nodes.detector_parameters import decoding, pipeline_options
 from thermal_fld_ros.nodes.diagnostics import Latencies, Refusals
 from thermal_fld_ros.nodes.humans import HumansPublisher, unique_prefix
-from thermal_fld_ros.nodes.messages import ReceivedImage, decoded, face_message, received
+from thermal_fld_ros.nodes.messages import TIME_JUMP, ReceivedImage, decoded, face_message, received
 from thermal_fld_ros.nodes.overlay import OverlayPublisher
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.perception.decoding import GREY_ENCODINGS, ImageError, ThermalFrame
@@ -31,9 +31,6 @@ MODELS = frozenset({"detector_model", "landmark_model"})
 """Parameters that, when they are set, load the files anew, be the paths the same."""
 
 ROWS = frozenset({"rows_top", "rows_bottom"})
-
-TIME_JUMP = 0.5
-"""Seconds by which stamps go back when a recording starts again; less is a driver's jitter."""
 
 
 class Processor:

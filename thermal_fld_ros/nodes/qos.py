@@ -21,6 +21,11 @@ def images(reliability: str = "best_effort") -> QoSProfile:
     return QoSProfile(depth=4, reliability=RELIABILITIES[reliability])
 
 
+def camera_images() -> QoSProfile:
+    """Images and calibrations out of a camera: reliable, so that reliable and best-effort subscriptions both hear them."""
+    return QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+
+
 def recorded(reliability: str) -> QoSProfile:
     """Whatever is recorded: some messages may wait for their turn."""
     return QoSProfile(depth=10, reliability=RELIABILITIES[reliability])

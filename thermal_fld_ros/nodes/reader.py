@@ -67,14 +67,14 @@ class NewestReader:
     def __init__(self, node: Node, subscription: Subscription, process: Callable[[Taken], None], name: str) -> None:
         self._node, self._subscription, self._process = node, subscription, process
         self._stopping = GuardCondition(None, None, context=node.context)
-        self._stopped = False
+        self.stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Let the message in work finish and end the thread. It may be called again."""
-        if not self._stopped:
-            self._stopped = True
+        if not self.stopped:
+            self.stopped = True
             self._stopping.trigger()
             self._thread.join()
             self._stopping.destroy()
@@ -104,7 +104,7 @@ class NewestReader:
             for handle in handles:
                 used.enter_context(handle)
             wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, context)
-            while not self._stopped and self._node.context.ok():
+            while not self.stopped and self._node.context.ok():
                 try:
                     taken = self._take()
                     if taken is not None:

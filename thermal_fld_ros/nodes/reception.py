@@ -15,13 +15,13 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from thermal_fld_ros.nodes import qos as qos_profiles
 from thermal_fld_ros.nodes.reader import Apart, NewestReader, Taken
+from thermal_fld_ros.recordings.bag import IMAGE_TYPES
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-IMAGE_TYPES = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
 TRANSPORT_HINT = " (the transport parameter of this topic says which it is: raw or compressed)"
 
 KNOWS_INFO = hasattr(Subscription, "CallbackType")  # Humble gives callbacks the message alone
@@ -99,6 +99,11 @@ class WatchedSubscription:
         self.received, self.replaced, self.lost = before.received, before.replaced, before.lost
         self._at_check = before._at_check
 
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called, be it that a message is still in work; of a subscription with a thread of its own."""
+        return self._reader is not None and self._reader.stopped
+
     def close(self) -> None:
         """End the subscription; the message in work is finished."""
         if self._reader is not None:
@@ -158,7 +163,7 @@ class WatchedSubscription:
         for publisher in publishers:
             compatibility, why = qos_check_compatible(publisher.qos_profile, self._qos)
             if publisher.topic_type != ours:
-                hint = TRANSPORT_HINT if {publisher.topic_type, ours} == IMAGE_TYPES else ""
+                hint = TRANSPORT_HINT if {publisher.topic_type, ours} == set(IMAGE_TYPES) else ""
                 reasons.append(f"{publisher.node_name} publishes {publisher.topic_type}, not {ours}{hint}")
             elif compatibility == QoSCompatibility.ERROR:
                 offered = qos_profiles.describe(publisher.qos_profile)

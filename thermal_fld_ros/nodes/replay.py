@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.messages import field_from_array
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
-from thermal_fld_ros.nodes.process import run
+from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, SourceError
@@ -49,10 +48,8 @@ TABLE = (
         read_only=True,
     ),
 )
-CAMERA = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
-"""Reliable, so that reliable and best-effort subscriptions both hear it."""
 DEFAULT_RATE = 30.0
-LINGER = 0.5
+END_PAUSE = 0.5
 """Seconds between the last image and the end, in which slow subscribers fetch it."""
 
 
@@ -73,8 +70,12 @@ class ReplayNode(Node):
         for note in self._source.notes:
             self.get_logger().info(note)
         self._entries: Iterator[Entry] = self._source.entries()
-        self._publisher = self.create_publisher(Image, "image", CAMERA, qos_overriding_options=qos.overrides())
-        self._infos = self.create_publisher(CameraInfo, "camera_info", CAMERA, qos_overriding_options=qos.overrides())
+        self._publisher = self.create_publisher(
+            Image, "image", qos.camera_images(), qos_overriding_options=qos.overrides()
+        )
+        self._infos = self.create_publisher(
+            CameraInfo, "camera_info", qos.camera_images(), qos_overriding_options=qos.overrides()
+        )
         self.rate = float(values["rate"]) or self._source.fps or DEFAULT_RATE
         self.published = 0
         self.finished = False
@@ -95,7 +96,7 @@ class ReplayNode(Node):
             raise SystemExit(f"{self.get_name()}: {error}") from error
         if image is None:
             self._timer.cancel()
-            self._timer = self.create_timer(LINGER, self._finish)
+            self._timer = self.create_timer(END_PAUSE, self._finish)
         else:
             message = self._message(image)
             if self._field_of_view > 0.0:
@@ -144,7 +145,7 @@ class ReplayNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     """Run the node until the recording is played, or it is interrupted."""
-    run("thermal_fld_replay", ReplayNode, args, done=lambda node: node.finished)
+    run_node("thermal_fld_replay", ReplayNode, args, done=lambda node: node.finished)
 
 
 if __name__ == "__main__":

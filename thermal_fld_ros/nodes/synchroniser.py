@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.time import Time
 
 
-class _Filter:
+class StandInFilter:
     """Passes messages on to callbacks."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class _Filter:
             callback(*messages, *arguments)
 
 
-class _ApproximateTimeSynchronizer(_Filter):
+class StandInSynchronizer(StandInFilter):
     """Calls back with one message of each filter, whose stamps differ by less than `slop` seconds.
 
     Each filter has a queue of `queue_size` messages, by stamp in ns; the earliest goes when another one comes. A message is matched when
@@ -71,4 +71,4 @@ __all__ = ["ApproximateTimeSynchronizer", "SimpleFilter"]
 try:
     from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 except ImportError:  # not among the wheels of ROS 2 on PyPI
-    ApproximateTimeSynchronizer, SimpleFilter = _ApproximateTimeSynchronizer, _Filter
+    ApproximateTimeSynchronizer, SimpleFilter = StandInSynchronizer, StandInFilter

@@ -21,7 +21,7 @@ OTHER_NAMES = {"": "plumb_bob", "radtan": "plumb_bob", "fisheye": "equidistant",
 
 UNKNOWN_SIZE: Size = (0, 0)
 
-TOLERANCE = 0.1
+PIXEL_TOLERANCE = 0.1
 """Pixels by which a point may miss itself after distortion and back."""
 
 CONVERGENCE = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-12)
@@ -89,7 +89,7 @@ class Camera:
             return pixels.copy()
         rays = self._undistorted(pixels)
         with np.errstate(invalid="ignore"):
-            missed = np.abs(self._distorted(rays) - pixels).max(axis=-1) > TOLERANCE
+            missed = np.abs(self._distorted(rays) - pixels).max(axis=-1) > PIXEL_TOLERANCE
         rays[missed] = np.nan
         return rays
 
@@ -106,7 +106,7 @@ class Camera:
         rays = seen[..., :2] / depth
         pixels = self._distorted(rays)
         with np.errstate(invalid="ignore"):
-            missed = np.abs(self._undistorted(pixels) - rays).max(axis=-1) > TOLERANCE / self.matrix[0, 0]
+            missed = np.abs(self._undistorted(pixels) - rays).max(axis=-1) > PIXEL_TOLERANCE / self.matrix[0, 0]
         pixels[missed] = np.nan
         return pixels
 

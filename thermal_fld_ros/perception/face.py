@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.perception.temperature import RegionTemperature
 
+POINTS = 68
+"""Of a face, as iBUG numbers them."""
+
+RIGHT_EYE, LEFT_EYE = np.arange(36, 42), np.arange(42, 48)
+"""Their points; right and left are the person's."""
+
 
 @dataclass(frozen=True, eq=False)
 class Face:

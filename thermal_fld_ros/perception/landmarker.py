@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
+from thermal_fld_ros.perception.face import POINTS
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.models import LARGEST_INPUT, Model, ModelError
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.timing import Timing
 
 SCHEME = "ibug68"
-POINTS = 68
 
 
 @dataclass(frozen=True, eq=False)

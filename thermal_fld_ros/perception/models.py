@@ -17,6 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from thermal_fld_ros.files import parse_json, read_bytes
+from thermal_fld_ros.options import Number
 from thermal_fld_ros.perception.normalisation import Normalisation
 
 METADATA_KEY = "thermal_fld_ros"
@@ -29,7 +30,6 @@ PROVIDERS = {
 }
 
 T = TypeVar("T")
-N = TypeVar("N", int, float)
 
 LONGEST_NAME = 100
 LARGEST_INPUT = 2048
@@ -95,7 +95,7 @@ class Model:
             raise ModelError(f'{self.path}: the metadata field "{name}" is {value!r}, expected {kind.__name__}')
         return value
 
-    def number(self, name: str, kind: type[N], low: N, high: N) -> N:
+    def number(self, name: str, kind: type[Number], low: Number, high: Number) -> Number:
         """A field of the metadata that must be a number in a range, both ends included."""
         value = self.field(name, kind)
         if not low <= value <= high:

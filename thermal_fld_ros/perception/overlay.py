@@ -42,12 +42,12 @@ AXES: tuple[Colour, ...] = ((60, 60, 255), (60, 220, 60), (255, 120, 60))  # x r
 
 Corners = tuple[float, float, float, float]  # left, top, right, bottom
 
-CONTRAST = Normalisation(low=0.5, high=99.7)
+BACKDROP_CONTRAST = Normalisation(low=0.5, high=99.7)
 DIMMED = 215.0  # the brightest grey: lines and points stand out against it
 LINE: Colour = (255, 190, 90)
 FRAME: Colour = (255, 255, 255)
-INK: Colour = (245, 245, 245)
-PAPER: Colour = (30, 24, 20)
+LABEL_INK: Colour = (245, 245, 245)
+LABEL_PAPER: Colour = (30, 24, 20)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 TEMPERATURES = {
@@ -136,7 +136,7 @@ def _background(frame: ThermalFrame, scale: int, palette: str) -> Picture:
     width, height = frame.image_size
     pixels = frame.pixels.astype(frame.pixels.dtype.newbyteorder("="), copy=False)
     grey = np.zeros((height, width), dtype=np.uint8)  # rows that were dropped stay black
-    shown = normalise(pixels, CONTRAST, frame.inverted) * np.float32(DIMMED)
+    shown = normalise(pixels, BACKDROP_CONTRAST, frame.inverted) * np.float32(DIMMED)
     grey[frame.top : frame.top + pixels.shape[0]] = shown
     if scale > 1:
         grey = cv2.resize(grey, (width * scale, height * scale), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
@@ -250,10 +250,10 @@ class _Texts:
             return False
         self._taken.append(place)
         ground = self._picture[top : top + height, left : left + width]
-        ground[:] = (0.35 * ground + 0.65 * np.array(PAPER)).astype(np.uint8)
+        ground[:] = (0.35 * ground + 0.65 * np.array(LABEL_PAPER)).astype(np.uint8)
         for index, line in enumerate(lines):
             start = (left + self._margin, top + (index + 1) * self._leading - 3)
-            cv2.putText(self._picture, line, start, FONT, self._height, INK, 1, cv2.LINE_AA)
+            cv2.putText(self._picture, line, start, FONT, self._height, LABEL_INK, 1, cv2.LINE_AA)
         return True
 
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.perception.normalisation import Normalisation
+
 Picture = NDArray[np.uint8]
 """(H, W, 3), BGR."""
 
@@ -18,6 +20,9 @@ Colour = tuple[int, int, int]
 
 SHIFT = 4
 """Fractional bits of drawn coordinates."""
+
+CONTRAST = Normalisation("percentile", 1.0, 99.0)
+"""From thermal values to grey for people to look at: two percent are clipped."""
 
 INK, OUTLINE = (235, 235, 235), (0, 0, 0)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.cuts import CutDetector
@@ -92,43 +93,25 @@ class PipelineOptions:
     landmark_model: str = ""
     provider: str = "auto"
     require_provider: bool = False
-    threads: int = 1
-    detection_threshold: float = 0.0
-    score_threshold: float = 0.0
-    keep_threshold: float = 0.3
-    patience: float = 0.5
-    max_faces: int = 8
-    min_face_size: float = 12.0
-    detect_every: int = 10
-    nms_iou: float = 0.4
-    keep_lost: float = 1.0
+    threads: int = limited(1, 1, 64)
+    detection_threshold: float = limited(0.0, 0.0, 1.0)
+    score_threshold: float = limited(0.0, 0.0, 1.0)
+    keep_threshold: float = limited(0.3, 0.0, 1.0)
+    patience: float = limited(0.5, 0.0, 3600.0)
+    max_faces: int = limited(8, 1, 100)
+    min_face_size: float = limited(12.0, 1.0, 10_000.0)
+    detect_every: int = limited(10, 1, 10_000)
+    nms_iou: float = limited(0.4, 0.0, 1.0)
+    keep_lost: float = limited(1.0, 0.0, 3600.0)
     smoothing: bool = True
-    min_cutoff: float = 1.0
-    beta: float = 20.0
+    min_cutoff: float = limited(1.0, 0.001, 1000.0)
+    beta: float = limited(20.0, 0.0, 10_000.0)
     shutter: bool = True
-    emissivity: float = 1.0
-    reflected_temperature: float = 22.0
+    emissivity: float = limited(1.0, 0.5, 1.0)
+    reflected_temperature: float = limited(22.0, -100.0, 200.0)
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("threads", 1, 64),
-            ("detection_threshold", 0.0, 1.0),
-            ("score_threshold", 0.0, 1.0),
-            ("keep_threshold", 0.0, 1.0),
-            ("patience", 0.0, 3600.0),
-            ("max_faces", 1, 100),
-            ("min_face_size", 1.0, 10_000.0),
-            ("detect_every", 1, 10_000),
-            ("nms_iou", 0.0, 1.0),
-            ("keep_lost", 0.0, 3600.0),
-            ("min_cutoff", 0.001, 1000.0),
-            ("beta", 0.0, 10_000.0),
-            ("emissivity", 0.5, 1.0),
-            ("reflected_temperature", -100.0, 200.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}, expected {low} to {high}")
+        check_ranges(self)
 
     @property
     def models(self) -> tuple[str, str, str, bool, int]:

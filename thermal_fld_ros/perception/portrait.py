@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
-from thermal_fld_ros.perception.face import Face
+from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE, Face
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.normalisation import normalise
+from thermal_fld_ros.perception.pictures import CONTRAST
 
 SIDE = 128
 """Width and height in pixels; REP-155's default."""
@@ -19,8 +20,6 @@ SIDE = 128
 MARGIN = 1.3
 """Side of an aligned picture over the longer side of the face's box: the points end at brows and chin."""
 
-CONTRAST = Normalisation(low=1.0, high=99.0)
-RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 _GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE)), axis=-1).astype(np.float64)
 
 

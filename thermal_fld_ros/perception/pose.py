@@ -43,10 +43,10 @@ _SPREAD[: _RIGID.start] *= 0.7
 _PRECISION: Array = _SPREAD**-2
 
 LEAST_CONFIDENCE = 0.3
-LEAST_POINTS = 8
+LEAST_RIGID_POINTS = 8
 WORST_ERROR = 0.08
 """Error in sizes of the face above which the points are no head."""
-LEAST_SIZE = 1e-4
+LEAST_SPAN = 1e-4
 """Of the face, in units of the rays: a head at a distance of 2 km. Points that coincide are no head."""
 OUTLIER = 3.0
 """Spreads beyond which a point counts less and less."""
@@ -111,11 +111,11 @@ def estimate_pose(
     rays = camera.rays(points[:_COUNT])
     known = np.isfinite(rays).all(axis=1)
     trust = np.where(known & (confidence[:_COUNT] >= LEAST_CONFIDENCE), confidence[:_COUNT], 0.0).astype(np.float64)
-    if np.count_nonzero(trust[_RIGID]) < LEAST_POINTS:
+    if np.count_nonzero(trust[_RIGID]) < LEAST_RIGID_POINTS:
         return None
     rays[~known] = 0.0
     size = math.sqrt(float(np.prod(np.ptp(rays[trust > 0.0], axis=0))))
-    if size < LEAST_SIZE:
+    if size < LEAST_SPAN:
         return None
     warm = None if before is None else _fit(rays, trust, _Fit.of(before), WARM_STEPS)
     if warm is None or warm.error > 0.5 * WORST_ERROR * size:

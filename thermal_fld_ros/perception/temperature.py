@@ -51,13 +51,15 @@ FLOOR = 0.1
 """K that always agree."""
 HALF_WIDTH = 1.349
 """Width of the central half of a normal distribution in standard deviations."""
-LEAST_INSIDE = 0.5
-SIDE = 7
+LEAST_REGION_INSIDE = 0.5
+SAMPLES_ACROSS = 7
 KELVIN = 273.15
 
-_COUNT = SIDE * SIDE
+_COUNT = SAMPLES_ACROSS * SAMPLES_ACROSS
 _HALF = _COUNT // 2 + 1
-_ACROSS, _DOWN = (axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, SIDE), np.linspace(-1, 1, SIDE)))
+_ACROSS, _DOWN = (
+    axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, SAMPLES_ACROSS), np.linspace(-1, 1, SAMPLES_ACROSS))
+)
 _BY_REGION = np.zeros((len(REGIONS), _COUNT, 68))
 for _row, (_centre, _width, _height) in zip(_BY_REGION, _SHAPES.values(), strict=True):
     _total = sum(_centre.values())
@@ -144,7 +146,7 @@ def region_temperatures(
     safe = np.maximum(counts, 1)
     means = np.where(agree, values, 0.0).sum(axis=1) / safe
     noise = np.sqrt(np.where(agree, np.square(values - means[:, None]), 0.0).sum(axis=1) / safe)
-    known = (inside.mean(axis=1) > LEAST_INSIDE) & (counts > 0)
+    known = (inside.mean(axis=1) > LEAST_REGION_INSIDE) & (counts > 0)
     skin = means[known & ~_COVERABLE]
     if len(skin):
         known &= ~_COVERABLE | (means > np.median(skin) - MOST_COLDER)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from thermal_fld_ros.recordings.source import Entry, RawImage, Source, SourceError
 
-KEPT = 8
+KEPT_IMAGES = 8
 """Images that stay at hand."""
 
 
@@ -15,7 +15,7 @@ class Frames:
     """The images of a source by their place, from 0.
 
     A source can only be read from its beginning. Asking in ascending order reads it once; asking for an earlier image that is not
-    among the last `KEPT` reads it anew.
+    among the last `KEPT_IMAGES` reads it anew.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Frames:
             for entry in self._entries:
                 self._kept[self._next] = entry
                 self._next += 1
-                if len(self._kept) > KEPT:
+                if len(self._kept) > KEPT_IMAGES:
                     del self._kept[next(iter(self._kept))]
                 if 0 <= place < self._next:
                     return entry

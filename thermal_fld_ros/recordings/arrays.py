@@ -17,7 +17,7 @@ SUFFIXES = (".npy", ".npz")
 
 THINNEST = 4
 """Least rows and columns of an image."""
-LONGEST = 4.0
+LONGEST_RATIO = 4.0
 """Most that an image is longer than wide, or wider than long."""
 
 SENSORS = {
@@ -113,7 +113,7 @@ def axes_of(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> tuple[s
 
 def is_image(size: tuple[int, ...]) -> bool:
     """Whether these may be the sides of an image, and not those of a strip."""
-    return min(size) >= THINNEST and max(size) <= LONGEST * min(size)
+    return min(size) >= THINNEST and max(size) <= LONGEST_RATIO * min(size)
 
 
 def is_sensor(size: tuple[int, ...]) -> bool:

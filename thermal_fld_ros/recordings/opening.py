@@ -101,7 +101,7 @@ def open_source(path: str | Path, options: Reading = DEFAULT_READING) -> Source:
     return _open_file(path, options)
 
 
-def table() -> str:
+def format_table() -> str:
     """`FORMATS` in Markdown, as it stands in docs/input.md; `python -m thermal_fld_ros.recordings.opening` prints it."""
     lines = ["| format | files | read of it | needs |", "|---|---|---|---|"]
     for one in FORMATS:
@@ -119,4 +119,4 @@ def _open_file(path: Path, options: Reading) -> Source:
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    print(format_table(), end="")

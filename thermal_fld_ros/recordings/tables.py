@@ -14,7 +14,7 @@ from thermal_fld_ros.perception.decoding import PLAUSIBLE_CELSIUS
 from thermal_fld_ros.recordings.source import Entry, Reading, Source, SourceError, image_of_array, reading
 
 SUFFIXES = (".csv", ".tsv")
-LEAST = 8
+LEAST_SIDE = 8
 """Columns and rows of an image."""
 
 _UNITS = {
@@ -34,7 +34,7 @@ def open_table(path: Path, options: Reading) -> Source:
     images, headings = _blocks(text)
     if not images:
         raise SourceError(
-            f"{path}: no image in this table: expected at least {LEAST} lines of as many numbers each, at least {LEAST}"
+            f"{path}: no image in this table: expected at least {LEAST_SIDE} lines of as many numbers each, at least {LEAST_SIDE}"
         )
     frames = [np.array(image, np.float32) for image in images]
     named = next((unit for unit, pattern in _UNITS.items() if pattern.search(headings)), "")
@@ -72,13 +72,13 @@ def _text(content: bytes) -> str:
 def _blocks(text: str) -> tuple[list[list[list[float]]], str]:
     """The images, and everything else as one text."""
     lines = text.splitlines()
-    separator = max(";\t,", key=lambda mark: sum(line.count(mark) >= LEAST - 1 for line in lines))
+    separator = max(";\t,", key=lambda mark: sum(line.count(mark) >= LEAST_SIDE - 1 for line in lines))
     images: list[list[list[float]]] = []
     headings: list[str] = []
     rows: list[list[float]] = []
 
     def finish() -> None:
-        if len(rows) >= LEAST:
+        if len(rows) >= LEAST_SIDE:
             images.append(rows.copy())
         rows.clear()
 
@@ -102,7 +102,7 @@ def _numbers(line: str, separator: str) -> list[float] | None:
         cells.pop()
     while cells and not cells[0]:  # nothing stands where the headings of rows would
         cells.pop(0)
-    if len(cells) < LEAST:
+    if len(cells) < LEAST_SIDE:
         return None
     if separator != ",":
         cells = [cell.replace(",", ".") for cell in cells]

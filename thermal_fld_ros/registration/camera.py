@@ -23,13 +23,13 @@ def camera_of(content: Any) -> Camera:
     """
     if not isinstance(content, Mapping):
         raise ValueError(f"expected the fields of a camera, found {type(content).__name__}")
-    camera = _camera(content)
+    camera = _from_fields(content)
     if camera.size == UNKNOWN_SIZE:
         raise ValueError("the size of the image is 0 x 0, expected width and height in pixels")
     return camera
 
 
-def _camera(content: Mapping[str, Any]) -> Camera:
+def _from_fields(content: Mapping[str, Any]) -> Camera:
     try:
         if "camera_matrix" in content:
             return Camera(

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.geometry import Size
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
-from thermal_fld_ros.perception.pictures import INK, SHIFT, Colour, Picture, dot, fixed_point, write_text
+from thermal_fld_ros.perception.normalisation import normalise
+from thermal_fld_ros.perception.pictures import CONTRAST, INK, SHIFT, Colour, Picture, dot, fixed_point, write_text
 from thermal_fld_ros.registration.estimation import Estimate, view_distance
 from thermal_fld_ros.registration.registration import Registration
 from thermal_fld_ros.registration.views import View
@@ -22,7 +22,7 @@ from thermal_fld_ros.registration.views import View
 TILE = 460
 """Pixels of a tile's side."""
 
-WIDTH = 3 * TILE
+PICTURE_WIDTH = 3 * TILE
 MOST_HEIGHT = 2 * TILE
 SQUARES = 10
 """Of the checker pattern, along a tile."""
@@ -30,7 +30,6 @@ SQUARES = 10
 AROUND = 1.8
 """Side of a close-up, in sizes of what is seen."""
 
-CONTRAST = Normalisation("percentile", 1.0, 99.0)
 THERMAL_POINT, RGB_POINT, FAR = (60, 220, 255), (80, 255, 80), (70, 70, 255)
 PAPER = (28, 24, 22)
 
@@ -52,7 +51,7 @@ class Example:
     rgb: NDArray[np.uint8]
 
 
-def picture_of(estimate: Estimate, examples: Sequence[Example], rgb_size: Size, title: str) -> Picture:
+def estimate_picture(estimate: Estimate, examples: Sequence[Example], rgb_size: Size, title: str) -> Picture:
     """All on one sheet, BGR.
 
     One row for each example: the RGB image with the mapped thermal points, a close-up with the way from each to the RGB point, and the
@@ -118,8 +117,8 @@ def _checker(close: Picture, frame: ThermalFrame, places: NDArray[np.float64]) -
 
 def _residuals(estimate: Estimate, size: Size) -> Picture:
     """The errors of all views at their places in the RGB image, each view in a colour of its own, outliers grey."""
-    scale = min(WIDTH / size[0], MOST_HEIGHT / size[1])
-    plot = np.full((round(size[1] * scale), WIDTH, 3), PAPER, np.uint8)
+    scale = min(PICTURE_WIDTH / size[0], MOST_HEIGHT / size[1])
+    plot = np.full((round(size[1] * scale), PICTURE_WIDTH, 3), PAPER, np.uint8)
     cv2.rectangle(plot, (0, 0), (round(size[0] * scale) - 1, plot.shape[0] - 1), (90, 80, 70))
     lengths = np.linalg.norm(estimate.errors, axis=1)
     typical = float(np.nanpercentile(lengths, 75)) if np.isfinite(lengths).any() else 1.0
@@ -155,6 +154,6 @@ def _colour(number: int) -> Colour:
 
 
 def _caption(text: str, height: int) -> Picture:
-    line = np.full((height, WIDTH, 3), PAPER, np.uint8)
+    line = np.full((height, PICTURE_WIDTH, 3), PAPER, np.uint8)
     write_text(line, (10, height - 10), text)
     return line

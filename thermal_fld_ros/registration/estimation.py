@@ -136,7 +136,7 @@ def estimate_plane(views: Sequence[View], size: Size, model: str = "auto") -> tu
             f"{model} needs points that span {LEAST_COVERAGE[model]:.0%} of the thermal image and faces that span {LEAST_SPREAD[model]} "
             f"times one of them, these span {covered:.1%} and {spread:.1f}: let the person move about, or take {' or '.join(possible)}"
         )
-    compared = {name: judged(name, views, _plane_fit(name)) for name in (possible if model == "auto" else [model])}
+    compared = {name: estimate_of(name, views, _plane_fit(name)) for name in (possible if model == "auto" else [model])}
     least = min(estimate.loss for estimate in compared.values())
     best = next(estimate for estimate in compared.values() if estimate.loss <= 1.02 * least)
     best.warnings.extend(_plane_warnings(best, covered))
@@ -209,7 +209,7 @@ def estimate_cameras(views: Sequence[View], thermal: Camera, rgb: Camera) -> Est
         raise ValueError(
             "extrinsics need views of faces, of a board whose squares are known, or of points with a model"
         )
-    estimate = judged("cameras", views, fit)
+    estimate = estimate_of("cameras", views, fit)
     estimate.warnings.extend(_common_warnings(estimate))
     whole, parts = fits[0], fits[1:]
     for factor in (0.5, 2.0):
@@ -249,7 +249,7 @@ def _camera_pair(views: Sequence[View], thermal: Camera, rgb: Camera) -> CameraP
     return CameraPair(thermal, rgb, found.rotation, found.translation, float(np.median(found.depths)))
 
 
-def judged(model: str, views: Sequence[View], fit: Fit | Registration) -> Estimate:
+def estimate_of(model: str, views: Sequence[View], fit: Fit | Registration) -> Estimate:
     """Fit to all views, and to all but a block of them at a time; a registration from elsewhere is only measured."""
     registration = fit if isinstance(fit, Registration) else fit(views)
     errors = np.concatenate([errors_of(registration, view) for view in views])

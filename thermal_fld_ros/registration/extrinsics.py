@@ -19,15 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Pose = tuple[Array, Array]
+RigidMotion = tuple[Array, Array]
 """Rotation (3, 3) and translation (3,): x' = R x + t."""
 
-Seen = tuple[Array, Array, Array]
+SeenPoints = tuple[Array, Array, Array]
 """Of one thing: its points in its own frame (N, 3), and the rays to them of the thermal and the RGB camera (N, 2)."""
 
 ITERATIONS = 100
 CONVERGED = 1e-6
-LEAST_POINTS = 6
+LEAST_POSE_POINTS = 6
 HUBER = 1.345
 
 
@@ -47,11 +47,11 @@ class RelativePose(NamedTuple):
     depths: Array
 
 
-def relative_pose(things: Sequence[Seen]) -> RelativePose:
+def relative_pose(things: Sequence[SeenPoints]) -> RelativePose:
     """Solve for the pose between the cameras; raises ValueError where too little is seen."""
     used, poses, relatives = [], [], []
     for model, thermal, rgb in things:
-        if len(model) < LEAST_POINTS:
+        if len(model) < LEAST_POSE_POINTS:
             continue
         one, other = pose_of(model, thermal), pose_of(model, rgb)
         if one and other:
@@ -60,14 +60,16 @@ def relative_pose(things: Sequence[Seen]) -> RelativePose:
             rotation = other[0] @ one[0].T
             relatives.append((rotation, other[1] - rotation @ one[1]))
     if not used:
-        raise ValueError(f"no pose was found in {len(things)} views, at least one with {LEAST_POINTS} points is needed")
+        raise ValueError(
+            f"no pose was found in {len(things)} views, at least one with {LEAST_POSE_POINTS} points is needed"
+        )
     u, _, vt = np.linalg.svd(np.median([rotation for rotation, _ in relatives], axis=0))
-    between: Pose = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt, np.zeros(3)
+    between: RigidMotion = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt, np.zeros(3)
     between = between[0], np.median([shift for _, shift in relatives], axis=0)
     return _adjusted(used, poses, between)
 
 
-def pose_of(model: Array, rays: Array) -> Pose | None:
+def pose_of(model: Array, rays: Array) -> RigidMotion | None:
     """Pose of a thing before one camera; None where there is none."""
     try:
         found, turn, shift = cv2.solvePnP(model, rays, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
@@ -81,7 +83,7 @@ def pose_of(model: Array, rays: Array) -> Pose | None:
     return np.asarray(cv2.Rodrigues(turn)[0], np.float64), np.asarray(shift[:, 0], np.float64)
 
 
-def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> RelativePose:
+def _adjusted(things: Sequence[SeenPoints], poses: list[RigidMotion], between: RigidMotion) -> RelativePose:
     damping, cost, sigma = 1e-3, np.inf, 0.0
     for _ in range(ITERATIONS):
         systems = [_linearised(thing, pose, between) for thing, pose in zip(things, poses, strict=True)]
@@ -113,7 +115,7 @@ def _adjusted(things: Sequence[Seen], poses: list[Pose], between: Pose) -> Relat
     return RelativePose(*between, depths)
 
 
-def _errors(thing: Seen, pose: Pose, between: Pose) -> Array:
+def _errors(thing: SeenPoints, pose: RigidMotion, between: RigidMotion) -> Array:
     """(2 N, 2): of the thermal rays, then of the RGB rays."""
     model, thermal, rgb = thing
     before_thermal = model @ pose[0].T + pose[1]
@@ -126,7 +128,7 @@ def _rays(points: Array) -> Array:
     return points[:, :2] / depth
 
 
-def _linearised(thing: Seen, pose: Pose, between: Pose) -> tuple[Array, Array, Array]:
+def _linearised(thing: SeenPoints, pose: RigidMotion, between: RigidMotion) -> tuple[Array, Array, Array]:
     """Errors (2 N, 2), and their derivatives by the thing's pose and by the pose between, (2 N, 2, 6)."""
     model = thing[0]
     turned = model @ pose[0].T
@@ -172,7 +174,7 @@ def _reduced(
     return normal, right, blocks
 
 
-def _moved(pose: Pose, step: Array) -> Pose:
+def _moved(pose: RigidMotion, step: Array) -> RigidMotion:
     return np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose[0], pose[1] + step[3:]
 
 

@@ -25,8 +25,7 @@ from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.pose import estimate_pose
 from thermal_fld_ros.registration.camera import camera_of, fields_of
-
-Points = NDArray[np.float64]
+from thermal_fld_ros.registration.views import Points
 
 
 class Registration(ABC):

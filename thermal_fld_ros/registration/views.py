@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.files import parse_json, read_bytes
 from thermal_fld_ros.perception.geometry import extent
-from thermal_fld_ros.perception.pose import HEAD_POINTS
+from thermal_fld_ros.perception.pose import HEAD_POINTS, LEAST_CONFIDENCE
 
 Points = NDArray[np.float64]
 
@@ -24,7 +24,6 @@ COMPARABLE = np.arange(27, 68)
 RIGID = np.arange(27, 55)
 """Of these, what moves little on the head: without the lower lip."""
 
-LEAST_CONFIDENCE = 0.3
 FACE_TOLERANCE, BOARD_TOLERANCE, POINT_TOLERANCE = 0.06, 0.03, 0.05
 """Errors beyond which a point is an outlier, as a share of what is seen: faces, boards, listed points."""
 
@@ -116,7 +115,7 @@ def _of_json(path: Path) -> dict[str, Lists]:
     return listed
 
 
-COLUMNS = ("thermal_x", "thermal_y", "rgb_x", "rgb_y")
+POINT_COLUMNS = ("thermal_x", "thermal_y", "rgb_x", "rgb_y")
 MODEL_COLUMNS = ("model_x", "model_y", "model_z")
 
 
@@ -124,13 +123,15 @@ def _of_csv(path: Path) -> dict[str, Lists]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         columns = set(reader.fieldnames or ())
-        if not set(COLUMNS) <= columns:
-            raise ValueError(f"expected the columns {', '.join(COLUMNS)}, found {', '.join(sorted(columns)) or 'none'}")
+        if not set(POINT_COLUMNS) <= columns:
+            raise ValueError(
+                f"expected the columns {', '.join(POINT_COLUMNS)}, found {', '.join(sorted(columns)) or 'none'}"
+            )
         listed: dict[str, Lists] = {}
         for row in reader:
             thermal, rgb, model = listed.setdefault(row.get("view") or "view 1", ([], [], []))
             try:
-                x, y, u, v = (float(row[column]) for column in COLUMNS)
+                x, y, u, v = (float(row[column]) for column in POINT_COLUMNS)
                 if set(MODEL_COLUMNS) <= columns:
                     model.append([float(row[column]) for column in MODEL_COLUMNS])
             except (TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from thermal_fld_ros.synthesis.scene import Placement, Renderer, Scene
 from thermal_fld_ros.synthesis.sensor import Sensor, centikelvin
 from thermal_fld_ros.synthesis.thermal import sample_warmth
 
-SIZE, RATE = (160, 120), 9.0  # a FLIR Lepton 3.5
+CLIP_SIZE, CLIP_RATE = (160, 120), 9.0  # a FLIR Lepton 3.5
 
 
 def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -> None:
@@ -35,18 +35,20 @@ def render_clip(face_model: Path, out: Path, frames: Iterable[int], seed: int) -
     sensor = Sensor(blur=0.6, motion=(0.0, 0.0), netd=0.035, stripes=0.02, drift=0.15, sharpen=0.0)
     images, points = [], []
     for k in frames:
-        t = k / RATE
+        t = k / CLIP_RATE
         people = [
             Placement(
                 moved(model, first, t), warmth[0], (70 + 6 * np.sin(0.5 * t), 62 + 1.5 * np.sin(0.9 * t)), 3.6, 90
             ),
             Placement(moved(model, second, t + 20), warmth[1], (175 - 9 * t, 44.0), 1.9, 200),
         ]
-        scene = Scene(SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
+        scene = Scene(CLIP_SIZE, ambient, people, sensor, seed, clutter=3, frame=k)
         rendering = renderer.render(scene)
         images.append(centikelvin(rendering.celsius))
         points.append(rendering.faces[-1].points)  # the nearest person comes last
-    np.savez_compressed(out, frames=np.stack(images), points=np.stack(points), fps=np.float64(RATE), unit="centikelvin")
+    np.savez_compressed(
+        out, frames=np.stack(images), points=np.stack(points), fps=np.float64(CLIP_RATE), unit="centikelvin"
+    )
 
 
 def sitter(model: MorphableModel, rng: np.random.Generator) -> Person:

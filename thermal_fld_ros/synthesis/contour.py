@@ -7,11 +7,14 @@ import numpy as np
 
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 
-MIDDLE, INNER = np.array([0.0, -1.0]), np.array([2.0, 6.5])  # ellipse around nose and mouth seen from the front, cm
+MIDDLE, INNER_AXES = (
+    np.array([0.0, -1.0]),
+    np.array([2.0, 6.5]),
+)  # ellipse around nose and mouth seen from the front, cm
 LOWEST = (
     -4.0
 )  # height, cm, at which paths lead to the middle line: those of cheeks run level, those of the chin upwards
-STEPS = 16
+CONTOUR_STEPS = 16
 SOFTNESS = 0.04  # cm
 
 
@@ -38,8 +41,8 @@ class JawContour:
         target = np.stack([np.zeros(17), np.maximum(start[:, 1], LOWEST)], 1)
         inward = target - start[:, :2]
         way = start[:, :2] + np.linspace(0, 1, 201)[:, None, None] * inward
-        outside = (np.linalg.norm((way - MIDDLE) / INNER, axis=-1) < 1).argmax(0) / 200  # part of the way, (17,)
-        steps = np.linspace(0, 1, STEPS)[:, None] * outside
+        outside = (np.linalg.norm((way - MIDDLE) / INNER_AXES, axis=-1) < 1).argmax(0) / 200  # part of the way, (17,)
+        steps = np.linspace(0, 1, CONTOUR_STEPS)[:, None] * outside
         path = start[:, :2] + steps[..., None] * inward  # (STEPS, 17, 2)
         distance = ((xy[:, None, None] - path) ** 2).sum(-1) + 1e3 * (z[:, None, None] < start[:, 2] - 0.3)
         self.vertices = face[distance.argmin(0)]  # (STEPS, 17)

@@ -15,7 +15,7 @@ from thermal_fld_ros.synthesis.rasteriser import bounds, covered, interpolate, p
 
 
 @dataclass(frozen=True)
-class Camera:
+class Viewpoint:
     """A pinhole that looks along -z of the people's frame (cm); image pixels, y down."""
 
     offset: tuple[float, float]  # pixels
@@ -23,16 +23,16 @@ class Camera:
     distance: float  # cm
 
     @classmethod
-    def looking_at(cls, points: Array, centre: tuple[float, float], scale: float, distance: float) -> Camera:
+    def looking_at(cls, points: Array, centre: tuple[float, float], scale: float, distance: float) -> Viewpoint:
         """The camera that sees the middle of the box of ``points`` (N, 3) at the pixel ``centre``."""
         xy, _ = cls((0.0, 0.0), scale, distance).project(points)
         middle = (xy.min(0) + xy.max(0)) / 2
         return cls((centre[0] - float(middle[0]), centre[1] - float(middle[1])), scale, distance)
 
-    def enlarged(self, factor: int) -> Camera:
+    def enlarged(self, factor: int) -> Viewpoint:
         """The camera of the image with ``factor`` times as many pixels in each direction."""
         x, y = (factor * o + (factor - 1) / 2 for o in self.offset)
-        return Camera((x, y), factor * self.scale, self.distance)
+        return Viewpoint((x, y), factor * self.scale, self.distance)
 
     def project(self, vertices: Array) -> tuple[Array, Array]:
         """Image points (V, 2) float32 pixels and depths (V,) float32 cm."""

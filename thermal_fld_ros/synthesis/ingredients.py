@@ -22,17 +22,17 @@ TEXTURE = ("folds", "hollows", "spots")
 OFFICE = (19.0, 27.0)  # degC, the commonest rooms
 
 
-def check(names: Iterable[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Raise a ValueError when one of the names is no ingredient."""
-    unknown = [name for name in names if name not in INGREDIENTS]
+    unknown = [name for name in names if name not in SCENE_INGREDIENTS]
     if unknown:
-        raise ValueError(f'ingredient "{unknown[0]}" is unknown, expected one of {", ".join(INGREDIENTS)}')
+        raise ValueError(f'ingredient "{unknown[0]}" is unknown, expected one of {", ".join(SCENE_INGREDIENTS)}')
 
 
 def leave_out(scene: Scene, names: Iterable[str]) -> Scene:
     """The scene without some ingredients."""
     for name in names:
-        scene = INGREDIENTS[name](scene)
+        scene = SCENE_INGREDIENTS[name](scene)
     return scene
 
 
@@ -102,7 +102,7 @@ def _no_thermal_realism(scene: Scene) -> Scene:
     return leave_out(scene, ("rooms", "facial-hair", "regions", "texture", "materials"))
 
 
-INGREDIENTS: dict[str, Callable[[Scene], Scene]] = {
+SCENE_INGREDIENTS: dict[str, Callable[[Scene], Scene]] = {
     "regions": _warmths(_even_regions),
     "texture": _warmths(_smooth_skin),
     "materials": _warmths(_plain_materials),

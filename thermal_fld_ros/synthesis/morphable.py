@@ -25,7 +25,7 @@ PARTS = {"face": (0, 9409), "head": (9409, 11248), "mouth": (11248, 13294), "soc
          "teeth": (17039, 21451), "eye": (21451, 24591)}  # fmt: skip
 
 # Vertex of each iBUG point (vertex_indices.json of ICT-FaceKit, idx_to_landmark_verts).
-LANDMARKS = (
+LANDMARK_VERTICES = (
     1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,
     268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509, 978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360,
     1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732,
@@ -185,7 +185,7 @@ def _compact(raw: dict[str, NDArray[np.generic]]) -> MorphableModel:
         identity=np.ascontiguousarray(raw["identity"][:IDENTITY_MODES, keep], np.float32),
         expression=np.ascontiguousarray(raw["expression"][:, keep], np.float32),
         expression_names=tuple(str(n) for n in raw["expression_names"]),
-        landmarks=_annotator_landmarks(neutral, new_index[list(LANDMARKS)]),
+        landmarks=_annotator_landmarks(neutral, new_index[list(LANDMARK_VERTICES)]),
     )
 
 

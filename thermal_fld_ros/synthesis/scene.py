@@ -15,7 +15,7 @@ from thermal_fld_ros.synthesis.background import background
 from thermal_fld_ros.synthesis.body import build
 from thermal_fld_ros.synthesis.contour import JawContour
 from thermal_fld_ros.synthesis.decimation import decimated
-from thermal_fld_ros.synthesis.figure import Camera, Figure, Footprint
+from thermal_fld_ros.synthesis.figure import Figure, Footprint, Viewpoint
 from thermal_fld_ros.synthesis.mesh import MATERIALS
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 from thermal_fld_ros.synthesis.person import Person, sample_person
@@ -23,7 +23,7 @@ from thermal_fld_ros.synthesis.sensor import Sensor, expose, sample_sensor
 from thermal_fld_ros.synthesis.thermal import SkinRegions, Warmth, material_temperature, sample_warmth
 from thermal_fld_ros.synthesis.visible import (
     Appearance,
-    Look,
+    Colouring,
     Visible,
     backdrop,
     photograph,
@@ -44,7 +44,7 @@ class Placement:
     centre: tuple[float, float]
     scale: float
     distance: float
-    look: Look | None = None  # colours, for a scene that is seen in visible light too
+    look: Colouring | None = None  # colours, for a scene that is seen in visible light too
 
 
 @dataclass
@@ -227,7 +227,7 @@ class Renderer:
         """Draw one person over the images; returns the label."""
         body = self._body_for(place.scale)
         meshes, shape = build(body.model, place.person)
-        camera = Camera.looking_at(shape[body.model.landmarks], place.centre, place.scale, place.distance)
+        camera = Viewpoint.looking_at(shape[body.model.landmarks], place.centre, place.scale, place.distance)
         figure = Figure.of(meshes)
         xy, depth = camera.enlarged(canvas.supersample).project(figure.vertices)
         footprint = Footprint(figure, xy, depth, canvas.owner.shape)
@@ -265,7 +265,7 @@ def _temperatures(regions: SkinRegions, figure: Figure, footprint: Footprint, pl
 
 
 def _label(
-    body: _Body, person: Person, shape: Array, camera: Camera, footprint: Footprint, canvas: _Canvas
+    body: _Body, person: Person, shape: Array, camera: Viewpoint, footprint: Footprint, canvas: _Canvas
 ) -> FaceLabel:
     xy, depth = camera.project(shape)
     points, near = xy[body.model.landmarks], depth[body.model.landmarks]

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.provenance import git_state
-from thermal_fld_ros.synthesis.ingredients import check, leave_out
+from thermal_fld_ros.synthesis.ingredients import check_names, leave_out
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.scene import FaceLabel, Renderer, Rendering, Scene
 from thermal_fld_ros.synthesis.sensor import centikelvin
@@ -58,7 +58,7 @@ class Recipe:
     misregistration
         Of pairs: how far the colour camera is off the thermal one, see `visible.sample_visible`.
     without
-        Names of `ingredients.INGREDIENTS` that are left out.
+        Names of `ingredients.SCENE_INGREDIENTS` that are left out.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class Recipe:
             raise ValueError(f'images of {width}x{height} pixels: those of kind "{self.kind}" are square')
         if self.misregistration and self.kind != "pair":
             raise ValueError(f'kind "{self.kind}" has one image only, which cannot be misregistered')
-        check(self.without)
+        check_names(self.without)
 
     def scene(self, renderer: Renderer, number: int) -> Scene:
         """The scene of an image of the data set."""

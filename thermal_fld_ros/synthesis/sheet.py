@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.geometry import Affine
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
-from thermal_fld_ros.perception.pictures import Picture, tiled, write_image
+from thermal_fld_ros.perception.normalisation import normalise
+from thermal_fld_ros.perception.pictures import CONTRAST, Picture, tiled, write_image
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import SourceError
 from thermal_fld_ros.synthesis.mesh import MATERIALS
@@ -20,12 +20,12 @@ from thermal_fld_ros.synthesis.morphable import Array, load_morphable_model
 from thermal_fld_ros.synthesis.scene import Renderer, Rendering
 from thermal_fld_ros.synthesis.shards import Recipe
 
-WIDTH = 1920  # of a sheet, pixels
+SHEET_WIDTH = 1920  # of a sheet, pixels
 GAP = 6  # between the renders and the real images
 COLOURS = cv2.applyColorMap(np.linspace(0, 255, len(MATERIALS) + 1).astype(np.uint8), cv2.COLORMAP_TURBO)[:, 0]
 
 
-def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | None = None) -> int:
+def renders_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | None = None) -> int:
     """Write a PNG of a data set's first renders, every other one with its landmarks, so that both can be judged.
 
     Of pairs thermal image, colour image and segmentation stand side by side.
@@ -49,8 +49,10 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
         When the sheet cannot be written.
     """
     renderer = Renderer(load_morphable_model(face_model))
-    tiles = [draw(renderer.render(recipe.scene(renderer, k)), landmarks=k % 2 == 0) for k in range(recipe.count)]
-    share = WIDTH // 2 if beside else WIDTH
+    tiles = [
+        draw_rendering(renderer.render(recipe.scene(renderer, k)), landmarks=k % 2 == 0) for k in range(recipe.count)
+    ]
+    share = SHEET_WIDTH // 2 if beside else SHEET_WIDTH
     sheet = tiled(tiles, min(max(share // tiles[0].shape[1], 1), len(tiles)))
     real = 0
     if beside:
@@ -64,7 +66,7 @@ def contact_sheet(face_model: Path, out: Path, recipe: Recipe, beside: Path | No
     return real
 
 
-def draw(rendering: Rendering, landmarks: bool) -> Picture:
+def draw_rendering(rendering: Rendering, landmarks: bool) -> Picture:
     """BGR picture (H, W or 3 W, 3) of a rendering; landmarks green where a thermal camera sees them, red where not."""
     pictures: list[tuple[Picture, Affine]] = [(_grey(rendering.celsius), Affine.identity())]
     if rendering.rgb is not None:
@@ -81,7 +83,7 @@ def draw(rendering: Rendering, landmarks: bool) -> Picture:
 
 
 def _grey(raw: NDArray[np.generic] | Array, inverted: bool = False) -> Picture:
-    grey = (normalise(raw, Normalisation("percentile", 1.0, 99.0), inverted) * 255).astype(np.uint8)
+    grey = (normalise(raw, CONTRAST, inverted) * 255).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 

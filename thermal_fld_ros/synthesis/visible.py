@@ -56,7 +56,7 @@ _LINEAR = _linear_table()
 
 
 @dataclass(frozen=True)
-class Look:
+class Colouring:
     """One person's colours, (3,) linear RGB each, and textures; everything else is drawn from ``seed``."""
 
     skin: Array
@@ -101,7 +101,7 @@ class Visible:
     camera: ColourCamera
 
 
-def sample_look(rng: np.random.Generator) -> Look:
+def sample_look(rng: np.random.Generator) -> Colouring:
     """Colours over the whole human range; dark hair goes with dark skin most of the time."""
     tone = rng.uniform(0, len(SKIN_TONES) - 1)
     skin = np.array([np.interp(tone, range(len(SKIN_TONES)), c) for c in np.transpose(SKIN_TONES)]) * rng.normal(
@@ -127,7 +127,7 @@ def sample_look(rng: np.random.Generator) -> Look:
         "mask": linear(np.array([228, 232, 236] if white else [150, 190, 215]) * rng.uniform(0.9, 1)) if rng.random() < 0.8 else dye(),
         "glasses": linear(np.array((25, 22, 20)) * rng.uniform(0.3, 2)) if rng.random() < 0.7 else dye(0.3),
     }  # fmt: skip
-    return Look(
+    return Colouring(
         linear(np.clip(skin, 5, 252)), linear(np.clip(lips, 5, 250)), linear(np.clip(hair, 4, 245)),
         linear(np.array(IRIS[0 if tone > 2.5 and rng.random() < 0.9 else rng.integers(len(IRIS))]) * rng.uniform(0.7, 1.2)),
         materials, freckles=rng.exponential(0.08), redness=rng.exponential(0.12), make_up=rng.uniform(0.15, 0.85),
@@ -208,7 +208,7 @@ class Appearance:
         weights = np.maximum(self.directions @ direction - 0.85, 0) ** 2
         return (weights / max(weights.sum(), 1e-6)) @ self.seen
 
-    def skin_colour(self, person: Person, look: Look) -> Array:
+    def skin_colour(self, person: Person, look: Colouring) -> Array:
         """Albedo (S, 3) float32 of the skin's vertices: tone, lips, brows, stubble, freckles, cropped hair."""
         rng = np.random.default_rng(look.seed)
         points = self.skin.points
@@ -231,7 +231,7 @@ class Appearance:
         density = rng.uniform(0.5, 1) if person.hair > 0 else rng.choice([0.0, rng.uniform(0.2, 0.8)])
         return density * np.clip(above / 0.8 + 0.3, 0, 1)
 
-    def eye_colour(self, where: Array, look: Look) -> tuple[Array, Array, float]:
+    def eye_colour(self, where: Array, look: Colouring) -> tuple[Array, Array, float]:
         """Albedo (N, 3) of eyeballs at canonical positions (N, 3), the cornea's gloss (N,) and its sharpness."""
         rng = np.random.default_rng(look.seed)
         gaze = rng.normal(0, 0.12, 2)
@@ -247,7 +247,7 @@ class Appearance:
             60.0,
         )
 
-    def radiance(self, figure: Figure, footprint: Footprint, person: Person, look: Look, light: Lighting) -> Array:
+    def radiance(self, figure: Figure, footprint: Footprint, person: Person, look: Colouring, light: Lighting) -> Array:
         """Light (N, 3) float32 that a footprint's pixels send to the camera."""
         own = len(self.open_sky)
         skin = self.skin_colour(person, look)
@@ -270,7 +270,7 @@ class Appearance:
         return out
 
     def draw(self, image: Array, supersample: int, figure: Figure, xy: Array, depth: Array, thermal: Footprint,
-             person: Person, look: Look, visible: Visible) -> None:  # fmt: skip
+             person: Person, look: Colouring, visible: Visible) -> None:  # fmt: skip
         """Draw a person into the colour image (H, W, 3) of radiances: what is opaque, then glass.
 
         ``xy`` and ``depth`` are the vertices' in the supersampled thermal image, ``thermal`` their footprint there: it serves for
@@ -290,7 +290,7 @@ class Appearance:
             glass.paint(image, through * glass.read(image) + reflected)
 
 
-def material_colour(material: str, where: Array, look: Look) -> tuple[Array, Array | float, float]:
+def material_colour(material: str, where: Array, look: Colouring) -> tuple[Array, Array | float, float]:
     """Albedo (N, 3) of what is neither skin nor eye at canonical positions (N, 3) cm, its gloss and the gloss's sharpness."""
     rng = np.random.default_rng([look.seed, len(material), ord(material[0])])
     if material == "body":
@@ -327,7 +327,7 @@ def _pattern(where: Array, rng: np.random.Generator) -> Array | float:
     return 0.5 * (lines + across.astype(np.float32)) if kind == "checks" else lines.astype(np.float32)
 
 
-def lens_light(where: Array, look: Look, light: Lighting) -> tuple[Array, Array]:
+def lens_light(where: Array, look: Colouring, light: Lighting) -> tuple[Array, Array]:
     """What glass at canonical positions (N, 3) lets through (3,), 0 to 1, and the light (N, 3) that it throws back."""
     rng = np.random.default_rng([look.seed, 7])
     bright = np.maximum(waves(where, rng, rng.uniform(1, 4), 3) - rng.uniform(0.3, 1.5), 0) * rng.exponential(0.12)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `thermal_fld_recorder`: a film of what the detector sees, and how fast it was.
+"""The node `thermal_fld_film`: a film of what the detector sees, and how fast it was.
 
 It listens to `face_landmarks`, to the detector's `overlay` and to `image`, and leaves an annotated video, a contact sheet and a
-summary in a folder. The demo runs it; on a robot it documents a run.
+summary in a folder. The demo runs it; on a robot it documents a run. It keeps pictures for people; `capture` and `record.launch.py`
+keep the messages.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Full, Queue
 from threading import Thread
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.time import Time
@@ -27,8 +27,8 @@ from sensor_msgs.msg import Image
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import array_from_image
 from thermal_fld_ros.nodes.parameters import Parameter, Parameters
-from thermal_fld_ros.nodes.process import run
-from thermal_fld_ros.perception.pictures import tiled
+from thermal_fld_ros.nodes.process import run_node
+from thermal_fld_ros.perception.pictures import Picture, tiled
 
 TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
@@ -38,15 +38,13 @@ TABLE = (
         "total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True
     ),
 )
-TILES, COLUMNS, TILE_WIDTH, GAP = 12, 4, 480, 2
+TILES, SHEET_COLUMNS, TILE_WIDTH, TILE_GAP = 12, 4, 480, 2
 SIGHTINGS = 8
 QUARTER_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
-Picture = NDArray[Any]
-
 
 @dataclass
-class Statistics:
+class RunStatistics:
     """What came: images, and one entry a result."""
 
     images: int = 0
@@ -95,29 +93,46 @@ class Film:
     """Writes pictures to a video in a thread of its own, and keeps some for a contact sheet.
 
     Encoding would otherwise hold up the results that arrive meanwhile and show as latency.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the video and the contact sheet.
+    rate : float
+        Frames per second of the video.
+    most_waiting : int
+        Pictures that may wait for encoding; those that come when so many wait are dropped.
+
+    Attributes
+    ----------
+    frames, dropped : int
+        Pictures in the video so far, and pictures that are not.
     """
 
-    def __init__(self, folder: Path, rate: float) -> None:
+    def __init__(self, folder: Path, rate: float, most_waiting: int = 128) -> None:
         self.video = folder / "landmarks.mp4"
         self.sheet = folder / "contact_sheet.jpg"
-        self.frames = 0
+        self.frames = self.dropped = 0
         self._rate = rate
         self._tiles: list[Picture] = []
         self._stride = 1
-        self._queue: SimpleQueue[Picture | None] = SimpleQueue()
+        self._queue: Queue[Picture | None] = Queue(most_waiting)
         self._thread = Thread(target=self._write, name="film")
         self._thread.start()
 
     def add(self, picture: Picture) -> None:
-        """Append a (H, W, 3) picture in BGR."""
-        self._queue.put(picture)
+        """Append a (H, W, 3) uint8 picture in BGR, or count it as dropped."""
+        try:
+            self._queue.put_nowait(picture)
+        except Full:
+            self.dropped += 1
 
     def close(self) -> None:
         """Finish both files."""
         self._queue.put(None)
         self._thread.join()
         if self._tiles:
-            cv2.imwrite(str(self.sheet), contact_sheet(self._tiles))
+            cv2.imwrite(str(self.sheet), film_sheet(self._tiles))
 
     def _write(self) -> None:
         writer: cv2.VideoWriter | None = None
@@ -139,30 +154,32 @@ class Film:
             return
         height = round(picture.shape[0] * TILE_WIDTH / picture.shape[1])
         tile = cv2.resize(picture, (TILE_WIDTH, height), interpolation=cv2.INTER_AREA)
-        self._tiles.append(cv2.copyMakeBorder(tile, *(GAP,) * 4, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+        white = (255, 255, 255)
+        framed = cv2.copyMakeBorder(tile, *(TILE_GAP,) * 4, cv2.BORDER_CONSTANT, value=white)
+        self._tiles.append(np.asarray(framed, np.uint8))
         if len(self._tiles) == 2 * TILES:
             self._tiles = self._tiles[::2]
             self._stride *= 2
 
 
-def contact_sheet(pictures: list[Picture]) -> Picture:
+def film_sheet(pictures: list[Picture]) -> Picture:
     """Lay at most `TILES` pictures of one size, evenly picked, into one."""
     count = min(TILES, len(pictures))
     tiles = [pictures[i] for i in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
-    return tiled(tiles, COLUMNS)
+    return tiled(tiles, SHEET_COLUMNS)
 
 
-class RecorderNode(Node):
-    """Feeds results to `Statistics` and overlays to a `Film`."""
+class FilmNode(Node):
+    """Feeds results to `RunStatistics` and overlays to a `Film`."""
 
     def __init__(self) -> None:
-        super().__init__("thermal_fld_recorder")
+        super().__init__("thermal_fld_film")
         values = Parameters(self, TABLE, lambda values, changed: None).values
         self.folder = Path(str(values["output"]))
         self.folder.mkdir(parents=True, exist_ok=True)
         self._turn = QUARTER_TURNS.get(int(values["rotate"]))
         self._total = int(values["total"])
-        self.statistics = Statistics()
+        self.statistics = RunStatistics()
         self.film = Film(self.folder, float(values["rate"]))
         self._results = self.create_subscription(
             FaceLandmarksArray, "face_landmarks", self._on_result, QoSProfile(depth=50)
@@ -194,7 +211,7 @@ class RecorderNode(Node):
 
     def _on_overlay(self, image: Image) -> None:
         picture = array_from_image(image)
-        self.film.add(picture if self._turn is None else cv2.rotate(picture, self._turn))
+        self.film.add(np.asarray(picture if self._turn is None else cv2.rotate(picture, self._turn), np.uint8))
 
     def _tell_progress(self) -> None:
         seen = self.statistics
@@ -209,7 +226,7 @@ class RecorderNode(Node):
     def close(self, failure: str = "") -> None:
         """Finish the files and tell what came."""
         self.film.close()
-        summary = self.statistics.summary()
+        summary = {**self.statistics.summary(), "film": {"frames": self.film.frames, "dropped": self.film.dropped}}
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if not self.statistics.faces:
             print("\nno result arrived from the detector", flush=True)
@@ -221,7 +238,7 @@ class RecorderNode(Node):
             f"{len(summary['ids'])} identities)"
             f"\n  latency        {latency['median']:.1f} ms median, {latency['p95']:.1f} ms p95, image published to result "
             f"received\n  of it at work  {summary['processing_ms']['median']:.1f} ms median"
-            f"\n  video          {self.film.video} ({self.film.frames} frames)"
+            f"\n  video          {self.film.video} ({self.film.frames} frames, {self.film.dropped} dropped because encoding was too slow)"
             f"\n  contact sheet  {self.film.sheet}"
             f"\n  summary        {self.folder / 'summary.json'}",
             flush=True,
@@ -230,7 +247,7 @@ class RecorderNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     """Record until interrupted."""
-    run("thermal_fld_recorder", RecorderNode, args)
+    run_node("thermal_fld_film", FilmNode, args)
 
 
 if __name__ == "__main__":

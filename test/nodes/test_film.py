@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from thermal_fld_ros.msg import FaceLandmarks, FaceLandmarksArray
-from thermal_fld_ros.nodes.recorder import COLUMNS, GAP, TILE_WIDTH, TILES, Film, Statistics
+from thermal_fld_ros.nodes.film import SHEET_COLUMNS, TILE_GAP, TILE_WIDTH, TILES, Film, RunStatistics
 
 
 def result(second: float, *ids: str) -> FaceLandmarksArray:
@@ -20,7 +20,7 @@ def result(second: float, *ids: str) -> FaceLandmarksArray:
 
 
 def test_statistics_of_a_run() -> None:
-    seen = Statistics()
+    seen = RunStatistics()
     for index, ids in enumerate([(), ("a",), ("a", "b"), ("b",), ("b",)]):
         seen.add(result(10.0 + index / 8, *ids), age=0.01 * (index + 1))
     summary = seen.summary()
@@ -32,16 +32,16 @@ def test_statistics_of_a_run() -> None:
 
 
 def test_no_result_is_a_summary_too() -> None:
-    assert Statistics().summary() == {"images": 0, "results": 0}
+    assert RunStatistics().summary() == {"images": 0, "results": 0}
 
 
 def test_one_result_has_no_rate() -> None:
-    seen = Statistics()
+    seen = RunStatistics()
     seen.add(result(1.0), age=0.01)
     assert seen.rate() == 0.0
 
 
-@pytest.mark.parametrize(("count", "rows"), [(1, 1), (7, 2), (12, 3), (200, 3)])
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (7, 2), (12, 3), (100, 3)])
 def test_film_has_every_picture_and_a_sheet_of_some(tmp_path: Path, count: int, rows: int) -> None:
     film = Film(tmp_path, rate=10.0)
     for index in range(count):
@@ -52,13 +52,24 @@ def test_film_has_every_picture_and_a_sheet_of_some(tmp_path: Path, count: int, 
     assert video.get(cv2.CAP_PROP_FPS) == 10.0
     sheet = cv2.imread(str(film.sheet))
     assert sheet is not None
-    width = TILE_WIDTH + 2 * GAP
-    assert sheet.shape == (rows * (TILE_WIDTH * 120 // 160 + 2 * GAP), COLUMNS * width, 3)
+    width = TILE_WIDTH + 2 * TILE_GAP
+    assert sheet.shape == (rows * (TILE_WIDTH * 120 // 160 + 2 * TILE_GAP), SHEET_COLUMNS * width, 3)
     middles = sheet[sheet.shape[0] // rows // 2 :: sheet.shape[0] // rows, width // 2 :: width, 0].ravel()[
         : min(count, TILES)
     ]
     assert (np.diff(middles.astype(int)) > 0).all()
     assert middles[-1] >= 0.8 * (count - 1)
+
+
+def test_pictures_that_come_faster_than_they_are_encoded_are_dropped_and_counted(tmp_path: Path) -> None:
+    film = Film(tmp_path, rate=10.0, most_waiting=1)
+    picture = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), np.uint8)
+    for _ in range(20):
+        film.add(picture)
+    film.close()
+    video = cv2.VideoCapture(str(film.video))
+    assert film.dropped > 0 and film.frames + film.dropped == 20
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == film.frames
 
 
 def test_no_picture_leaves_no_file(tmp_path: Path) -> None:
