@@ -41,7 +41,9 @@ PAIRING = frozenset(
 """Parameters of the subscriptions and of the pairing."""
 
 TABLE = (
-    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
+    Parameter(
+        "autostart", True, "Configure and activate the node at the start, without a lifecycle manager.", read_only=True
+    ),
     # what is recorded
     *(
         Parameter(
@@ -56,45 +58,50 @@ TABLE = (
     Parameter(
         "camera_info",
         "none",
-        "Cameras whose camera_info is part of every pair; with it /tf_static is recorded.",
+        "Cameras whose camera_info is added to every pair; /tf_static is recorded as well.",
         choices=tuple(CALIBRATIONS),
     ),
-    Parameter("face_landmarks", False, "Make the detector's face_landmarks part of every pair."),
+    Parameter("face_landmarks", False, "Add face_landmarks of the detector to every pair."),
     Parameter(
         "reliability",
         "best_effort",
-        "QoS of the subscriptions. best_effort hears every publisher; reliable asks for lost messages again.",
+        "QoS of the subscriptions. best_effort is compatible with every publisher; reliable "
+        "requests lost messages again.",
         choices=("best_effort", "reliable"),
     ),
-    Parameter("no_message_timeout", 5.0, "Seconds without a message after which the log says why.", 0.5, 3600.0),
+    Parameter(
+        "no_message_timeout", 5.0, "Seconds without a message after which the log states the reason.", 0.5, 3600.0
+    ),
     # pairs
-    Parameter("slop", 0.02, "Seconds by which the stamps of a pair may differ.", 0.0001, 10.0),
-    Parameter("clock_offset", 0.0, "Seconds to be added to the RGB camera's stamps before pairs are made.", -1e6, 1e6),
-    Parameter("pairing_queue", 20, "Messages of each topic that may wait for their counterparts.", 2, 1000),
+    Parameter("slop", 0.02, "Maximum difference of the stamps of a pair in seconds.", 0.0001, 10.0),
+    Parameter("clock_offset", 0.0, "Seconds to add to the stamps of the RGB camera before matching.", -1e6, 1e6),
+    Parameter(
+        "pairing_queue", 20, "Maximum number of messages of each topic that wait for their counterparts.", 2, 1000
+    ),
     # the recording
-    Parameter("record", True, "Begin an episode on activation; false: only the service does."),
-    Parameter("output", "captures", "Folder for the bags, one an episode."),
-    Parameter("subject", "", "Tag of the person, no name: letters, digits, _ and -; part of the bag's name."),
-    Parameter("consent", "", "What the person has agreed to, such as the number of a form."),
+    Parameter("record", True, "Begin an episode on activation; false: only the service begins episodes."),
+    Parameter("output", "captures", "Folder for the bags, one per episode."),
+    Parameter("subject", "", "Tag of the person (not a name): letters, digits, _ and -; part of the name of the bag."),
+    Parameter("consent", "", "What the person agreed to, such as the number of a form."),
     Parameter.of(EpisodeOptions, "storage", "Storage of the bags.", choices=tuple(STORAGE_SUFFIXES)),
-    Parameter.of(EpisodeOptions, "split_size", "MB after which a bag goes on in another file; 0: never."),
-    Parameter.of(EpisodeOptions, "split_duration", "Seconds after which a bag goes on in another file; 0: never."),
+    Parameter.of(EpisodeOptions, "split_size", "MB after which the bag continues in another file; 0: never."),
+    Parameter.of(EpisodeOptions, "split_duration", "Seconds after which the bag continues in another file; 0: never."),
     Parameter.of(
         EpisodeOptions,
         "flush_period",
-        "Seconds between two flushes to the disk; a power failure costs two of them, a kill none (SQLite: one).",
+        "Seconds between two flushes to the disk. A power failure loses up to two periods, a kill none (SQLite: one).",
     ),
     Parameter.of(
-        EpisodeOptions, "write_queue", "MB of pairs that may wait for the disk; more are left out and counted."
+        EpisodeOptions, "write_queue", "MB of pairs that may wait for the disk; further pairs are dropped and counted."
     ),
     Parameter.of(EpisodeOptions, "min_free_space", "MB of free disk space below which the recording ends."),
     # which pairs
-    Parameter.of(GateOptions, "max_rate", "Pairs a second at most; 0: every pair."),
-    Parameter.of(GateOptions, "require_face", "Only pairs with a face in face_landmarks."),
+    Parameter.of(GateOptions, "max_rate", "Maximum number of pairs per second; 0: no limit."),
+    Parameter.of(GateOptions, "require_face", "Record only pairs with a face in face_landmarks."),
     Parameter.of(
         GateOptions,
         "min_pose_change",
-        "Turn of a head in degrees since the last recorded pair from which on there is another; needs poses. 0: does not count.",
+        "Minimum rotation of a head in degrees since the last recorded pair; needs poses. 0: not considered.",
     ),
     Parameter.of(
         GateOptions,
@@ -102,19 +109,19 @@ TABLE = (
         "Change of a face's shape since the last recorded pair, in sizes of the face, from which on there is another; "
         "0: does not count.",
     ),
-    Parameter.of(GateOptions, "skip_shutter", "Leave out what a closed shutter of the thermal camera shows."),
+    Parameter.of(GateOptions, "skip_shutter", "Leave out frames of a closed shutter of the thermal camera."),
     # privacy
     Parameter.of(
         EpisodeOptions,
         "keep",
-        "What is kept of the images: all, only the boxes around the faces with 0 elsewhere, or no images.",
+        "What to keep of the images: everything, only the boxes around the faces (0 elsewhere), or no images.",
         choices=KEEP,
     ),
     Parameter.of(
         EpisodeOptions, "registration", "JSON file of `register`, from thermal to RGB pixels; keep: faces needs it."
     ),
     Parameter.of(
-        EpisodeOptions, "face_margin", "Widening of the kept boxes on each side, as a share of the face's size."
+        EpisodeOptions, "face_margin", "Margin of the kept boxes on each side, relative to the size of the face."
     ),
     # output
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),

@@ -15,12 +15,14 @@ from thermal_fld_ros.perception.pipeline import PipelineOptions
 CUSTOM_UNIT = "custom"
 
 TABLE = (
-    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
+    Parameter(
+        "autostart", True, "Configure and activate the node at the start, without a lifecycle manager.", read_only=True
+    ),
     # the camera
     Parameter(
         "unit",
         "counts",
-        "What a pixel's value means; custom takes unit_scale and unit_offset. counts and agc give no temperatures.",
+        "What the value of a pixel means; custom uses unit_scale and unit_offset. counts and agc have no temperatures.",
         choices=(*UNITS, CUSTOM_UNIT),
     ),
     Parameter(
@@ -28,10 +30,16 @@ TABLE = (
     ),
     Parameter("unit_offset", 0.0, "degC at the value 0 of the custom unit.", -1e6, 1e6),
     Parameter("rotate", 0, "Clockwise turn in degrees that brings the incoming image upright.", 0, 270, step=90),
-    Parameter("rows_top", 0, "Rows to leave out at the top of the image, such as telemetry.", 0, 4096),
-    Parameter("rows_bottom", 0, "Rows to leave out at the bottom of the image.", 0, 4096),
-    Parameter("inverted", False, "Warm is dark in the image (black hot)."),
-    Parameter("max_pixels", Decoding.max_pixels, "Images with more pixels are refused.", 1, 100_000_000),
+    Parameter("rows_top", 0, "Rows to drop at the top of the image, such as telemetry.", 0, 4096),
+    Parameter("rows_bottom", 0, "Rows to drop at the bottom of the image.", 0, 4096),
+    Parameter("inverted", False, "Warm parts are dark in the image (black hot)."),
+    Parameter(
+        "max_pixels",
+        Decoding.max_pixels,
+        "Largest number of pixels of an image; larger images are refused.",
+        1,
+        100_000_000,
+    ),
     Parameter(
         "transport",
         "auto",
@@ -42,60 +50,74 @@ TABLE = (
     Parameter(
         "field_of_view",
         50.0,
-        "Angle in degrees that the longer side of the image spans, for head poses while there is no camera_info; 0: no poses then.",
+        "Field of view of the longer side of the image in degrees, used for head poses if there is "
+        "no camera_info; 0: no poses in that case.",
         0.0,
         170.0,
     ),
     Parameter(
         "image_reliability",
         "best_effort",
-        "QoS of the image subscription. best_effort hears every camera; reliable asks for lost images again.",
+        "QoS of the image subscription. best_effort is compatible with every publisher; reliable "
+        "requests lost images again.",
         choices=("best_effort", "reliable"),
     ),
-    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log says why.", 0.5, 3600.0),
+    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log states the reason.", 0.5, 3600.0),
     # the models
     Parameter.of(
         PipelineOptions,
         "detector_model",
-        "ONNX file of the face detector; empty: the packaged one. To load a file that was replaced, set its path again.",
+        "ONNX file of the face detector; empty: the packaged one. To reload a replaced file, set its path again.",
     ),
     Parameter.of(
         PipelineOptions,
         "landmark_model",
-        "ONNX file of the landmark model; empty: the packaged one. To load a file that was replaced, set its path again.",
+        "ONNX file of the landmark model; empty: the packaged one. To reload a replaced file, set its path again.",
     ),
     Parameter.of(
         PipelineOptions,
         "provider",
-        "Where the models run. auto is CUDA where onnxruntime has it, else the CPU; TensorRT prepares itself for minutes.",
+        "Where the models run. auto is CUDA if onnxruntime supports it, otherwise the CPU. "
+        "TensorRT takes minutes to start.",
         choices=("auto", *PROVIDERS),
     ),
     Parameter.of(
-        PipelineOptions, "require_provider", "Refuse to run elsewhere than on the provider; auto is never refused."
+        PipelineOptions, "require_provider", "Fail if the requested provider is not available; auto never fails."
     ),
     Parameter.of(PipelineOptions, "threads", "CPU threads of each model and of OpenCV."),
     # faces
     Parameter.of(
-        PipelineOptions, "detection_threshold", "Least score of a detection; 0: the detector's own working point."
+        PipelineOptions,
+        "detection_threshold",
+        "Minimum score of a detection; 0: the working point of the detector model.",
     ),
     Parameter.of(
         PipelineOptions,
         "score_threshold",
-        "Least score of a new face, the probability that its points are right; 0: the landmark model's own threshold.",
+        "Minimum score of a new face, the probability that its points are right; 0: the threshold "
+        "of the landmark model.",
     ),
-    Parameter.of(PipelineOptions, "keep_threshold", "Least score of a face that is followed already."),
-    Parameter.of(PipelineOptions, "patience", "Seconds for which a followed face may stay below score_threshold."),
-    Parameter.of(PipelineOptions, "max_faces", "Faces that are followed at once."),
-    Parameter.of(PipelineOptions, "min_face_size", "Least longer side of a face in px of the image."),
-    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every known face is seen."),
+    Parameter.of(PipelineOptions, "keep_threshold", "Minimum score of a face that is already tracked."),
+    Parameter.of(PipelineOptions, "patience", "Seconds for which a tracked face may stay below score_threshold."),
+    Parameter.of(PipelineOptions, "max_faces", "Maximum number of faces that are tracked at once."),
     Parameter.of(
-        PipelineOptions, "nms_iou", "Faces that overlap by more than this share (intersection over union) are one."
+        PipelineOptions, "min_face_size", "Minimum length of the longer side of a face, in pixels of the image."
     ),
+    Parameter.of(
+        PipelineOptions, "detect_every", "Number of frames between two detections while every known face is seen."
+    ),
+    Parameter.of(PipelineOptions, "nms_iou", "Intersection over union above which two faces are the same."),
     Parameter.of(PipelineOptions, "keep_lost", "Seconds for which a lost face keeps its id."),
     Parameter.of(PipelineOptions, "smoothing", "Smooth the points over time (One-Euro filter)."),
-    Parameter.of(PipelineOptions, "min_cutoff", "Cut-off of the smoothing for a still face in Hz; lower is calmer."),
     Parameter.of(
-        PipelineOptions, "beta", "Rise of the cut-off with motion in Hz per face size per second; higher lags less."
+        PipelineOptions,
+        "min_cutoff",
+        "Cut-off frequency of the smoothing for a still face in Hz; a lower value gives steadier points.",
+    ),
+    Parameter.of(
+        PipelineOptions,
+        "beta",
+        "Increase of the cut-off frequency with motion, in Hz per face size per second; a higher value gives less lag.",
     ),
     Parameter.of(
         PipelineOptions,
@@ -107,27 +129,30 @@ TABLE = (
     Parameter.of(
         PipelineOptions,
         "emissivity",
-        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures as they are.",
+        "Emissivity of skin (0.98) for a camera that assumes 1; 1 does not change the temperatures of the camera.",
     ),
     Parameter.of(
-        PipelineOptions, "reflected_temperature", "degC of what the skin reflects, with an emissivity below 1."
+        PipelineOptions,
+        "reflected_temperature",
+        "Temperature in degC of the surroundings that the skin reflects; used if the emissivity is below 1.",
     ),
     # output
     Parameter(
         "humans",
         False,
-        "Publish the faces as ROS4HRI has them (REP-155), under /humans/faces and in tf; needs hri_msgs.",
+        "Publish the faces as ROS4HRI (REP-155) defines them, under /humans/faces and in tf; needs hri_msgs.",
         read_only=True,
     ),
     Parameter(
         "overlay_scale",
         0,
-        "Whole factor by which the overlay is larger than the image; 0: so that its longer side has 640 px at least.",
+        "Integer factor by which the overlay is enlarged; 0: the smallest factor that makes its "
+        "longer side at least 640 pixels.",
         0,
         8,
     ),
-    Parameter("overlay_palette", "grey", "Colours of the overlay.", choices=PALETTES),
-    Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),
+    Parameter("overlay_palette", "grey", "Colour palette of the overlay.", choices=PALETTES),
+    Parameter("overlay_quality", 85, "JPEG quality of the compressed overlay.", 1, 100),
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
 )
 
