@@ -35,11 +35,11 @@ from loop_rig import LoopRig  # noqa: E402
 from pipeline import machine  # noqa: E402
 
 from thermal_fld_ros.__main__ import main as main_of_package  # noqa: E402
-from thermal_fld_ros.capture.messages import RGB, THERMAL  # noqa: E402
 from thermal_fld_ros.distillation.adapt import STEPS, adapt  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array  # noqa: E402
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
+from thermal_fld_ros.recordings.messages import RGB, THERMAL  # noqa: E402
 from thermal_fld_ros.registration.registration import Homography, write_registration  # noqa: E402
 from thermal_fld_ros.synthesis.clip import moved, sitter  # noqa: E402
 from thermal_fld_ros.synthesis.morphable import MorphableModel, load_morphable_model  # noqa: E402

@@ -42,7 +42,8 @@ from pipeline import machine  # noqa: E402
 from thermal_fld_ros.capture.bag import recover  # noqa: E402
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label  # noqa: E402
 from thermal_fld_ros.capture.memory import keep_large_blocks  # noqa: E402
-from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair, stamp_of  # noqa: E402
+from thermal_fld_ros.capture.pair import CapturedPair  # noqa: E402
+from thermal_fld_ros.recordings.messages import RGB, THERMAL, stamp_of  # noqa: E402
 
 IMAGES = {THERMAL: ((512, 640), np.uint16, "mono16"), RGB: ((720, 1280, 3), np.uint8, "bgr8")}
 RATES = (30.0, 20.0, 10.0)

@@ -21,8 +21,10 @@ from pipeline import machine
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from thermal_fld_ros.distillation.config import read_config  # noqa: E402
 from thermal_fld_ros.distillation.export import export  # noqa: E402
-from thermal_fld_ros.distillation.trainer import load_config, train  # noqa: E402
+from thermal_fld_ros.distillation.fields import read_mapping  # noqa: E402
+from thermal_fld_ros.distillation.trainer import train  # noqa: E402
 from thermal_fld_ros.perception.models import Model, load_model  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
 
@@ -38,14 +40,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/input_size"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/input_size.json")
     args = parser.parse_args()
-    data = {"faces": args.faces, "frames": args.frames, "validation": args.validation}
+    data = {"pairs": args.faces, "frames": args.frames, "validation": args.validation}
     rows, models = [], {}
     for size in args.sizes:
-        config = load_config(ROOT / "config/training/face_landmarks.yaml") | data
+        config = read_mapping(ROOT / "config/training/face_landmarks.yaml") | data
         config |= {"size": size, "epochs": args.epochs, "batch": args.batch}
         config["network"] = config["network"] | {"bins": size}
         folder = args.folder / str(size)
-        rows.append({"size": size, **train(config, folder, args.threads)})
+        rows.append({"size": size, **train(read_config(config, str(size)), folder, args.threads)})
         export(folder / "checkpoint.pt", folder / "face_landmarks.onnx", "benchmarks/input_size.py")
         models[size] = load_model(folder / "face_landmarks.onnx", provider="cpu")
     for row, milliseconds in zip(rows, times(models), strict=True):

@@ -5,7 +5,7 @@
 
 For each ingredient: renders without it, the landmark network trained on them for a few epochs, exported, and measured with the labelled
 boxes given (as `evaluate` does) on renders with everything and on the --data of the user. All trainings have the same scenes, steps
-and seed, but for one that repeats the whole with other chances: its distance to the first is the noise of the figures.
+and seed, but for one that repeats the whole with another seed: its distance to the first is the noise of the figures.
 Finished trainings are kept in --folder: run again to go on when --minutes were not enough. Writes the figures as JSON, and beside it a
 plot (.png); `python scripts/accuracy_report.py` puts both into docs/accuracy.md.
 """
@@ -34,12 +34,12 @@ sys.path.insert(0, str(ROOT))
 from thermal_fld_ros.datasets.forms import open_dataset  # noqa: E402
 from thermal_fld_ros.datasets.sample import DataSet  # noqa: E402
 from thermal_fld_ros.distillation import augmentation  # noqa: E402
+from thermal_fld_ros.distillation.config import read_config  # noqa: E402
 from thermal_fld_ros.distillation.export import export  # noqa: E402
+from thermal_fld_ros.distillation.fields import read_mapping  # noqa: E402
 from thermal_fld_ros.distillation.logs import STYLE, read_log  # noqa: E402
-from thermal_fld_ros.distillation.trainer import load_config, train  # noqa: E402
-from thermal_fld_ros.evaluation.figures import run_figures  # noqa: E402
-from thermal_fld_ros.evaluation.metrics import POINT_SETS  # noqa: E402
-from thermal_fld_ros.evaluation.protocols import Run, given_box  # noqa: E402
+from thermal_fld_ros.distillation.trainer import train  # noqa: E402
+from thermal_fld_ros.evaluation.given_box import given_box_errors  # noqa: E402
 from thermal_fld_ros.perception.landmarker import Landmarker  # noqa: E402
 from thermal_fld_ros.perception.models import load_model  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
@@ -138,28 +138,26 @@ def measure(variant: Variant, args: argparse.Namespace, tests: Sequence[DataSet]
     folder: Path = args.folder / variant.name
     seen = "-".join(("faces", *variant.renders_without))
     faces = render(args, seen, Recipe("face", args.faces, 0, SIZES["face"], without=variant.renders_without))
-    config = load_config(args.config) | {
-        "faces": str(faces), "frames": str(args.folder / "frames"), "validation": str(args.folder / "test"),
+    config = read_mapping(args.config) | {
+        "pairs": str(faces), "frames": str(args.folder / "frames"), "validation": str(args.folder / "test"),
         "epochs": args.epochs, "batch": args.batch, "seed": variant.seed, "without": list(variant.training_without),
     }  # fmt: skip
-    train(config, folder, threads=args.processes)
+    train(read_config(config, variant.name), folder, threads=args.processes)
     metadata = export(folder / "checkpoint.pt", folder / "face_landmarks.onnx", "benchmarks/renderer_ablation.py")
     if variant.renders_without:
         shutil.rmtree(faces)  # nobody else needs them
     landmarker = Landmarker(load_model(folder / "face_landmarks.onnx", provider="cpu", threads=args.processes))
     return {
-        **asdict(variant), "steps": args.epochs * (args.faces // args.batch), "recipe": metadata["training"]["recipes"]["faces"],
-        "loss": read_log(folder / "log.csv")[-1]["loss/points"], "seconds": round(time.monotonic() - started, 1),
+        **asdict(variant), "steps": args.epochs * (args.faces // args.batch), "recipe": metadata["training"]["recipes"]["pairs"],
+        "loss": read_log(folder / "log.csv")[-1]["loss/task"], "seconds": round(time.monotonic() - started, 1),
         "tests": {data.name: errors(landmarker, data) for data in tests},
     }  # fmt: skip
 
 
 def errors(landmarker: Landmarker, data: DataSet) -> dict[str, Any]:
-    """Errors on a data set, the boxes given: ``main`` set of points, and for each set its mean and median NME in %."""
-    given = [[given_box(landmarker, s.frame(), data.extent(face)) for face in s.faces] for s in data.samples]
-    found = run_figures(data, Run(data.name, given=given), POINT_SETS, 0.4)["given_box"]
-    kept = ("faces", "missed", "nme", "median")
-    return {"main": found["main"], "points": {k: {name: v[name] for name in kept} for k, v in found["points"].items()}}
+    """Errors on a data set, the boxes given: ``points`` by set of points, and ``main``, the name of the first of them."""
+    points = given_box_errors(landmarker, data)
+    return {"main": next(iter(points)), "points": points}
 
 
 def figures(row: dict[str, Any]) -> dict[str, float]:

@@ -13,6 +13,7 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import machine
@@ -21,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.distillation.checkpoint import load_trained  # noqa: E402
-from thermal_fld_ros.distillation.trainer import load_config, train  # noqa: E402
+from thermal_fld_ros.distillation.config import load_config  # noqa: E402
+from thermal_fld_ros.distillation.trainer import train  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
 
 NAMES = ("face_landmarks", "face_landmarks_large")
@@ -37,7 +39,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for name in NAMES:
-        config = load_config(ROOT / f"config/training/{name}.yaml") | {"faces": args.faces, "epochs": args.epochs}
+        config = load_config(ROOT / f"config/training/{name}.yaml")
+        config = replace(config, pairs=args.faces, epochs=args.epochs)
         figures = train(config, args.folder / name, args.threads)
         network, _ = load_trained(args.folder / name / "checkpoint.pt")
         rows.append({"name": name, "parameters": sum(p.numel() for p in network.parameters()), **figures})

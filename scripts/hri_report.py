@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from thermal_fld_ros.ergonomics.person import Ergonomics, ErgonomicsOptions, Obs
 from thermal_fld_ros.ergonomics.posture import neck_angles, turn_between  # noqa: E402
 from thermal_fld_ros.ergonomics.states import eye_ratio, mouth_ratio  # noqa: E402
 from thermal_fld_ros.perception.camera import Camera  # noqa: E402
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points  # noqa: E402
+from thermal_fld_ros.perception.cropping import crop_from_points, look_twice  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, ThermalFrame, decode_array  # noqa: E402
 from thermal_fld_ros.perception.face import LEFT_EYE, RIGHT_EYE  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
@@ -102,10 +103,12 @@ class Studio:
     def find(self, shot: Shot, before: Landmarks | None = None) -> Landmarks:
         """Landmarks from the box of the label, or from the frame before, and refined once as the pipeline does."""
         size, scale = self.landmarker.size, self.landmarker.crop_scale
+        look = partial(self.landmarker, shot.frame)
         if before is None:
-            crop = crop_from_box(box_around(shot.label.points), size, scale)
-            before = self.landmarker(shot.frame, [crop])[0]
-        return self.landmarker(shot.frame, [crop_from_points(before.points, size, scale)])[0]
+            (result,) = look_twice(look, [box_around(shot.label.points)], size, scale)
+            assert result is not None
+            return result[1]
+        return look([crop_from_points(before.points, size, scale)])[0]
 
     def sampled(self, rng: np.random.Generator) -> tuple[Body, Warmth]:
         """A random person without a mask or hands at the face, in a room."""

@@ -15,9 +15,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.capture import TOPICS, CaptureNode
+from thermal_fld_ros.recordings.messages import LANDMARKS, RGB, THERMAL
 from thermal_fld_ros.srv import StartEpisode
 
 SECOND = 1_000_000_000

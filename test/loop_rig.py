@@ -12,7 +12,7 @@ from capture_messages import contents, image
 from capture_rig import SECOND, CaptureRig
 from loop_people import RATE, RGB_RATE, Person
 
-from thermal_fld_ros.capture.messages import RGB, THERMAL
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 
 JITTER = 0.003
 """Standard deviation of the RGB camera's stamps, seconds."""

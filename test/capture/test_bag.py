@@ -16,8 +16,9 @@ from rosbags.interfaces import MessageDefinitionFormat
 from rosbags.rosbag2 import Reader
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.bag import ROSBAGS, BagError, BagWriter, is_unfinished, recover
-from thermal_fld_ros.capture.messages import Topic, types
+from thermal_fld_ros.capture.bag import ROSBAGS, BagError, BagWriter, recover
+from thermal_fld_ros.recordings.manifest import is_unfinished
+from thermal_fld_ros.recordings.messages import Topic, types
 
 STORAGES = ("mcap", "sqlite3")
 

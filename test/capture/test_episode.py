@@ -21,7 +21,7 @@ from rosbags.rosbag2 import Reader
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label, new_folder
 from thermal_fld_ros.capture.gates import GateOptions
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Topic
+from thermal_fld_ros.recordings.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Topic
 from thermal_fld_ros.registration.registration import Homography, write_registration
 
 Make = Callable[..., Episode]

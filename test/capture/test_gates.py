@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thermal_fld_ros.capture.gates import NO_FACE, OVER_RATE, SHUTTER, UNCHANGED, GateOptions, Gates, shape_change
-from thermal_fld_ros.capture.messages import IMAGE, CapturedPair
+from thermal_fld_ros.capture.pair import CapturedPair
+from thermal_fld_ros.recordings.messages import IMAGE
 
 
 def judged(options: GateOptions, *pairs: CapturedPair) -> list[str]:
@@ -94,7 +95,7 @@ def test_an_image_that_cannot_be_decoded_passes_and_is_told() -> None:
 def test_stamps_are_read_in_either_byte_order(order: str) -> None:
     import struct
 
-    from thermal_fld_ros.capture.messages import stamp_of
+    from thermal_fld_ros.recordings.messages import stamp_of
 
     flag = b"\x00\x01\x00\x00" if order == "<" else b"\x00\x00\x00\x00"
     assert stamp_of(flag + struct.pack(f"{order}iI", 1_700_000_000, 5) + b"rest") == 1_700_000_000_000_000_005

@@ -12,20 +12,12 @@ from capture_messages import STAMP, WITH_FACES, compressed, compressed_depth_mes
 from input_files import png, rvl
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import (
-    COMPRESSED_IMAGE,
-    IMAGE,
-    LANDMARKS,
-    RGB,
-    THERMAL,
-    CapturedPair,
-    stamp_of,
-    types,
-)
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.capture.privacy import Keeper, only
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import message_pixels
+from thermal_fld_ros.recordings.messages import COMPRESSED_IMAGE, IMAGE, LANDMARKS, RGB, THERMAL, stamp_of, types
 from thermal_fld_ros.registration.registration import CameraPair, write_registration
 
 

@@ -14,7 +14,7 @@ from loop_people import Person, read_people, write_data_set
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
 from thermal_fld_ros.distillation.distil import DistillationTask, start_from
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 
@@ -41,8 +41,8 @@ def adapt(data: Path, out: Path, *more: str) -> int:
 def teacher_of(out: Path, **changes: Any) -> Path:
     """An untrained RGB network."""
     config = load_trained(WEIGHTS)[1]["config"] | {"task": "distillation", "modality": "rgb"} | changes
-    averaged = {f"student.{name}": value for name, value in landmark_net(config).state_dict().items()}
-    save_trained({"averaged": averaged, "config": config, "figures": {}, "git": "unknown", "recipes": {}}, out)
+    averaged = {f"student.{name}": value for name, value in network_of(config).state_dict().items()}
+    save_trained({"averaged": averaged, "config": config, "metrics": {}, "git": "unknown", "recipes": {}}, out)
     return out
 
 
@@ -121,14 +121,14 @@ def test_an_rgb_teacher_teaches_in_two_levels(data: Path, tmp_path: Path) -> Non
 def test_a_thermal_network_begins_as_the_rgb_one_that_sees_grey(tmp_path: Path) -> None:
     teacher = teacher_of(tmp_path / "rgb.pt")
     colour, state = load_trained(teacher)
-    thermal = landmark_net(state["config"] | {"modality": "thermal"})
+    thermal = network_of(state["config"] | {"modality": "thermal"})
     start_from(thermal, teacher)
     grey = torch.rand(2, 1, thermal.size, thermal.size)
     with torch.no_grad():
         wanted, found = colour(grey.expand(-1, 3, -1, -1)).points, thermal.eval()(grey).points
     assert torch.allclose(wanted, found, atol=1e-4)
     with pytest.raises(ValueError, match="another shape"):
-        start_from(landmark_net(state["config"] | {"network": state["config"]["network"] | {"neck": 8}}), teacher)
+        start_from(network_of(state["config"] | {"network": state["config"]["network"] | {"neck": 8}}), teacher)
 
 
 def changed(people: list[Person], folder: Path, splits: list[str], **fields: Any) -> Path:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS, appearance, lower_resolution
-from thermal_fld_ros.distillation.tasks import sampled
+from thermal_fld_ros.distillation.crops import sampled
 from thermal_fld_ros.perception.cropping import crop_from_points
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.synthesis.gain import gain_control

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import LandmarkConfig, read_config
 from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import export
-from thermal_fld_ros.distillation.networks import LandmarkNet
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import LandmarkNet, landmark_net
 from thermal_fld_ros.distillation.terms import TERMS
 from thermal_fld_ros.distillation.trainer import train
 
@@ -21,13 +21,16 @@ NETWORK = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "b
 ALL = {name: {"weight": 1.0} for name in TERMS}
 
 
-def config(pairs: Path, **changes: Any) -> dict[str, Any]:
-    return {
+def config(pairs: Path, **changes: Any) -> LandmarkConfig:
+    content = {
         "task": "distillation", "name": "tried", "version": "0", "threshold": 0.5, "modality": "thermal", "pairs": str(pairs),
         "validation": str(pairs), "size": 48, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0},
         "network": NETWORK, "terms": ALL, "seed": 1, "epochs": 1, "batch": 16, "learning_rate": 0.002, "weight_decay": 0.02,
         "workers": 0,
-    } | changes  # fmt: skip
+    }  # fmt: skip
+    read = read_config(content | changes, "test")
+    assert isinstance(read, LandmarkConfig)
+    return read
 
 
 def teacher(pairs: Path, **network: Any) -> LandmarkNet:
@@ -108,10 +111,10 @@ def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(render
         rendered_pairs, modality="rgb", terms={"task": {"weight": 1}}, network=NETWORK | {"widths": [12, 16, 24]}
     )
     train(first, tmp_path / "teacher")
-    figures = train(
+    metrics = train(
         config(rendered_pairs, teacher=str(tmp_path / "teacher/checkpoint.pt"), epochs=2), tmp_path / "student"
     )
-    assert figures["nme"] > 0
+    assert metrics["nme"] > 0
     network, _ = load_trained(tmp_path / "student/checkpoint.pt")
     assert isinstance(network, LandmarkNet)
     assert export(tmp_path / "student/checkpoint.pt", tmp_path / "m.onnx", "")["task"] == "landmarks"
@@ -122,20 +125,20 @@ def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(render
 def test_an_adapter_bridges_another_width(rendered_pairs: Path) -> None:
     terms = {name: ALL[name] for name in ("task", "feature", "output")}
     task = DistillationTask(config(rendered_pairs, terms=terms), (teacher(rendered_pairs, neck=20), "rgb"))
-    lesson = task.lesson(task.network, batch_of(task))
-    assert lesson.adapted is not None
-    assert lesson.features is not None
-    assert lesson.adapted.shape == lesson.features.shape == (8, 20, 6, 6)
+    inputs = task.loss_inputs(task.network, batch_of(task))
+    assert inputs.adapted_features is not None
+    assert inputs.teacher_features is not None
+    assert inputs.adapted_features.shape == inputs.teacher_features.shape == (8, 20, 6, 6)
 
 
 def test_a_thermal_teacher_sees_what_the_student_sees(rendered_pairs: Path) -> None:
     torch.manual_seed(0)
     task = DistillationTask(config(rendered_pairs), (landmark_net(config(rendered_pairs)), "thermal"))
     batch = batch_of(task)
-    assert "view" not in batch
-    lesson = task.lesson(task.network, batch)
+    assert "teacher_image" not in batch
+    inputs = task.loss_inputs(task.network, batch)
     assert task.teacher is not None
-    assert torch.equal(lesson.features, task.teacher.encoder(batch["image"]))
+    assert torch.equal(inputs.teacher_features, task.teacher.encoder(batch["image"]))
 
 
 @pytest.mark.parametrize(
@@ -143,8 +146,8 @@ def test_a_thermal_teacher_sees_what_the_student_sees(rendered_pairs: Path) -> N
     [
         ({}, {"neck": 16}, "forward_injection, reverse_injection: the features have 12 and 16 channels"),
         ({}, {"bins": 24}, "output: the distributions have 16 and 24 bins"),
-        ({"modality": "depth"}, {}, 'modality is "depth", expected one of thermal, rgb'),
-        ({"modality": "rgb", "frames": "."}, {}, "frames are thermal images"),
+        ({"modality": "depth"}, {}, "modality is 'depth', expected one of thermal, rgb"),
+        ({"modality": "rgb", "frames": ".", "negatives": 0.1}, {}, "frames are thermal images"),
     ],
 )
 def test_what_does_not_fit_together_is_named(

@@ -4,16 +4,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_fld_ros.distillation.networks import TOLERANCE, LandmarkHead, confidence, decode_boxes
-from thermal_fld_ros.distillation.tasks import LABEL_WIDTH, NETWORKS, cross_entropy, giou, pick_peaks
-from thermal_fld_ros.distillation.trainer import load_config
+from thermal_fld_ros.distillation.detection import giou
+from thermal_fld_ros.distillation.fields import read_mapping
+from thermal_fld_ros.distillation.losses import LABEL_WIDTH, cross_entropy
+from thermal_fld_ros.distillation.networks import (
+    TOLERANCE,
+    LandmarkHead,
+    confidence,
+    decode_boxes,
+    network_of,
+    pick_peaks,
+)
 
 CONFIGS = Path(__file__).parents[2] / "config/training"
 
 
 def shipped(name: str) -> torch.nn.Module:
-    config = load_config(CONFIGS / f"{name}.yaml")
-    return NETWORKS[config["task"]](config).eval()
+    return network_of(read_mapping(CONFIGS / f"{name}.yaml")).eval()
 
 
 def test_shapes_and_size_of_the_student() -> None:

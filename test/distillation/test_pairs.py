@@ -2,6 +2,7 @@
 """Pairs of thermal and colour images: both halves stay together, and either half or the labels may be missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import torch
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS
+from thermal_fld_ros.distillation.config import SampleConfig
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
-CONFIG: dict[str, Any] = {
-    "size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 0.0, "high": 100.0},
-    "without": [*INGREDIENTS, "gain"],
-}  # fmt: skip
+CONFIG = SampleConfig(
+    size=64, crop_scale=1.5, normalisation=Normalisation("percentile", 0.0, 100.0), without=(*INGREDIENTS, "gain")
+)
 NOSE, EYE = 30, 36
 TO_RGB = Affine.similarity(2.3, 0.2, (40.0, 40.0), (110.0, 95.0))
 
@@ -90,7 +92,7 @@ def test_both_halves_and_the_labels_stay_together(tmp_path: Path) -> None:
         if (place > 5).all() and (place < 58).all():
             places.append(place)
             apart.append(np.abs(brightest(sample["image"]) - place).max())
-            apart.append(np.abs(brightest(sample["view"]) - place).max())
+            apart.append(np.abs(brightest(sample["teacher_image"]) - place).max())
     assert len(places) > 40
     assert np.std(places, axis=0).min() > 1  # crops do move
     assert max(apart) < 1.0
@@ -103,21 +105,22 @@ def test_a_mirrored_eye_is_the_other_eye(tmp_path: Path) -> None:
         sample = drawn(samples, 0, seed)
         for label in labels:
             near = [
-                np.abs(brightest(sample[half]) - in_pixels(sample, label)).max() < 1.0 for half in ("image", "view")
+                np.abs(brightest(sample[half]) - in_pixels(sample, label)).max() < 1.0
+                for half in ("image", "teacher_image")
             ]
             labels[label] += all(near)
     assert min(labels.values()) > 8
 
 
 def test_registration_moves_the_teachers_view_only(tmp_path: Path) -> None:
-    samples = PairSamples(CONFIG | {"registration": 1.0}, write(tmp_path, 1), "thermal", "rgb")
+    samples = PairSamples(replace(CONFIG, registration=1.0), write(tmp_path, 1), "thermal", "rgb")
     moved = []
     for seed in range(50):
         sample = drawn(samples, 0, seed)
         if np.abs(in_pixels(sample, NOSE) - 31.5).max() > 28:  # a crop that has lost the face
             continue
         assert np.abs(brightest(sample["image"]) - in_pixels(sample, NOSE)).max() < 1.0
-        moved.append(brightest(sample["view"]) - in_pixels(sample, NOSE))
+        moved.append(brightest(sample["teacher_image"]) - in_pixels(sample, NOSE))
     assert 0.7 < np.std(moved) < 2.5  # 2 % of 64 pixels
 
 
@@ -134,11 +137,11 @@ def test_what_is_missing_is_masked(tmp_path: Path) -> None:
     samples = PairSamples(CONFIG, folder, "thermal", "rgb")
     assert (len(samples), samples.left_out) == (3, 1)
     whole, no_rgb, no_points = (drawn(samples, k, 1) for k in range(3))
-    assert [sample["taught"] for sample in (whole, no_rgb, no_points)] == [1, 0, 1]
-    assert not no_rgb["view"].any()
-    assert whole["known"].all()
-    assert not no_points["known"].any()
-    assert len(torch.utils.data.default_collate([whole, no_rgb, no_points])["view"]) == 3
+    assert [sample["has_teacher"] for sample in (whole, no_rgb, no_points)] == [1, 0, 1]
+    assert not no_rgb["teacher_image"].any()
+    assert whole["label_weight"].all()
+    assert not no_points["label_weight"].any()
+    assert len(torch.utils.data.default_collate([whole, no_rgb, no_points])["teacher_image"]) == 3
     assert len(PlainPairs(CONFIG, folder, "thermal")) == 2  # what has no labels cannot validate
 
 
@@ -156,17 +159,17 @@ def test_some_points_may_be_unlabelled(tmp_path: Path) -> None:
     line = json.loads((folder / "pairs.jsonl").read_text())
     line["points"][5] = None
     (folder / "pairs.jsonl").write_text(json.dumps(line))
-    known = drawn(PairSamples(CONFIG, folder, "thermal"), 0, 0)["known"]
-    assert sorted(np.flatnonzero(known == 0)) in ([5], [11])  # mirrored or not
+    weight = drawn(PairSamples(CONFIG, folder, "thermal"), 0, 0)["label_weight"]
+    assert sorted(np.flatnonzero(weight == 0)) in ([5], [11])  # mirrored or not
 
 
 def test_a_label_weighs_what_it_is_worth_also_in_the_mirror(tmp_path: Path) -> None:
     worth = np.linspace(0, 1, 68)
     folder = amended(write(tmp_path, 1), {"confidence": worth.tolist()})
     samples = PairSamples(CONFIG, folder, "thermal")
-    drawings = [drawn(samples, 0, seed)["known"] for seed in range(8)]
-    assert any(np.allclose(known, worth, atol=1e-6) for known in drawings)
-    assert any(np.allclose(known, worth[MIRROR68], atol=1e-6) for known in drawings)
+    drawings = [drawn(samples, 0, seed)["label_weight"] for seed in range(8)]
+    assert any(np.allclose(weight, worth, atol=1e-6) for weight in drawings)
+    assert any(np.allclose(weight, worth[MIRROR68], atol=1e-6) for weight in drawings)
 
 
 def test_a_split_is_read_without_what_was_struck(tmp_path: Path) -> None:
@@ -192,8 +195,8 @@ def test_renders_have_no_splits(rendered_pairs: Path) -> None:
 
 
 def test_count_and_labelled_take_the_first(tmp_path: Path) -> None:
-    samples = PairSamples(CONFIG | {"count": 3, "labelled": 1}, write(tmp_path, 4), "thermal")
-    assert [bool(drawn(samples, k, 0)["known"].all()) for k in range(len(samples))] == [True, False, False]
+    samples = PairSamples(replace(CONFIG, count=3, labelled=1), write(tmp_path, 4), "thermal")
+    assert [bool(drawn(samples, k, 0)["label_weight"].all()) for k in range(len(samples))] == [True, False, False]
 
 
 def test_rendered_pairs_are_pairs(rendered_pairs: Path, rendered: Path) -> None:
@@ -206,9 +209,9 @@ def test_rendered_pairs_are_pairs(rendered_pairs: Path, rendered: Path) -> None:
 
 
 def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pairs: Path) -> None:
-    samples = PairSamples(CONFIG | {"negatives": 1.0}, rendered_pairs, "thermal", "rgb", rendered / "frames")
+    samples = PairSamples(replace(CONFIG, negatives=1.0), rendered_pairs, "thermal", "rgb", rendered / "frames")
     sample = drawn(samples, 0, 0)
-    assert (sample["face"], sample["taught"], sample["known"].sum()) == (0, 0, 0)
+    assert (sample["face"], sample["has_teacher"], sample["label_weight"].sum()) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

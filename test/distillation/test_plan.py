@@ -17,9 +17,10 @@ import yaml
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.ablation import marks, table, write_report
 from thermal_fld_ros.distillation.distil import DistillationTask
-from thermal_fld_ros.distillation.networks import conv
-from thermal_fld_ros.distillation.plan import estimate, macs, read_plan
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.estimate import estimate
+from thermal_fld_ros.distillation.measuring import macs
+from thermal_fld_ros.distillation.networks import conv, landmark_net
+from thermal_fld_ros.distillation.plan import read_plan
 from thermal_fld_ros.distillation.terms import read_terms
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
@@ -200,16 +201,16 @@ def test_the_shipped_plans_fit_together(file: Path) -> None:
     networks = {}
     for training in plan.trainings:
         network = landmark_net(training.config)
-        wanted = {term.name for term in read_terms(training.config["terms"])}
+        wanted = {term.name for term in read_terms(training.config.terms)}
         if training.teacher:
             above = networks[training.teacher]
-            assert training.config["teacher"].startswith(str(plan.out / training.teacher))
+            assert training.config.teacher.startswith(str(plan.out / training.teacher))
             assert network.bins == above.bins or "output" not in wanted
             assert network.neck == above.neck or not wanted & {"forward_injection", "reverse_injection"}
         else:
             assert wanted == {"task"}
-        if "start" in training.config:
-            begun = Path(training.config["start"])
+        if training.config.start:
+            begun = Path(training.config.start)
             assert begun.name == "checkpoint.pt"
             above = networks.get(begun.parent.name)
             assert above is None or network.head.state_dict().keys() == above.head.state_dict().keys()
@@ -218,7 +219,7 @@ def test_the_shipped_plans_fit_together(file: Path) -> None:
 
 def test_a_stage_starts_from_another_s_weights_once_that_is_done() -> None:
     trainings = {training.stage: training for training in read_plan(SMOKE).trainings}
-    assert trainings["ktl"].config["start"] == str(trainings["teacher"].checkpoint)
+    assert trainings["ktl"].config.start == str(trainings["teacher"].checkpoint)
     assert trainings["ktl"].depth == trainings["teacher"].depth + 1
 
 
@@ -231,18 +232,18 @@ def changed(tmp_path: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"colour": 1}, "knows no field colour"),
+        ({"colour": 1}, "unknown colour; expected compare, export"),
         ({"export": "nobody"}, "export names nobody, expected stages: teacher, ktl, mcl, direct"),
         (
             {"stages": {"one": {"teacher": "two"}}, "export": "one"},
-            'the teacher of one is "two", expected a stage before it',
+            'one: the teacher is "two", expected a stage before it',
         ),
         ({"compare": {"mcl": ["teacher"]}}, "compare names mcl, teacher, expected stages: ktl, mcl, direct"),
-        ({"shared": {}}, "teacher lacks batch, epochs"),
-        ({"stages": ["one"]}, r"plan\.yaml: stages is \['one'\], expected dict of dict"),
-        ({"stages": {"one": 3}}, "expected dict of dict"),
-        ({"seeds": ["x"]}, r"seeds is \['x'\], expected list of int"),
-        ({"out": 3}, "out is 3, expected str"),
+        ({"shared": {}}, "teacher lacks batch, crop_scale, epochs"),
+        ({"stages": ["one"]}, r"plan\.yaml: stages is \['one'\], expected a mapping of names"),
+        ({"stages": {"one": 3}}, "stages: one is 3, expected a mapping of names"),
+        ({"seeds": ["x"]}, "seeds is 'x', expected a whole number"),
+        ({"out": 3}, "out is 3, expected a text"),
     ],
 )
 def test_a_plan_that_cannot_be_is_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thermal_fld_ros.distillation.networks import LandmarkNet
-from thermal_fld_ros.distillation.refinement import Frames, Refinement
+from thermal_fld_ros.distillation.refinement import PatchFrames, Refinement
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
 coordinate = st.floats(-0.5, 0.5)
@@ -39,7 +39,7 @@ def test_a_patch_is_left_as_it_was_entered(cx: float, cy: float, angle: float, s
     """``to_crop`` undoes ``to_patch``, whatever the patch's place, turn and size."""
     right = side * torch.tensor([np.cos(angle), np.sin(angle)], dtype=torch.float32)
     axes = torch.stack([right, torch.stack([-right[1], right[0]])])[None]
-    frames = Frames(torch.tensor([[cx, cy]], dtype=torch.float32), axes)
+    frames = PatchFrames(torch.tensor([[cx, cy]], dtype=torch.float32), axes)
     point = torch.tensor([[[x, y]]], dtype=torch.float32)
     assert torch.allclose(frames.to_crop(frames.to_patch(point)), point, atol=1e-5)
 
@@ -49,7 +49,7 @@ def test_a_patch_shows_what_lies_at_its_place() -> None:
     image = torch.zeros(1, 1, 112, 112)
     image[0, 0, 39:43, 69:73] = 1.0  # about pixel (70.5, 40.5)
     spot = (torch.tensor([70.5, 40.5]) - 55.5) / 112
-    frames = Frames(torch.tensor([[0.1, -0.1]]), torch.tensor([[[0.0, 0.4], [-0.4, 0.0]]]))
+    frames = PatchFrames(torch.tensor([[0.1, -0.1]]), torch.tensor([[[0.0, 0.4], [-0.4, 0.0]]]))
     patch = frames.sample(image, 40)[0, 0]
     expected = frames.to_patch(spot[None, None])[0, 0]
     rows, columns = torch.where(patch > 0.9 * patch.max())

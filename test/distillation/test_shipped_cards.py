@@ -8,8 +8,9 @@ import torch
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.checkpoint import STUDENT, WEIGHTS, load_trained
-from thermal_fld_ros.distillation.export import RuntimeLandmarks, model_card
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.export import RuntimeLandmarks
+from thermal_fld_ros.distillation.model_card import model_card
+from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.labelling.teachers import open_teacher
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
@@ -58,7 +59,7 @@ def test_the_weights_of_an_rgb_network_come_with_a_card_of_their_own(tmp_path: P
     network = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "bins": 16, "hidden": 16}
     config = {"task": "distillation", "modality": "rgb", "name": "landmarks", "version": "1.0", "size": 48, "crop_scale": 1.5,
               "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0}, "threshold": 0.5, "network": network}  # fmt: skip
-    weights = {f"{STUDENT}{name}": value for name, value in landmark_net(config).state_dict().items()}
+    weights = {f"{STUDENT}{name}": value for name, value in network_of(config).state_dict().items()}
     state = {"averaged": weights, "config": config, "figures": {"nme": 3.25}, "git": "abc", "recipes": {"pairs": {}}}
     torch.save(state, tmp_path / "checkpoint.pt")
     plan = "config/distillation/face_landmarks.yaml"

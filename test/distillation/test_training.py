@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import TrainingConfig, load_config, read_config
+from thermal_fld_ros.distillation.distil import DistillationTask
 from thermal_fld_ros.distillation.export import RuntimeLandmarks, export
+from thermal_fld_ros.distillation.fields import read_mapping
 from thermal_fld_ros.distillation.logs import Log, read_log
+from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process
-from thermal_fld_ros.distillation.tasks import NETWORKS, DetectionTask, LandmarkTask
-from thermal_fld_ros.distillation.trainer import load_config, train
+from thermal_fld_ros.distillation.tasks import task_of
+from thermal_fld_ros.distillation.trainer import train
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.models import load_model
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions
@@ -31,19 +36,24 @@ from thermal_fld_ros.synthesis.shards import load_shards
 CONFIGS = Path(__file__).parents[2] / "config/training"
 
 
-def small(name: str, rendered: Path, **changes: Any) -> dict[str, Any]:
+def small(name: str, rendered: Path, **changes: Any) -> TrainingConfig:
     """A shipped configuration on the test's data, with a tiny network."""
-    config = load_config(CONFIGS / f"{name}.yaml")
+    return read_config(small_content(name, rendered) | changes, name)
+
+
+def small_content(name: str, rendered: Path) -> dict[str, Any]:
+    """The same, as its file would hold it."""
+    config = read_mapping(CONFIGS / f"{name}.yaml")
     config |= {"frames": str(rendered / "frames"), "workers": 0, "batch": 8, "epochs": 2}
     config["scenes"] = str(rendered / "scenes")
     if name == "face_landmarks":
-        config |= {"faces": str(rendered / "faces"), "validation": str(rendered / "faces"), "size": 64,
+        config |= {"pairs": str(rendered / "faces"), "validation": str(rendered / "faces"), "size": 64,
                    "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16}}  # fmt: skip
     else:
         network = {"stem": 8, "widths": [8, 8, 16, 16], "depths": [1, 1, 1, 1], "neck": 8}
         config |= {"validation": str(rendered / "frames"), "network": network}
         config["size"] = [160, 128]
-    return config | changes
+    return config
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +67,8 @@ def trained(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["face_landmarks", "face_detector"])
 def test_a_batch_can_be_learnt_by_heart(name: str, rendered: Path) -> None:
     torch.manual_seed(0)
-    config = small(name, rendered, negatives=0.2)
-    task = LandmarkTask(config) if name == "face_landmarks" else DetectionTask(config)
+    config = small(name, rendered)
+    task = task_of(config)
     batch = torch.utils.data.default_collate([task.training_set[k] for k in range(6)])
     optimiser = torch.optim.Adam(task.network.parameters(), 5e-3)
     history = []
@@ -76,16 +86,16 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
 ) -> None:
     config = small("face_landmarks", rendered)
     train(config, tmp_path / "whole")
-    validate, calls = LandmarkTask.validate, []
+    validate, calls = DistillationTask.validate, []
 
-    def stop_in_the_second_epoch(task: LandmarkTask, network: torch.nn.Module) -> dict[str, float]:
+    def stop_in_the_second_epoch(task: DistillationTask, network: torch.nn.Module) -> dict[str, float]:
         calls.append(network)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return validate(task, network)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(LandmarkTask, "validate", stop_in_the_second_epoch)
+        patch.setattr(DistillationTask, "validate", stop_in_the_second_epoch)
         train(config, tmp_path / "stopped")
     train(config, tmp_path / "stopped")
     assert same_averages(tmp_path / "whole", tmp_path / "stopped")
@@ -99,7 +109,7 @@ def same_averages(one: Path, other: Path) -> bool:
 
 @pytest.mark.slow
 def test_two_processes_hold_equal_weights_and_resume(rendered: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(small("face_landmarks", rendered)))
+    (tmp_path / "config.json").write_text(json.dumps(small_content("face_landmarks", rendered)))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {"GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
 
@@ -128,11 +138,11 @@ def test_two_processes_hold_equal_weights_and_resume(rendered: Path, tmp_path: P
 
 def test_samples_follow_from_seed_and_epoch_alone(rendered: Path) -> None:
     config = small("face_landmarks", rendered)
-    samples = LandmarkTask(config).training_set
+    samples = DistillationTask(config).training_set
     cpu = torch.device("cpu")
 
     def epoch(number: int, workers: int, process: Process) -> list[torch.Tensor]:
-        loader = EpochLoader(samples, config | {"workers": workers, "batch": 8}, process)
+        loader = EpochLoader(samples, replace(config, workers=workers, batch=8), process)
         _ = [batch for n in range(number) for batch in loader.epoch(n)]
         return [batch["image"] for batch in loader.epoch(number)]
 
@@ -151,7 +161,7 @@ def test_samples_follow_from_seed_and_epoch_alone(rendered: Path) -> None:
 def test_a_batch_that_cannot_be_shared_or_filled_is_refused(rendered: Path, batch: int, message: str) -> None:
     config = small("face_landmarks", rendered, batch=batch)
     with pytest.raises(ValueError, match=message):
-        EpochLoader(LandmarkTask(config).training_set, config, Process(0, 2, torch.device("cpu")))
+        EpochLoader(DistillationTask(config).training_set, config, Process(0, 2, torch.device("cpu")))
 
 
 def test_a_loss_that_is_no_number_ends_the_training(rendered: Path, tmp_path: Path) -> None:
@@ -160,14 +170,14 @@ def test_a_loss_that_is_no_number_ends_the_training(rendered: Path, tmp_path: Pa
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
-def test_logs_tell_every_figure(trained: Path) -> None:
+def test_logs_tell_every_number(trained: Path) -> None:
     (row,) = read_log(trained / "log.csv")
     _, state = load_trained(trained / "checkpoint.pt")
     assert row["epoch"] == 1
-    assert row["validation/nme"] == pytest.approx(state["figures"]["nme"])
+    assert row["validation/nme"] == pytest.approx(state["metrics"]["nme"])
     events = EventAccumulator(str(trained))
     events.Reload()
-    for name in ("loss/points", "training/rate", "validation/nme"):
+    for name in ("loss/task", "training/rate", "validation/nme"):
         assert events.Scalars(name)[0].value == pytest.approx(row[name], rel=1e-5)
     assert cv2.imread(str(trained / "curves.png")).std() > 5
 
@@ -188,7 +198,7 @@ def test_a_checkpoint_tells_what_made_it(trained: Path) -> None:
     _, state = load_trained(trained / "checkpoint.pt")
     assert state["git"].removesuffix("-dirty") == git_state().removesuffix("-dirty")
     assert state["config"]["seed"] == 1
-    assert state["recipes"]["faces"]["count"] == 32
+    assert state["recipes"]["pairs"]["count"] == 32
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(rendered: Path, trained: Path) -> None:
@@ -198,7 +208,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(rendered: Path, traine
 
 def test_a_configuration_without_a_key_is_named(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
-    file.write_text(yaml.safe_dump({"task": "landmarks", "seed": 1}))
+    file.write_text(yaml.safe_dump({"task": "detection", "seed": 1}))
     with pytest.raises(ValueError, match=r"bad\.yaml lacks batch, epochs"):
         load_config(file)
 
@@ -217,15 +227,15 @@ def test_a_configuration_without_a_key_is_named(tmp_path: Path) -> None:
 )
 def test_a_number_that_is_none_is_named(rendered: Path, tmp_path: Path, key: str, value: Any, expected: str) -> None:
     file = tmp_path / "bad.yaml"
-    file.write_text(yaml.safe_dump(small("face_landmarks", rendered) | {key: value}))
+    file.write_text(yaml.safe_dump(small_content("face_landmarks", rendered) | {key: value}))
     with pytest.raises(ValueError, match=rf"bad\.yaml: {key} is .*, expected {expected}"):
         load_config(file)
 
 
 def test_the_large_network_has_the_students_recipe_and_ten_times_its_size() -> None:
     student, large = (load_config(CONFIGS / f"{name}.yaml") for name in ("face_landmarks", "face_landmarks_large"))
-    assert {key for key in student | large if student.get(key) != large.get(key)} == {"name", "network"}
-    sizes = [sum(p.numel() for p in NETWORKS["landmarks"](config).parameters()) for config in (student, large)]
+    assert replace(large, name=student.name, network=student.network) == student
+    sizes = [sum(p.numel() for p in landmark_net(config).parameters()) for config in (student, large)]
     assert 9.5 < sizes[1] / sizes[0] < 11
 
 
@@ -248,7 +258,7 @@ def test_what_was_trained_is_exported_and_run_by_the_pipeline(rendered: Path, tm
 def test_onnx_and_torch_give_the_same_points_on_renders(rendered: Path, trained: Path, tmp_path: Path) -> None:
     export(trained / "checkpoint.pt", tmp_path / "m.onnx", "")
     network, state = load_trained(trained / "checkpoint.pt")
-    samples = LandmarkTask(state["config"]).training_set
+    samples = task_of(read_config(state["config"], "checkpoint")).training_set
     image = torch.from_numpy(np.stack([samples[k]["image"] for k in range(32)]))
     with torch.no_grad():
         expected = RuntimeLandmarks(network)(image)[0].numpy()

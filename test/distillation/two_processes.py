@@ -14,9 +14,10 @@ import torch
 from torch import distributed
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from thermal_fld_ros.distillation.config import read_config
 from thermal_fld_ros.distillation.trainer import train
 
-config, out, last = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), int(sys.argv[3])
+config, out, last = read_config(json.loads(Path(sys.argv[1]).read_text()), "test"), Path(sys.argv[2]), int(sys.argv[3])
 steps: list[torch.optim.Optimizer] = []
 
 

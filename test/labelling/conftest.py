@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.episode import Episode, EpisodeOptions, Label
-from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 
 THERMAL_SIZE, RGB_SIZE = (160, 120), (420, 320)
 TO_RGB = Affine(np.array([[2.0, 0.0, 40.0], [0.0, 2.0, 30.0]]))

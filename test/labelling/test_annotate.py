@@ -22,11 +22,11 @@ from dummy_models import face_scene, face_template
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
-from thermal_fld_ros.capture.messages import IMAGE, Topic
 from thermal_fld_ros.datasets.forms import open_dataset
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError
 from thermal_fld_ros.labelling.annotate import NAMES, AnnotateServer
 from thermal_fld_ros.labelling.annotation import Annotation, chosen, places_in
+from thermal_fld_ros.recordings.messages import IMAGE, Topic
 from thermal_fld_ros.recordings.source import SourceError
 
 from .pages import get, post, raw, served

@@ -22,13 +22,15 @@ from capture_messages import TOPICS, compressed, image
 from dummy_models import blind_landmarks_model
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import COMPRESSED_IMAGE, Topic
 from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.distillation.config import SampleConfig
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.labelling.folder import strike
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.models import LANDMARKS_FILE
+from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.perception.pose import HEAD_POINTS
+from thermal_fld_ros.recordings.messages import COMPRESSED_IMAGE, Topic
 
 from .conftest import (
     SECOND,
@@ -92,8 +94,8 @@ def test_faces_of_a_captured_bag_are_labelled_in_the_thermal_image(tmp_path: Pat
     source = about(tmp_path / "out")["sources"][0]
     assert (source["subject"], source["consent"], source["pairs"], source["faces"]) == ("s01", "form 7", 6, 6)
     assert (tmp_path / "out" / "sheet.png").stat().st_size > 1000
-    assert len(PairSamples({"size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1, "high": 99}},
-                           tmp_path / "out", "thermal", "rgb")) == 6  # fmt: skip
+    config = SampleConfig(size=64, crop_scale=1.5, normalisation=Normalisation())
+    assert len(PairSamples(config, tmp_path / "out", "thermal", "rgb")) == 6
 
 
 def test_what_is_stored_are_the_cameras_own_values_around_the_face(tmp_path: Path, dataset: Dataset) -> None:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.capture.bag import BagWriter
-from thermal_fld_ros.capture.messages import CAMERA_INFO, TF_MESSAGE, Topic
 from thermal_fld_ros.labelling.folder import strike
 from thermal_fld_ros.perception.camera import Camera
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.pose import HEAD_POINTS
+from thermal_fld_ros.recordings.messages import CAMERA_INFO, TF_MESSAGE, Topic
 from thermal_fld_ros.registration.camera import fields_of
 from thermal_fld_ros.registration.registration import CameraPair, Registration, read_registration
 

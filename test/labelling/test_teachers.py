@@ -15,7 +15,7 @@ import torch
 from dummy_models import face_aspect
 
 from thermal_fld_ros.datasets.colour import sampled_colour
-from thermal_fld_ros.distillation.tasks import landmark_net
+from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.labelling.teachers import RgbTeacher, TeacherError, open_teacher
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 
@@ -31,7 +31,7 @@ def checkpoint(path: Path, **changes: object) -> Path:
     """Of a network for RGB images that nobody has trained."""
     torch.manual_seed(3)
     config = CONFIG | changes
-    weights = {f"student.{name}": value for name, value in landmark_net(config).state_dict().items()}
+    weights = {f"student.{name}": value for name, value in network_of(config).state_dict().items()}
     torch.save({"config": config, "averaged": weights, "git": "none"}, path)
     return path
 
@@ -93,7 +93,7 @@ def test_a_network_looks_twice_and_answers_in_the_images_pixels(tmp_path: Path) 
     image = np.random.default_rng(0).integers(0, 255, (200, 240, 3), np.uint8)
     boxes = [[60, 50, 60, 70], [100, 80, 50, 50]]
     found = teacher(image, boxes)
-    network = landmark_net(CONFIG)
+    network = network_of(CONFIG)
     state = torch.load(tmp_path / "teacher.pt", weights_only=True)["averaged"]
     network.load_state_dict({name.removeprefix("student."): value for name, value in state.items()})
     for box, face in zip(boxes, found, strict=True):

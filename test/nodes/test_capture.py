@@ -16,9 +16,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import CompressedImage, Image
 
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, THERMAL
 from thermal_fld_ros.nodes.capture import TOPICS
 from thermal_fld_ros.nodes.capture_parameters import TABLE
+from thermal_fld_ros.recordings.messages import LANDMARKS, RGB, THERMAL
 
 ROOT = Path(__file__).parents[2]
 IMAGES = (THERMAL, RGB)

@@ -15,7 +15,7 @@ from node_fixtures import StartCapture
 from node_rig import GENEROUS
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.messages import RGB, THERMAL
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 
 IMAGES = (THERMAL, RGB)
 

@@ -12,7 +12,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from thermal_fld_ros.capture.messages import IMAGE, types
 from thermal_fld_ros.msg import FaceLandmarks
 from thermal_fld_ros.nodes.messages import (
     array_from_image,
@@ -26,6 +25,7 @@ from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.perception.face import Face
 from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.perception.temperature import RegionTemperature
+from thermal_fld_ros.recordings.messages import IMAGE, types
 
 PIXELS = {
     "mono8": np.arange(12, dtype=np.uint8).reshape(3, 4),

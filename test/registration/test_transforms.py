@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.bag import BagWriter
-from thermal_fld_ros.capture.messages import TF_MESSAGE, Topic
+from thermal_fld_ros.recordings.messages import TF_MESSAGE, Topic
 from thermal_fld_ros.registration.transforms import Transform, between, read_transforms, rotation_of
 
 Array = NDArray[np.float64]

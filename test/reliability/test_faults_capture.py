@@ -19,8 +19,8 @@ from node_fixtures import StartCapture
 from node_rig import GENEROUS
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.bag import is_unfinished
-from thermal_fld_ros.capture.messages import RGB, THERMAL
+from thermal_fld_ros.recordings.manifest import is_unfinished
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 
 Effort = Callable[[int, int], int]
 IMAGES = (THERMAL, RGB)

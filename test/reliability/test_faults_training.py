@@ -20,7 +20,9 @@ from face_model import write_face_model
 pytest.importorskip("numba", reason="faces are rendered with the extra train")
 
 from thermal_fld_ros.distillation.checkpoint import read_state
-from thermal_fld_ros.distillation.trainer import load_config, train
+from thermal_fld_ros.distillation.config import load_config
+from thermal_fld_ros.distillation.fields import read_mapping
+from thermal_fld_ros.distillation.trainer import train
 from thermal_fld_ros.synthesis.shards import Recipe, render_shards
 
 Effort = Callable[[int, int], int]
@@ -48,8 +50,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = write_face_model(folder / "FaceXModel")
     list(render_shards(model, folder / "faces", Recipe("face", 32, 0, (160, 160))))
     list(render_shards(model, folder / "frames", Recipe("frame", 16, 0, (320, 256))))
-    settings = load_config(ROOT / "config/training/face_landmarks_large.yaml") | {
-        "frames": str(folder / "frames"), "faces": str(folder / "faces"), "validation": str(folder / "faces"),
+    settings = read_mapping(ROOT / "config/training/face_landmarks_large.yaml") | {
+        "frames": str(folder / "frames"), "pairs": str(folder / "faces"), "validation": str(folder / "faces"),
         "size": 64, "workers": 0, "batch": 8, "epochs": EPOCHS,
         "network": {"stem": 8, "widths": [8, 16, 16], "depths": [1, 1, 1], "neck": 8, "bins": 24, "hidden": 16},
     }  # fmt: skip

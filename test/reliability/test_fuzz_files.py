@@ -21,7 +21,7 @@ from dummy_models import DETECTOR_METADATA, LANDMARKS_METADATA, detector_model, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_fld_ros.capture.bag import BagError, BagWriter, read_manifest, recover
+from thermal_fld_ros.capture.bag import BagError, BagWriter, recover
 from thermal_fld_ros.datasets.pairs import read_about, read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.checkpoint import CheckpointError, load_trained
@@ -29,6 +29,7 @@ from thermal_fld_ros.distillation.plan import read_plan
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import ModelError, load_model
+from thermal_fld_ros.recordings.manifest import read_manifest
 from thermal_fld_ros.registration.registration import Homography, read_registration, write_registration
 
 Effort = Callable[[int, int], int]

@@ -19,9 +19,9 @@ from loop_rig import LoopRig
 from node_rig import Rig
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.capture.messages import RGB, THERMAL
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes.messages import points_from_field
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 from thermal_fld_ros.registration.registration import Homography, write_registration
 
 pytestmark = pytest.mark.slow

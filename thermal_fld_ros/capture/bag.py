@@ -26,8 +26,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from thermal_fld_ros.capture.mcap_tail import finish_mcap
-from thermal_fld_ros.capture.messages import TF_STATIC, Topic, types
-from thermal_fld_ros.files import parse_json, read_bytes
+from thermal_fld_ros.files import replace_text
+from thermal_fld_ros.recordings.manifest import (
+    MANIFEST,
+    RECOVERED,
+    STORAGE_SUFFIXES,
+    file_number,
+    is_unfinished,
+    mcap_cure,
+    read_manifest,
+    unfinished_files,
+)
+from thermal_fld_ros.recordings.messages import TF_STATIC, Topic, types
 
 METADATA_VERSION: Final = 8
 """The newest that every ROS 2 from Humble on can play."""
@@ -35,14 +45,9 @@ METADATA_VERSION: Final = 8
 ROSBAGS: Final = ((0, 11), (0, 12))
 """From the first version of rosbags to before the second: `BagWriter` relies on what their storages look like inside."""
 
-MANIFEST = "manifest.json"
-RECORDING, COMPLETE, BROKEN, RECOVERED = "recording", "complete", "broken", "recovered"
-"""States in the manifest; "broken" is ended by an error, "recovered" finished by `recover`."""
-
 KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
 """What the manifest of a recovered bag says of its end."""
 
-STORAGE_SUFFIXES = {"mcap": ".mcap", "sqlite3": ".db3"}
 DAMAGED = (ValueError, LookupError, EOFError, struct.error, sqlite3.DatabaseError)
 """What reading raises when a file's content is not what it should be."""
 
@@ -263,7 +268,7 @@ def write_metadata(folder: Path, storage: str, files: Sequence[BagFile], topics:
     }
     text = StringIO()
     YAML(typ="safe").dump({"rosbag2_bagfile_information": content}, text)
-    replace_file(folder / "metadata.yaml", text.getvalue())
+    replace_text(folder / "metadata.yaml", text.getvalue())
 
 
 def _qos(topic: Topic) -> list[Any]:
@@ -286,16 +291,6 @@ def _qos(topic: Topic) -> list[Any]:
             avoid_ros_namespace_conventions=False,
         )
     ]
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that it is at any time the old one or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @dataclass
@@ -354,25 +349,10 @@ def recover(folder: Path) -> Recovery:
                 storage = next(name for name, suffix in STORAGE_SUFFIXES.items() if files[-1].name.endswith(suffix))
                 write_metadata(folder, storage, files, _topics(folder / files[-1].name))
             if (folder / MANIFEST).is_file():
-                replace_file(folder / MANIFEST, json.dumps(_recovered(folder, result), indent=1) + "\n")
+                replace_text(folder / MANIFEST, json.dumps(_recovered(folder, result), indent=1) + "\n")
     finally:
         os.close(lock)
     return result
-
-
-def mcap_cure(file: Path) -> str:
-    """How to keep what is whole of an MCAP file that another recorder has left without its end."""
-    whole = file.with_name(f"{file.stem}_whole.mcap")
-    return f"mcap recover {file} -o {whole} keeps what is whole (the command mcap of https://mcap.dev/guides/cli)"
-
-
-def is_unfinished(folder: Path) -> bool:
-    """Whether a recording in this folder was not finished, or is still going on."""
-    try:
-        state = read_manifest(folder).get("state")
-    except ValueError:  # cut by a power failure
-        state = RECORDING
-    return state == RECORDING or bool(unfinished_files(folder))
 
 
 def _finish(path: Path) -> BagFile | None:
@@ -419,44 +399,12 @@ def _listed(folder: Path) -> list[str] | None:
         return None
 
 
-def read_manifest(bag: Path) -> dict[str, Any]:
-    """What the capture node tells of a bag, its folder or a file in it; empty where there is no manifest.
-
-    Raises ValueError where it is no JSON object.
-    """
-    file = (bag if bag.is_dir() else bag.parent) / MANIFEST
-    if not file.is_file():
-        return {}
-    try:
-        content: dict[str, Any] = parse_json(read_bytes(file))
-    except ValueError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{file}: expected an object")
-    return content
-
-
 def _finished_files(folder: Path) -> list[Path]:
     """The finished files of a bag, in their order."""
     places = (
         path for path in folder.glob(f"{folder.name}_*") if path.suffix in STORAGE_SUFFIXES.values() and path.is_file()
     )
-    return sorted(places, key=_number)
-
-
-def unfinished_files(folder: Path) -> list[Path]:
-    """The files of a bag that were not finished, in their order."""
-    places = (
-        path / f"{path.name}{suffix}"
-        for path in folder.glob(f"{folder.name}_*")
-        for suffix in STORAGE_SUFFIXES.values()
-    )
-    return sorted((path for path in places if path.is_file()), key=_number)
-
-
-def _number(path: Path) -> int:
-    found = re.search(r"_(\d+)$", path.stem)
-    return int(found[1]) if found else -1
+    return sorted(places, key=file_number)
 
 
 def _lock(folder: Path) -> int:

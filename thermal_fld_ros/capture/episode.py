@@ -15,11 +15,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from thermal_fld_ros.capture.bag import BROKEN, COMPLETE, MANIFEST, RECORDING, WRITE_ERRORS, BagWriter, replace_file
+from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagWriter
 from thermal_fld_ros.capture.gates import GateOptions, Gates
-from thermal_fld_ros.capture.messages import TF_STATIC, THERMAL, CapturedPair, Topic, types
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.capture.privacy import Keeper
+from thermal_fld_ros.files import replace_text
 from thermal_fld_ros.options import check_ranges, limited
+from thermal_fld_ros.recordings.manifest import BROKEN, COMPLETE, MANIFEST, RECORDING
+from thermal_fld_ros.recordings.messages import TF_STATIC, THERMAL, Topic, types
 
 MANIFEST_VERSION = 1
 MEGABYTE = 1_000_000
@@ -306,7 +309,7 @@ class Episode:
     # --- the manifest
 
     def _write_manifest(self, state: str) -> None:
-        replace_file(self.folder / MANIFEST, json.dumps(self._manifest(state), indent=1) + "\n")
+        replace_text(self.folder / MANIFEST, json.dumps(self._manifest(state), indent=1) + "\n")
 
     def _manifest(self, state: str) -> dict[str, Any]:
         ended = state != RECORDING

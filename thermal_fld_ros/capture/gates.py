@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import LANDMARKS, THERMAL, CapturedPair, types
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.perception.shutter import ShutterDetector
 from thermal_fld_ros.recordings.bag import image_of_message
+from thermal_fld_ros.recordings.messages import LANDMARKS, THERMAL, types
 
 SHUTTER, NO_FACE, UNCHANGED, OVER_RATE = "shutter", "no face", "unchanged", "rate"
 """Why a pair is left out."""

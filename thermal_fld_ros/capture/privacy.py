@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.capture.gates import faces_of
-from thermal_fld_ros.capture.messages import IMAGE, IMAGES, RGB, THERMAL, CapturedPair, Topic, types
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.perception.compression import coded_pixels
 from thermal_fld_ros.perception.decoding import ImageError, message_pixels
+from thermal_fld_ros.recordings.messages import IMAGE, IMAGES, RGB, THERMAL, Topic, types
 from thermal_fld_ros.registration.registration import Registration, read_registration
 
 KEEP = ("images", "faces", "landmarks")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out a plan with all its seeds."""
     from thermal_fld_ros.distillation.ablation import run_ablation, write_report
-    from thermal_fld_ros.distillation.plan import estimate
+    from thermal_fld_ros.distillation.estimate import estimate
 
     try:
         plan = plan_of(args, "ablate")

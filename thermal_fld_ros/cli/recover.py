@@ -12,7 +12,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagError, mcap_cure, recover
+from thermal_fld_ros.capture.bag import WRITE_ERRORS, BagError, recover
+from thermal_fld_ros.recordings.manifest import mcap_cure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,11 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from thermal_fld_ros.distillation.trainer import load_config, train
+    from thermal_fld_ros.distillation.config import load_config
+    from thermal_fld_ros.distillation.trainer import train
 
     out = args.out or Path("runs") / args.config.stem
     try:
-        figures = train(load_config(args.config), out, args.threads)
+        metrics = train(load_config(args.config), out, args.threads)
     except OSError as error:
         where = "" if error.filename else f"{out}: "  # a full disk shows where a file is flushed, which knows no name
         print(f"error: {where}{error}", file=sys.stderr)
@@ -34,6 +35,6 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if figures:  # none in processes after the first
-        print(f"{out}/checkpoint.pt:", "  ".join(f"{k} {v:.4g}" for k, v in figures.items()))
+    if metrics:  # none in processes after the first
+        print(f"{out}/checkpoint.pt:", "  ".join(f"{k} {v:.4g}" for k, v in metrics.items()))
     return 0

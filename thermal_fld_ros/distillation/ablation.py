@@ -17,10 +17,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from thermal_fld_ros.distillation.checkpoint import steps_of
+from thermal_fld_ros.distillation.config import plain_config, recipes
+from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.logs import STYLE, read_log
-from thermal_fld_ros.distillation.plan import Plan, Training, carry_out, summary
-from thermal_fld_ros.distillation.trainer import recipes
+from thermal_fld_ros.distillation.plan import Plan, Training, carry_out
 from thermal_fld_ros.evaluation import report
+from thermal_fld_ros.evaluation.given_box import nme_by_test
 from thermal_fld_ros.provenance import git_state
 
 BEGINNING = 0.15
@@ -49,14 +51,16 @@ def run_ablation(plan: Plan, command: str, processes: int, say: Callable[[str], 
             for future in as_completed(futures):
                 training = futures[future]
                 figures[training], seconds = future.result()
-                told = "  ".join(f"{name} {nme:.2f}" for name, nme in summary(figures[training]).items())
+                told = "  ".join(
+                    f"{name} {nme:.2f}" for name, nme in nme_by_test(figures[training].get("tests", {})).items()
+                )
                 say(f"{len(figures)} of {len(plan.trainings)}, {(time.monotonic() - started) / 60:.1f} min: "
                     f"{training.stage}, seed {training.seed}: {seconds:.0f} s  {told}")  # fmt: skip
     rows = [row for training in plan.trainings for row in read_log(training.out / "log.csv")]
     minutes = sum(row["training/seconds"] for row in rows) / 60
     return {
         "name": plan.file.stem, "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
-        "recipes": recipes(plan.trainings[0].config | plan.trainings[-1].config), "compare": plan.compare,
+        "recipes": recipes(plain_config(plan.trainings[0].config) | plain_config(plan.trainings[-1].config)), "compare": plan.compare,
         "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
                     for stage in dict.fromkeys(training.stage for training in plan.trainings)},
     }  # fmt: skip
@@ -80,18 +84,18 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     first = trainings[0]
     config = first.config
     result: dict[str, Any] = {
-        "modality": config["modality"], "teacher": first.teacher, "start": first.start, "terms": config["terms"],
-        "pairs": config.get("count"), "labelled": config.get("labelled", config.get("count")),
-        "network": config["network"], "seeds": [training.seed for training in trainings],
+        "modality": config.modality, "teacher": first.teacher, "start": first.start, "terms": plain(config.terms),
+        "pairs": config.count, "labelled": config.count if config.labelled is None else config.labelled,
+        "network": plain(config.network), "seeds": [training.seed for training in trainings],
     }  # fmt: skip
     logs = [read_log(training.out / "log.csv") for training in trainings]
     curves = np.array([[row["validation/nme"] for row in rows] for rows in logs])
-    steps = steps_of(first.checkpoint) // config["epochs"]
+    steps = steps_of(first.checkpoint) // config.epochs
     result["curve"] = {"step": [row["epoch"] * steps for row in logs[0]], **_statistics(curves)}
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}
         result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
-        values = [summary(figures[training]) for training in trainings]
+        values = [nme_by_test(figures[training]["tests"]) for training in trainings]
         result["tests"] = {name: {"each": [v[name] for v in values], **_statistics(np.array([v[name] for v in values]))}
                            for name in values[0]}  # fmt: skip
     return result

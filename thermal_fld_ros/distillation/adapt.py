@@ -20,11 +20,11 @@ from thermal_fld_ros.datasets.pairs import INDEX, SPLITS, Pair, read_pairs
 from thermal_fld_ros.datasets.renders import read_renders
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, LabelledFace, Sample
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import read_config
 from thermal_fld_ros.distillation.export import RENDERS, export
 from thermal_fld_ros.distillation.trainer import train
-from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS
-from thermal_fld_ros.evaluation.protocols import Run, given_box
+from thermal_fld_ros.evaluation.given_box import given_box_errors, nme_by_test
+from thermal_fld_ros.evaluation.metrics import REPORTED_SETS
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 from thermal_fld_ros.recordings.source import RawImage
@@ -114,27 +114,17 @@ def adapt(
     """
     start = start or default_model_folder() / START
     splits = read_splits(folder)
-    state = load_trained(start)[1]
-    config = _shared(folder, splits, start, state) | {"seed": seed, **_length(len(splits["train"]), steps)}
-    for name, pairs in splits.items():
-        say(f"{name}: {len(pairs)} faces of {_people(pairs)}")
-    if _people(splits["train"]) == _people(splits["test"]):
-        say("warning: the same people are in training and test: the figures say nothing of others")
-    tests = _tests(folder, splits["test"])
-    work = out / "training"
+    config = _shared(folder, splits, start) | {"seed": seed, **_length(len(splits["train"]), steps)}
+    _tell_people(say, splits)
+    tests, work = _tests(folder, splits["test"]), out / "training"
     before = _measured(start, work / "before.onnx", command, tests)
     _tell(say, "before", before)
 
-    stages = [("adapted", config | {"teacher": str(start), "terms": ANCHORED})]
-    if teacher is not None:
-        network = load_trained(teacher)[1]["config"]["network"]
-        first = config | {"start": str(teacher), "teacher": str(teacher), "terms": FIRST_LEVEL, "network": network}
-        second = config | {"teacher": str(work / "ktl/best.pt"), "terms": SECOND_LEVEL}
-        stages = [("ktl", first), ("mcl", second)]
-    for stage, each in stages:
+    stages = _stages(config, start, teacher, work)
+    for stage, each in stages.items():
         say(f"{stage}: {each['epochs']} epochs, in {work / stage}")
-        train(each, work / stage, threads)
-    best = work / stages[-1][0] / "best.pt"
+        train(read_config(each, stage), work / stage, threads)
+    best = work / list(stages)[-1] / "best.pt"
 
     after = _measured(best, work / "after.onnx", command, tests)
     _tell(say, "after", after)
@@ -145,6 +135,15 @@ def adapt(
     model = out / f"{config['name']}.onnx"
     export(best, model, command, {"before": before, "after": after})
     return Adaptation(model, before, after, faces)
+
+
+def _stages(config: dict[str, Any], start: Path, teacher: Path | None, work: Path) -> dict[str, dict[str, Any]]:
+    """The configurations of the trainings by name, in their order: one, or with an RGB teacher both levels of the distillation."""
+    if teacher is None:
+        return {"adapted": config | {"teacher": str(start), "terms": ANCHORED}}
+    network = load_trained(teacher)[1]["config"]["network"]
+    first = config | {"start": str(teacher), "teacher": str(teacher), "terms": FIRST_LEVEL, "network": network}
+    return {"ktl": first, "mcl": config | {"teacher": str(work / "ktl/best.pt"), "terms": SECOND_LEVEL}}
 
 
 def read_splits(folder: Path) -> dict[str, list[Pair]]:
@@ -162,8 +161,9 @@ def read_splits(folder: Path) -> dict[str, list[Pair]]:
     return splits
 
 
-def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path, state: dict[str, Any]) -> dict[str, Any]:
+def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path) -> dict[str, Any]:
     """What the trainings have in common."""
+    _, state = load_trained(start)
     before = state["config"]
     known = splits["train"]
     recordings = len({pair.episode for pair in known if pair.episode})
@@ -231,13 +231,14 @@ def _measured(weights: Path, model: Path, command: str, tests: list[DataSet]) ->
     """Errors of a network on test sets by the protocol "given box" of ``evaluate``."""
     export(weights, model, command)
     landmarker = Landmarker(load_model(model, provider="cpu"))
-    figures: Figures = {}
-    for data in tests:
-        frames = [(sample.frame(), sample.faces) for sample in data.samples]
-        given = [[given_box(landmarker, frame, data.extent(face)) for face in faces] for frame, faces in frames]
-        points = run_figures(data, Run("", given), POINT_SETS, 0.5)["given_box"]["points"]
-        figures |= {f"{data.name}, {name} points": float(points[name]["nme"]) for name in REPORTED_SETS}
-    return figures
+    return nme_by_test({data.name: given_box_errors(landmarker, data) for data in tests})
+
+
+def _tell_people(say: Callable[[str], None], splits: dict[str, list[Pair]]) -> None:
+    for name, pairs in splits.items():
+        say(f"{name}: {len(pairs)} faces of {_people(pairs)}")
+    if _people(splits["train"]) == _people(splits["test"]):
+        say("warning: the same people are in training and test: the figures say nothing of others")
 
 
 def _tell(say: Callable[[str], None], when: str, figures: Figures) -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from thermal_fld_ros.distillation.tasks import NETWORKS
+from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.files import read_bytes, write_bytes
 
 STUDENT = "student."
 """Where the network lies in what a distillation trains; the rest of it is of use in the training only."""
 
 
-WEIGHTS = ("averaged", "config", "figures", "git", "recipes")
+WEIGHTS = ("averaged", "config", "metrics", "git", "recipes")
 """What of a checkpoint outlives the training."""
 
 
@@ -58,6 +58,8 @@ def read_state(file: Path) -> dict[str, Any]:
         raise CheckpointError(f"{file}: no checkpoint that can be read: {reason}") from error
     if not isinstance(state, dict) or not isinstance(state.get("config"), dict):
         raise CheckpointError(f"{file}: no checkpoint of this package, it has no configuration")
+    if "figures" in state:  # their name until version 0.4
+        state["metrics"] = state.pop("figures")
     return state
 
 
@@ -77,7 +79,7 @@ def save_trained(state: dict[str, Any], file: Path, dtype: torch.dtype = torch.f
 
 
 def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The averaged network of a checkpoint, or of its weights alone, in evaluation mode, and the rest (config, figures, git, recipes).
+    """The averaged network of a checkpoint, or of its weights alone, in evaluation mode, and the rest (config, metrics, git, recipes).
 
     Raises
     ------
@@ -88,7 +90,7 @@ def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     state = read_state(file)
     try:
-        network = NETWORKS[state["config"]["task"]](state["config"])
+        network = network_of(state["config"])
         weights = state["averaged"]
         if state["config"]["task"] == "distillation":
             weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}

@@ -10,27 +10,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv
+from thermal_fld_ros.distillation.config import LandmarkConfig
+from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
-from thermal_fld_ros.distillation.tasks import CHANNELS, landmark_net, validation_figures
-from thermal_fld_ros.distillation.terms import Lesson, Term, read_terms, target_of
+from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
 
 
-class Attempt(NamedTuple):
-    """What an ``Apprentice`` makes of N images: see ``Lesson``."""
+class StudentOutput(NamedTuple):
+    """What a ``StudentWithAdapter`` makes of N images; the fields are those of ``LossInputs``, ``features`` are the student's own."""
 
-    found: Prediction
+    prediction: Prediction
     features: Tensor
-    adapted: Tensor | None
-    forward: Prediction | None
+    adapted_features: Tensor | None
+    forward_prediction: Prediction | None
 
 
-class Apprentice(nn.Module):
+class StudentWithAdapter(nn.Module):
     """A student and what of its training has weights too: the adapter to the width of the teacher's features.
 
     One ``forward`` gives everything that gradients come from, as data-parallel training demands.
@@ -42,26 +43,20 @@ class Apprentice(nn.Module):
         self.adapter = adapter
         self.forward_injection = forward_injection
 
-    def forward(self, image: Tensor, features: Tensor | None = None) -> Attempt:
+    def forward(self, image: Tensor, teacher_features: Tensor | None = None) -> StudentOutput:
         """Images (N, channels, S, S), the teacher's features (N, C, h, w)."""
-        own = self.student.encoder(image)
-        adapted = self.adapter(own) if self.adapter is not None else None
-        injected = self.student.head(features) if self.forward_injection else None
-        return Attempt(self.student.refined(image, self.student.head(own)), own, adapted, injected)
+        features = self.student.encoder(image)
+        adapted = self.adapter(features) if self.adapter is not None else None
+        forward = self.student.head(teacher_features) if self.forward_injection else None
+        return StudentOutput(self.student.refined(image, self.student.head(features)), features, adapted, forward)
 
 
 class DistillationTask:
     """Pairs -> a landmark network, with or without a teacher.
 
-    Configuration: ``modality`` ("thermal" or "rgb") of the network, ``pairs``, ``validation`` (folders), ``split`` and
-    ``validation_split`` where they have splits, ``terms``, ``network``
-    (arguments of LandmarkNet), ``teacher`` (a checkpoint) unless ``task`` is the only term, ``frames`` and ``negatives`` for crops
-    without a face, ``pretrained`` (true: the weights that timm has for its backbone), ``start`` (a checkpoint whose weights the network
-    begins with), and what ``PairSamples`` reads.
-
     Parameters
     ----------
-    config : dict
+    config : LandmarkConfig
     teacher : LandmarkNet and its modality, optional
         In place of the checkpoint that the configuration names.
 
@@ -71,62 +66,81 @@ class DistillationTask:
         When the terms do not fit the networks.
     """
 
-    def __init__(self, config: dict[str, Any], teacher: tuple[LandmarkNet, str] | None = None):
-        modality = config["modality"]
-        if modality not in CHANNELS:
-            raise ValueError(f'modality is "{modality}", expected one of {", ".join(CHANNELS)}')
-        self.terms: list[Term] = read_terms(config["terms"])
+    def __init__(self, config: LandmarkConfig, teacher: tuple[LandmarkNet, str] | None = None):
+        self.terms: list[Term] = read_terms(config.terms)
+        self.weights = config.loss_weights
         wanted = {term.name for term in self.terms}
-        student = landmark_net(config, **({"pretrained": True} if config.get("pretrained") else {}))
-        if "start" in config:
-            start_from(student, Path(config["start"]))
-        self.teacher, view = teacher or _load_teacher(config, wanted)
+        student = landmark_net(config, config.pretrained)
+        if config.start is not None:
+            start_from(student, Path(config.start))
+        self.teacher, teacher_modality = teacher or _load_teacher(config, wanted)
         if self.teacher is not None:
             self.teacher.eval().requires_grad_(False)
             _check_fit(student, self.teacher, wanted)
         adapter = conv(student.neck, self.teacher.neck, kernel=1) if self.teacher and "feature" in wanted else None
-        self.network: nn.Module = Apprentice(student, adapter, "forward_injection" in wanted)
-        self.reverse = "reverse_injection" in wanted
-        frames = Path(config["frames"]) if "frames" in config else None
-        if frames and modality != "thermal":
-            raise ValueError(f"frames are thermal images, but the network's modality is {modality}")
-        other = view if view != modality else None
-        self.training_set: Dataset[Any] = PairSamples(
-            config, Path(config["pairs"]), modality, other, frames, config.get("split")
-        )
-        self.validation_set = PlainPairs(config, Path(config["validation"]), modality, config.get("validation_split"))
-        if self.training_set.left_out:
+        self.network: nn.Module = StudentWithAdapter(student, adapter, "forward_injection" in wanted)
+        self.reverse_injection = "reverse_injection" in wanted
+        other = teacher_modality if teacher_modality != config.modality else None
+        frames = Path(config.frames) if config.frames is not None else None
+        samples = PairSamples(config, Path(config.pairs), config.modality, other, frames, config.split)
+        if samples.left_out:
             print(
-                f"{config['pairs']}: {self.training_set.left_out} pairs without a {modality} image are left out",
-                flush=True,
+                f"{config.pairs}: {samples.left_out} pairs without a {config.modality} image are left out", flush=True
             )
+        self.training_set: Dataset[Any] = samples
+        self.validation_set = PlainPairs(config, Path(config.validation), config.modality, config.validation_split)
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor], progress: float = 0.0) -> dict[str, Tensor]:
         """The terms of the configuration, weighted."""
-        lesson = self.lesson(network, batch)
-        return {term.name: term(lesson, progress) for term in self.terms}
+        inputs = self.loss_inputs(network, batch)
+        return {term.name: term(inputs, progress) for term in self.terms}
 
-    def lesson(self, network: nn.Module, batch: dict[str, Tensor]) -> Lesson:
-        """What the terms are made of; ``network`` is an Apprentice or its parallel form."""
+    def loss_inputs(self, network: nn.Module, batch: dict[str, Tensor]) -> LossInputs:
+        """What the terms are made of; ``network`` is a StudentWithAdapter or its parallel form."""
+        has_teacher = batch["has_teacher"]
         if self.teacher is None:
-            found = network(batch["image"]).found
-            return Lesson(found, target_of(batch, batch["taught"], None), batch["taught"])
+            student: StudentOutput = network(batch["image"])
+            return LossInputs(student.prediction, target_of(batch), has_teacher, weights=self.weights)
         self.teacher.to(batch["image"].device)
         with torch.no_grad():
-            features = self.teacher.encoder(batch.get("view", batch["image"]))
-            taken: Prediction = self.teacher.head(features)
-        attempt: Attempt = network(batch["image"], features)
-        # gradients pass through the frozen head
-        reverse = self.teacher.head(attempt.features) if self.reverse else None
-        target = target_of(batch, batch["taught"], taken)
-        return Lesson(
-            attempt.found, target, batch["taught"], taken, features, attempt.adapted, attempt.forward, reverse
+            teacher_features = self.teacher.encoder(batch.get("teacher_image", batch["image"]))
+            teacher_prediction: Prediction = self.teacher.head(teacher_features)
+        student = network(batch["image"], teacher_features)
+        return LossInputs(
+            prediction=student.prediction,
+            target=target_of(batch, teacher_prediction),
+            has_teacher=has_teacher,
+            teacher_prediction=teacher_prediction,
+            teacher_features=teacher_features,
+            adapted_features=student.adapted_features,
+            forward_prediction=student.forward_prediction,
+            # gradients pass through the frozen head
+            reverse_prediction=self.teacher.head(student.features) if self.reverse_injection else None,
+            weights=self.weights,
         )
 
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Figures of ``validation_figures`` for the student."""
-        assert isinstance(network, Apprentice)
-        return validation_figures(network.student, self.validation_set)
+        """The student's ``landmark_metrics``."""
+        assert isinstance(network, StudentWithAdapter)
+        return landmark_metrics(network.student, self.validation_set)
+
+
+@torch.no_grad()
+def landmark_metrics(network: LandmarkNet, faces: PlainPairs) -> dict[str, float]:
+    """Point errors in % of sqrt(w h) of the face box, on un-augmented faces at their true crops.
+
+    Returns
+    -------
+    dict with ``nme`` (the mean), ``nme51`` (that of the 51 inner points) and ``median`` (of the faces' means).
+    """
+    errors = []
+    for start in range(0, len(faces), 250):
+        samples = [faces.plain(k) for k in range(start, min(start + 250, len(faces)))]
+        points = network(torch.from_numpy(np.stack([sample["image"] for sample in samples]))).points.numpy()
+        truth, box = (np.stack([sample[key] for sample in samples]) for key in ("points", "box"))
+        errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
+    error = np.concatenate(errors)
+    return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
 
 
 def start_from(student: LandmarkNet, file: Path) -> None:
@@ -155,15 +169,15 @@ def start_from(student: LandmarkNet, file: Path) -> None:
     student.load_state_dict(weights | {k: v for k, v in student.state_dict().items() if k not in weights})
 
 
-def _load_teacher(config: dict[str, Any], wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
-    if "teacher" not in config:
+def _load_teacher(config: LandmarkConfig, wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
+    if config.teacher is None:
         if wanted != {"task"}:
             raise ValueError(f"the terms {', '.join(sorted(wanted - {'task'}))} need a teacher")
         return None, None
-    network, state = load_trained(Path(config["teacher"]))
+    network, state = load_trained(Path(config.teacher))
     if not isinstance(network, LandmarkNet):
-        raise ValueError(f"{config['teacher']} is of task {state['config']['task']!r}, expected a landmark network")
-    same = {key: (config[key], state["config"][key]) for key in ("size", "crop_scale")}
+        raise ValueError(f"{config.teacher} is of task {state['config']['task']!r}, expected a landmark network")
+    same = {key: (getattr(config, key), state["config"][key]) for key in ("size", "crop_scale")}
     if any(own != theirs for own, theirs in same.values()):
         raise ValueError(f"student and teacher see other crops: {same}, expected the same")
     return network, state["config"].get("modality", "thermal")

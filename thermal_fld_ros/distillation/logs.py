@@ -30,7 +30,7 @@ REDRAWN = 30.0
 class Log:
     """``log.csv``, ``curves.png`` and TensorBoard's event files in a training's folder.
 
-    A row holds ``epoch`` and figures named ``group/name``. What was logged after epoch ``done``, by a training that was
+    A row holds ``epoch`` and numbers named ``group/name``. What was logged after epoch ``done``, by a training that was
     interrupted before it wrote that epoch's checkpoint, is dropped. The curves are redrawn now and then, and at the end.
     """
 
@@ -41,7 +41,7 @@ class Log:
         self._drawn = -math.inf
 
     def add(self, row: Row) -> None:
-        """Write an epoch's figures everywhere."""
+        """Write an epoch's numbers everywhere."""
         self.rows.append(row)
         columns = list(dict.fromkeys(name for each in self.rows for name in each))
         with (self.folder / "log.csv").open("w", newline="", encoding="utf-8") as stream:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thermal_fld_ros.distillation.config import CHANNELS, LandmarkShape, shape_of
+from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.refinement import Refinement
 
 # A landmark counts as right within this distance, in units of sqrt(w h) of the face box: the confidence's meaning.
@@ -259,3 +261,29 @@ def decode_boxes(edges: Tensor) -> Tensor:
     y = (torch.arange(height, device=edges.device) * float(stride) + (stride - 1) / 2)[:, None]
     left, top, right, bottom = edges.unbind(1)
     return torch.stack([x - left, y - top, x + right, y + bottom], 1)
+
+
+def pick_peaks(logit: Tensor, edges: Tensor, count: int = 64) -> tuple[Tensor, Tensor]:
+    """The ``count`` best local maxima of one heat map (1, h, w): boxes (count, 4) input pixels and scores (count,)."""
+    score = torch.sigmoid(logit)
+    score = score * (functional.max_pool2d(score[:, None], 3, 1, 1)[:, 0] == score)
+    best, index = score.flatten().topk(count)
+    return decode_boxes(edges)[0].flatten(1)[:, index].T, best
+
+
+def landmark_net(shape: LandmarkShape, pretrained: bool = False) -> LandmarkNet:
+    """An untrained landmark network; ``pretrained``: with the weights that timm has for its backbone."""
+    more: dict[str, Any] = {"pretrained": True} if pretrained else {}
+    return LandmarkNet(shape.size, channels=CHANNELS[shape.modality], **plain(shape.network), **more)
+
+
+def network_of(config: Mapping[str, Any]) -> nn.Module:
+    """The untrained network of a checkpoint's configuration.
+
+    Raises
+    ------
+    ValueError, LookupError
+        What determines its weights is missing from the configuration or wrong.
+    """
+    shape = shape_of(config)
+    return landmark_net(shape) if isinstance(shape, LandmarkShape) else FaceDetectorNet(**plain(shape.network))

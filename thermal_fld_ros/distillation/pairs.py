@@ -16,40 +16,36 @@ from torch.utils.data import Dataset
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.datasets.pairs import INDEX, Pair, read_index, read_pairs
 from thermal_fld_ros.distillation.augmentation import appearance, colour_appearance
-from thermal_fld_ros.distillation.tasks import Array, NoFaces, in_crop, jittered, sampled, with_scenes
+from thermal_fld_ros.distillation.config import SampleConfig
+from thermal_fld_ros.distillation.crops import Array, NoFaces, jittered, sampled, with_scenes
 from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around
-from thermal_fld_ros.perception.normalisation import Normalisation, normalise
+from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
 
 class PairSamples(Dataset[dict[str, Any]]):
     """Augmented crops of the faces in a folder of pairs.
 
-    Configuration: ``size``, ``crop_scale``, ``normalisation``, and if wanted ``count`` (the first pairs only), ``labelled`` (the first
-    pairs only keep their labels), ``registration`` (how far the teacher's colour crop is moved about at random, as the renderer's
-    ``misregistration``), ``repeat`` (how often each pair comes in an epoch, with other chances), ``without`` (ingredients of the
-    thermal augmentation to leave out), ``negatives`` (share of crops without a face, thermal only) and ``scenes`` (a folder of
-    thermal images without faces, from which some of these crops come).
-
     A sample is a dictionary of float32 arrays:
 
-    ========== ===================== =====================================================================
-    ``image``  (channels, S, S)      of the trained network's modality
-    ``view``   (channels, S, S)      of the teacher's, where that is another; zeros where it is missing
-    ``taught`` ()                    1 where the teacher has an image
-    ``points`` (68, 2)               in units of the crop's side, origin in its middle
-    ``known``  (68,)                 what the label of a point is worth, 0 to 1; 0 where it is not labelled
-    ``face``   ()                    1 where there is a face
-    ========== ===================== =====================================================================
+    ================= ================ =====================================================================
+    ``image``         (channels, S, S) of the trained network's modality
+    ``teacher_image`` (channels, S, S) of the teacher's, where that is another; zeros where it is missing
+    ``has_teacher``   ()               1 where the teacher has an image
+    ``points``        (68, 2)          in units of the crop's side, origin in its middle
+    ``label_weight``  (68,)            what the label of a point is worth, 0 to 1; 0 where it is not labelled
+    ``face``          ()               1 where there is a face
+    ================= ================ =====================================================================
 
     Parameters
     ----------
+    config : SampleConfig
     folder : Path
         Of the pairs.
     modality : str
         "thermal" or "rgb", of the trained network; pairs without such an image are left out, and counted in ``left_out``.
-    view : str or None
+    teacher_modality : str or None
         The teacher's modality, where that is another.
     frames : Path, optional
         For crops without a face: rendered frames, or a folder of listed pairs, whose images are cropped beside the faces.
@@ -59,38 +55,34 @@ class PairSamples(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        config: dict[str, Any],
+        config: SampleConfig,
         folder: Path,
         modality: str,
-        view: str | None = None,
+        teacher_modality: str | None = None,
         frames: Path | None = None,
         split: str | None = None,
     ):
-        pairs = read_pairs(folder, split)[: config.get("count")]
-        labelled = config.get("labelled", len(pairs))
+        pairs = read_pairs(folder, split)[: config.count]
+        labelled = len(pairs) if config.labelled is None else config.labelled
         pairs = pairs[:labelled] + [replace(pair, face=replace(pair.face, points=None)) for pair in pairs[labelled:]]
         self.pairs = [pair for pair in pairs if getattr(pair, modality) is not None]
         self.left_out = len(pairs) - len(self.pairs)
         if not self.pairs:
             raise ValueError(f"{folder}: none of {len(pairs)} pairs has a {modality} image")
-        self.modality, self.view = modality, view
-        self.size, self.scale = config["size"], config["crop_scale"]
-        self.normalisation = Normalisation(**config["normalisation"])
-        self.without = config.get("without", ())
-        self.registration = config.get("registration", 0.0)
-        self.repeat = config.get("repeat", 1)
-        self.negatives = config["negatives"] if frames else 0.0
+        self.modality, self.teacher_modality = modality, teacher_modality
+        self.config, self.size = config, config.size
+        self.negatives = config.negatives if frames else 0.0
         if frames:
             of_pairs = (frames / INDEX).is_file()
             no_faces = (
-                beside_faces(frames, split, self.size, self.scale)
+                beside_faces(frames, split, config.size, config.crop_scale)
                 if of_pairs
-                else NoFaces.rendered(frames, self.size, self.scale)
+                else NoFaces.rendered(frames, config.size, config.crop_scale)
             )
-            self.no_faces = with_scenes(no_faces, config)
+            self.no_faces = with_scenes(no_faces, Path(config.scenes) if config.scenes else None)
 
     def __len__(self) -> int:
-        return len(self.pairs) * self.repeat
+        return len(self.pairs) * self.config.repeat
 
     def __getitem__(self, k: int) -> dict[str, Any]:
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
@@ -102,23 +94,37 @@ class PairSamples(Dataset[dict[str, Any]]):
         crop = self._crop(pair, width if mirrored else None, lambda crop: jittered(crop, self.size, rng))
         sample = {
             "image": self._image(pair, self.modality, crop, rng),
-            "taught": np.float32(1),
+            "has_teacher": np.float32(1),
             "face": np.float32(1),
             **self._labels(pair, crop, mirrored),
         }
-        if self.view is not None:
-            missing = getattr(pair, self.view) is None
+        if self.teacher_modality is not None:
+            missing = getattr(pair, self.teacher_modality) is None
             seen = crop @ self._shaken(rng)
-            blank = np.zeros((3 if self.view == "rgb" else 1, self.size, self.size), np.float32)
-            sample["view"] = blank if missing else self._image(pair, self.view, seen, rng)
-            sample["taught"] = np.float32(not missing)
+            blank = np.zeros((3 if self.teacher_modality == "rgb" else 1, self.size, self.size), np.float32)
+            sample["teacher_image"] = blank if missing else self._image(pair, self.teacher_modality, seen, rng)
+            sample["has_teacher"] = np.float32(not missing)
         return sample
 
+    def plain(self, pair: Pair) -> dict[str, Array]:
+        """A face without augmentation, all points of which are labelled.
+
+        Returns
+        -------
+        dict of ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, ``box`` (): sqrt(w h) in the same.
+        """
+        crop = self._crop(pair, None, lambda crop: crop)
+        points = self._labels(pair, crop, mirrored=False)["points"]
+        box = np.sqrt(np.prod(np.ptp(points, axis=0)))
+        return {"image": self._image(pair, self.modality, crop, None), "points": points, "box": box}
+
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
-        image = normalise(appearance(self.no_faces(rng), rng, self.without), self.normalisation)[None]
-        sample = {"image": image, "taught": np.float32(self.view is None), "face": np.float32(0),
-                  "points": np.zeros((68, 2), np.float32), "known": np.zeros(68, np.float32)}  # fmt: skip
-        return sample | ({} if self.view is None else {"view": np.zeros((3, self.size, self.size), np.float32)})
+        image = normalise(appearance(self.no_faces(rng), rng, self.config.without), self.config.normalisation)[None]
+        sample = {"image": image, "has_teacher": np.float32(self.teacher_modality is None), "face": np.float32(0),
+                  "points": np.zeros((68, 2), np.float32), "label_weight": np.zeros(68, np.float32)}  # fmt: skip
+        return sample | (
+            {} if self.teacher_modality is None else {"teacher_image": np.zeros((3, self.size, self.size), np.float32)}
+        )
 
     def _crop(self, pair: Pair, mirror: int | None, jitter: Callable[[Affine], Affine]) -> Affine:
         """From the crop's pixels to the image's; in an image of width ``mirror`` left and right are changed."""
@@ -126,23 +132,25 @@ class PairSamples(Dataset[dict[str, Any]]):
         points = pair.face.points
         if points is not None and np.isfinite(points).all():
             seen = flip(points) if mirror is None else flip(points)[MIRROR68]
-            return flip @ jitter(crop_from_points(seen, self.size, self.scale))
+            return flip @ jitter(crop_from_points(seen, self.size, self.config.crop_scale))
         corners = np.array([pair.face.box[:2], pair.face.box[:2] + pair.face.box[2:]])
-        return flip @ jitter(crop_from_box(box_around(flip(corners)), self.size, self.scale))
+        return flip @ jitter(crop_from_box(box_around(flip(corners)), self.size, self.config.crop_scale))
 
     def _image(self, pair: Pair, modality: str, crop: Affine, rng: np.random.Generator | None) -> Array:
-        """The network's input of a modality, with the appearance of some camera where there are chances."""
+        """The network's input of a modality, with the appearance of some camera unless ``rng`` is None."""
         pixels = pair.pixels(modality)
         if modality == "thermal":
             grey = sampled(pixels, crop, (self.size, self.size))
-            return normalise(grey if rng is None else appearance(grey, rng, self.without), self.normalisation)[None]
+            return normalise(
+                grey if rng is None else appearance(grey, rng, self.config.without), self.config.normalisation
+            )[None]
         to_rgb = Affine.identity() if pair.thermal is None else pair.to_rgb
         colour = sampled_colour(pixels, to_rgb @ crop, (self.size, self.size)).astype(np.float32) / np.float32(255)
         return np.moveaxis(colour if rng is None else colour_appearance(colour, rng), -1, 0)
 
     def _shaken(self, rng: np.random.Generator) -> Affine:
         """A small map of the crop onto itself: the two cameras are never registered perfectly."""
-        amount, middle = self.registration, (self.size - 1) / 2
+        amount, middle = self.config.registration, (self.size - 1) / 2
         angle, zoom = rng.normal(0, np.deg2rad(1.5)) * amount, np.exp(rng.normal(0, 0.02) * amount)
         shift = rng.normal(0, 0.02, 2) * amount * self.size
         return Affine.similarity(zoom, angle, (middle, middle), (middle + shift[0], middle + shift[1]))
@@ -153,9 +161,12 @@ class PairSamples(Dataset[dict[str, Any]]):
         if mirrored:
             points, worth = points[MIRROR68], worth[MIRROR68]
         unit = (crop.inverse()(points) - (self.size - 1) / 2) / self.size
-        labelled = np.isfinite(unit).all(axis=1)
-        known = np.where(labelled, worth, 0)
-        return {"points": np.where(labelled[:, None], unit, 0).astype(np.float32), "known": known.astype(np.float32)}
+        labelled = np.isfinite(unit[:, 0] + unit[:, 1])
+        weight = np.where(labelled, worth, 0)
+        return {
+            "points": np.where(labelled[:, None], unit, 0).astype(np.float32),
+            "label_weight": weight.astype(np.float32),
+        }
 
 
 class _ThermalImages(Sequence[NDArray[Any]]):
@@ -186,8 +197,8 @@ def beside_faces(folder: Path, split: str | None, size: int, scale: float) -> No
 class PlainPairs:
     """The wholly labelled faces of a folder of pairs at their true crops, without augmentation: for validation."""
 
-    def __init__(self, config: dict[str, Any], folder: Path, modality: str, split: str | None = None):
-        everything = {key: config[key] for key in ("size", "crop_scale", "normalisation")}
+    def __init__(self, config: SampleConfig, folder: Path, modality: str, split: str | None = None):
+        everything = SampleConfig(size=config.size, crop_scale=config.crop_scale, normalisation=config.normalisation)
         self.samples = PairSamples(everything, folder, modality, split=split)
         self.pairs = [p for p in self.samples.pairs if p.face.points is not None and np.isfinite(p.face.points).all()]
         if not self.pairs:
@@ -196,9 +207,6 @@ class PlainPairs:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def plain(self, k: int) -> dict[str, Any]:
-        """Sample k, as ``validation_figures`` takes it."""
-        pair, samples = self.pairs[k], self.samples
-        crop = samples._crop(pair, None, lambda crop: crop)
-        assert pair.face.points is not None
-        return in_crop(samples._image(pair, samples.modality, crop, None), crop.inverse()(pair.face.points))
+    def plain(self, k: int) -> dict[str, Array]:
+        """Face k, see `PairSamples.plain`."""
+        return self.samples.plain(self.pairs[k])

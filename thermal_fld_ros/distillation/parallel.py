@@ -14,6 +14,8 @@ import torch
 from torch import distributed, nn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from thermal_fld_ros.distillation.config import TrainingConfig
+
 
 @dataclass(frozen=True)
 class Process:
@@ -59,9 +61,9 @@ def this_process() -> Iterator[Process]:
 class EpochLoader:
     """Batches of one process, epoch by epoch, shuffled.
 
-    The configuration's ``batch`` is that of all processes together. Which samples a batch holds, and what chance
-    makes of each, follows from the seed and the epoch alone: neither an interruption nor the number of processes or
-    of ``workers`` changes it.
+    The configuration's ``batch`` is that of all processes together. Which samples a batch holds, and
+    their random augmentation, follows from the seed and the epoch alone: neither an interruption nor the number of
+    processes or of ``workers`` changes it.
 
     Raises
     ------
@@ -69,16 +71,16 @@ class EpochLoader:
         When the batch cannot be shared equally among the processes, or the data do not fill one batch.
     """
 
-    def __init__(self, samples: Dataset[Any], config: dict[str, Any], process: Process):
-        if config["batch"] % process.count:
-            raise ValueError(f"batch is {config['batch']}, expected a multiple of the {process.count} processes")
-        self._order = _Order(samples, process.count, process.rank, seed=config["seed"], drop_last=True)
+    def __init__(self, samples: Dataset[Any], config: TrainingConfig, process: Process):
+        if config.batch % process.count:
+            raise ValueError(f"batch is {config.batch}, expected a multiple of the {process.count} processes")
+        self._order = _Order(samples, process.count, process.rank, seed=config.seed, drop_last=True)
         self._loader = DataLoader(
-            _Seeded(samples), config["batch"] // process.count, sampler=self._order, drop_last=True,
-            num_workers=config["workers"], persistent_workers=config["workers"] > 0,
+            _Seeded(samples), config.batch // process.count, sampler=self._order, drop_last=True,
+            num_workers=config.workers, persistent_workers=config.workers > 0,
         )  # fmt: skip
         if not len(self._loader):
-            raise ValueError(f"{len(self._order)} samples a process do not fill a batch of {config['batch']}")
+            raise ValueError(f"{len(self._order)} samples a process do not fill a batch of {config.batch}")
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -91,7 +93,7 @@ class EpochLoader:
 
 
 class _Order(DistributedSampler[Any]):
-    """Indices of this process's share, each with what seeds its chances."""
+    """Indices of this process's share, each with what seeds its random augmentation."""
 
     def __iter__(self) -> Iterator[Any]:
         return ((self.seed, self.epoch, index) for index in super().__iter__())

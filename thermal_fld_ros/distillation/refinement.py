@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from thermal_fld_ros.perception.cropping import DOWN
 
-RIGHT_EYE = (36, 37, 38, 39, 40, 41)
-LEFT_EYE_MIRRORED = (45, 44, 43, 42, 47, 46)  # the mirror images of the right eye's points, in their order
+RIGHT_EYE_POINTS = (36, 37, 38, 39, 40, 41)
+LEFT_EYE_POINTS = (45, 44, 43, 42, 47, 46)  # the mirror images of the right eye's points, in their order
 MOUTH = tuple(range(48, 68))
 
 
-class Frames(NamedTuple):
+class PatchFrames(NamedTuple):
     """Where N square patches lie in their crops; lengths in units of the crop's side, origin in its middle.
 
     Attributes
@@ -95,23 +95,24 @@ class Refinement(nn.Module):
     """
 
     EYE_SIDE, MOUTH_SIDE = 0.45, 0.85  # sides of the patches over sqrt(w h) of the face box
+    down: Tensor
 
     def __init__(self, channels: int, eye: int = 32, mouth: int = 48, width: int = 16):
         super().__init__()
-        self.eye = CloserLook(channels, len(RIGHT_EYE), eye, width)
+        self.eye = CloserLook(channels, len(RIGHT_EYE_POINTS), eye, width)
         self.mouth = CloserLook(channels, len(MOUTH), mouth, width)
         self.register_buffer("down", torch.tensor(DOWN, dtype=torch.float32), persistent=False)
 
     def forward(self, image: Tensor, points: Tensor) -> Tensor:
         """Images (N, channels, S, S) and all points (N, 68, 2) in units of the crop's side -> all points."""
-        right, left, mouth = list(RIGHT_EYE), list(LEFT_EYE_MIRRORED), list(MOUTH)
+        right, left, mouth = list(RIGHT_EYE_POINTS), list(LEFT_EYE_POINTS), list(MOUTH)
         first = points.detach()  # the gradient reaches the first points by themselves, not by where the patches lie
         frames = [
             self._frames(first, right, self.EYE_SIDE, 1.0),
             self._frames(first, left, self.EYE_SIDE, -1.0),
             self._frames(first, mouth, self.MOUTH_SIDE, 1.0),
         ]
-        eyes = Frames(torch.cat([frames[0].centre, frames[1].centre]), torch.cat([frames[0].axes, frames[1].axes]))
+        eyes = PatchFrames(torch.cat([frames[0].centre, frames[1].centre]), torch.cat([frames[0].axes, frames[1].axes]))
         both = torch.cat([points[:, right], points[:, left]])
         both = eyes.to_crop(self.eye(eyes.sample(torch.cat([image, image]), self.eye.size), eyes.to_patch(both)))
         eye_right, eye_left = both.view(2, -1, len(right), 2).unbind()
@@ -121,10 +122,10 @@ class Refinement(nn.Module):
         back = [left.index(k) for k in range(42, 48)]
         return torch.cat([points[:, :36], eye_right, eye_left[:, back], lips], 1)
 
-    def _frames(self, points: Tensor, about: list[int], side: float, mirror: float) -> Frames:
+    def _frames(self, points: Tensor, about: list[int], side: float, mirror: float) -> PatchFrames:
         """Patches about some of the points, upright in the face; ``mirror`` -1 changes left and right."""
         down = self.down @ points
         down = down / down.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         right = torch.stack([down[:, 1], -down[:, 0]], -1) * mirror
         extent = (points.amax(1) - points.amin(1)).prod(-1).clamp(min=1e-6).sqrt() * side
-        return Frames(points[:, about].mean(1), torch.stack([right, down], 1) * extent[:, None, None])
+        return PatchFrames(points[:, about].mean(1), torch.stack([right, down], 1) * extent[:, None, None])

@@ -4,84 +4,28 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from thermal_fld_ros.distillation.checkpoint import CheckpointError, read_state, save_trained, write_state
-from thermal_fld_ros.distillation.distil import DistillationTask
+from thermal_fld_ros.distillation.config import TrainingConfig, is_config_of, plain_config, recipes
 from thermal_fld_ros.distillation.logs import Log
 from thermal_fld_ros.distillation.parallel import EpochLoader, Process, this_process
-from thermal_fld_ros.distillation.tasks import DetectionTask, LandmarkTask, Task
-from thermal_fld_ros.files import read_bytes
+from thermal_fld_ros.distillation.tasks import Task, task_of
 from thermal_fld_ros.provenance import git_state
 
-TASKS: dict[str, Callable[[dict[str, Any]], Task]] = {
-    "landmarks": LandmarkTask,
-    "detection": DetectionTask,
-    "distillation": DistillationTask,
-}
 
-
-NUMBERS: tuple[tuple[tuple[str, ...], Any, int], ...] = (
-    (("seed", "workers"), int, 0),
-    (("epochs", "batch"), int, 1),
-    (("learning_rate", "weight_decay"), (int, float), 0),
-)
-"""Settings that every training needs, their kind and their least value."""
-
-
-def load_config(file: Path) -> dict[str, Any]:
-    """Read a training configuration; paths in it are relative to the working directory.
-
-    Raises
-    ------
-    ValueError
-        When a key that every training needs is missing.
-    """
-    return checked(read_mapping(file), str(file))
-
-
-def read_mapping(file: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; raises ValueError where it holds none, OSError where it cannot be read."""
-    try:
-        content = yaml.safe_load(read_bytes(file))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ValueError(f"{file}: expected a mapping of names")
-    return content
-
-
-def checked(config: dict[str, Any], where: str) -> dict[str, Any]:
-    """The configuration, if it has what every training needs; else ValueError says where what is missing."""
-    missing = {"task", "seed", "epochs", "batch", "learning_rate", "weight_decay", "workers"} - set(config)
-    if missing:
-        raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
-    if not isinstance(config["task"], str) or config["task"] not in TASKS:
-        raise ValueError(f"{where}: task is {config['task']!r}, expected one of {', '.join(TASKS)}")
-    for names, kinds, least in NUMBERS:
-        for name in names:
-            value = config[name]
-            if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
-                what = "a whole number" if kinds is int else "a number (YAML's 1e-3 is a text, 1.0e-3 is none)"
-                raise ValueError(f"{where}: {name} is {value!r}, expected {what} of at least {least}")
-    return dict(config)
-
-
-def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, float]:
-    """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation figures.
+def train(config: TrainingConfig, out: Path, threads: int = 0) -> dict[str, float]:
+    """Train to the end, or go on from ``out/checkpoint.pt``; returns the last validation metrics.
 
     Writes ``checkpoint.pt``, ``log.csv``, ``curves.png`` and TensorBoard events after every epoch, and ``best.pt``, the averaged weights
-    of the epoch with the least first validation figure. Under ``torchrun`` the
+    of the epoch with the least first validation metric. Under ``torchrun`` the
     processes share each batch, and the first one validates and writes; the others return nothing.
 
     Raises
@@ -93,31 +37,31 @@ def train(config: dict[str, Any], out: Path, threads: int = 0) -> dict[str, floa
     """
     if threads:
         torch.set_num_threads(threads)
-    torch.manual_seed(config["seed"])
+    torch.manual_seed(config.seed)
     with this_process() as process:
-        task = TASKS[config["task"]](config)
+        task = task_of(config)
         learner = _Learner(task.network, config, process)
         loader = EpochLoader(task.training_set, config, process)
         out.mkdir(parents=True, exist_ok=True)
         state = _resume(out / "checkpoint.pt", config, learner)
         log = Log(out, state["epoch"]) if process.rank == 0 else None
-        for epoch in range(state["epoch"], config["epochs"]):
+        for epoch in range(state["epoch"], config.epochs):
             row = _epoch(task, learner, loader, epoch, config, process)
             if log is None:
                 continue
-            figures = task.validate(learner.averaged.to("cpu"))
+            metrics = task.validate(learner.averaged.to("cpu"))
             learner.averaged.to(process.device)
-            log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in figures.items()}})
+            log.add({"epoch": epoch + 1, **row, **{f"validation/{name}": value for name, value in metrics.items()}})
             print("  ".join(f"{k} {v:.4g}" for k, v in log.rows[-1].items()), flush=True)
-            state |= {"epoch": epoch + 1, "figures": figures, **learner.state()}
-            judged = f"validation/{next(iter(figures))}"
+            state |= {"epoch": epoch + 1, "metrics": metrics, **learner.state()}
+            judged = f"validation/{next(iter(metrics))}"
             if all(log.rows[-1][judged] < row[judged] for row in log.rows[:-1]):
                 save_trained(state, out / "best.pt")
             write_state(state, out / "checkpoint.pt")
         if log:
             log.close()
         process.wait()  # the checkpoint is there for everybody
-    return dict(state["figures"]) if process.rank == 0 else {}
+    return dict(state["metrics"]) if process.rank == 0 else {}
 
 
 class _Learner:
@@ -125,14 +69,12 @@ class _Learner:
 
     PARTS = ("network", "averaged", "optimiser")
 
-    def __init__(self, network: nn.Module, config: dict[str, Any], process: Process):
+    def __init__(self, network: nn.Module, config: TrainingConfig, process: Process):
         # channels last: a fifth less time in bfloat16 on a CPU
         self.network = network.to(process.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.parallel = process.parallel(self.network)
         self.averaged = copy.deepcopy(self.network).eval()
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), config["learning_rate"], weight_decay=config["weight_decay"]
-        )
+        self.optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     def step(self, loss: Tensor, rate: float, keep: float) -> None:
         """Follow the gradient of the loss, then move the average."""
@@ -154,11 +96,11 @@ class _Learner:
             getattr(self, part).load_state_dict(state[part])
 
 
-def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, config: dict[str, Any],
+def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, config: TrainingConfig,
            process: Process) -> dict[str, float]:  # fmt: skip
     """Train for one epoch; means of this process's loss terms, the last learning rate, and the time."""
     sums: dict[str, Tensor] = {}
-    started, rate, total = time.monotonic(), 0.0, config["epochs"] * len(loader)
+    started, rate, total = time.monotonic(), 0.0, config.epochs * len(loader)
     bar = tqdm(
         loader.epoch(epoch), desc=f"epoch {epoch + 1}", total=len(loader), mininterval=5, disable=process.rank > 0
     )
@@ -166,7 +108,7 @@ def _epoch(task: Task, learner: _Learner, loader: EpochLoader, epoch: int, confi
         batch = {name: value.to(process.device) for name, value in batch.items()}
         with torch.autocast(process.device.type, torch.bfloat16):
             terms = task.loss(learner.parallel, batch, step / total)
-        rate = config["learning_rate"] * schedule(step, total)
+        rate = config.learning_rate * schedule(step, total)
         learner.step(torch.stack(list(terms.values())).sum(), rate, keep=min(0.999, step / (step + 20)))
         for name, value in terms.items():
             sums[name] = sums.get(name, torch.zeros((), device=process.device)) + value.detach()
@@ -196,12 +138,13 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
             buffer.copy_(statistic)
 
 
-def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, Any]:
+def _resume(file: Path, config: TrainingConfig, learner: _Learner) -> dict[str, Any]:
     """What a checkpoint holds: that in the file, or that of a training that begins."""
     if not file.exists():
-        return {"epoch": 0, "figures": {}, "config": config, "git": git_state(), "recipes": recipes(config)}
+        content = plain_config(config)
+        return {"epoch": 0, "metrics": {}, "config": content, "git": git_state(), "recipes": recipes(content)}
     state = read_state(file)
-    if state["config"] != config:
+    if not is_config_of(state["config"], config):
         raise ValueError(f"{file} was written with another configuration: choose another output folder, or remove it")
     try:
         learner.load(state)
@@ -210,9 +153,3 @@ def _resume(file: Path, config: dict[str, Any], learner: _Learner) -> dict[str, 
             f"{file}: no training can go on from it, choose another output folder: {error}"
         ) from error
     return state
-
-
-def recipes(config: dict[str, Any]) -> dict[str, Any]:
-    """How the rendered data sets of a configuration were made, by the configuration's key."""
-    notes = {key: Path(value) / "recipe.json" for key, value in config.items() if isinstance(value, str)}
-    return {key: json.loads(note.read_text(encoding="utf-8")) for key, note in notes.items() if note.is_file()}

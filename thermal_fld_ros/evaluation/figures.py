@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -280,46 +280,81 @@ def detection_figures(data: DataSet, found: list[list[Found]], matches: list[lis
     Data sets mean different things by a box. So two more counts ask only for the place: the faces in whose box the centre of a
     found one lies (`located`), and the false faces whose centre lies in no labelled face (`elsewhere`).
     """
-    sizes, hits, located, best = [], [], [], []
-    false = trapped = elsewhere = correct = spurious_images = 0
+    required = _required_faces(data, found, matches)
+    false = _false_faces(data, found, matches)
+    result: dict[str, Any] = {
+        "images": len(data.samples),
+        "faces": len(required),
+        "found": sum(face.found for face in required),
+        "recall": _share([face.found for face in required]),
+        "located": _share([face.located for face in required]),
+    }
+    if data.every_face:
+        right = [sample.faces[pair].required for sample, pairs in zip(data.samples, matches, strict=True)
+                 for pair in pairs if pair >= 0]  # fmt: skip
+        result |= _false_counts(data, false, sum(right))
+    if any(sample.traps for sample in data.samples):
+        in_traps = [
+            centre_inside(box, sample.traps) for sample, boxes in zip(data.samples, false, strict=True) for box in boxes
+        ]
+        result["in_traps"] = sum(in_traps)
+    if required:
+        names, iou = ("p5", "median", "p95"), np.percentile([face.iou for face in required], (5, 50, 95))
+        result["iou"] = dict(zip(names, (round(float(value), 3) for value in iou), strict=True))
+        result["by_size"] = _by_size(np.array([f.size for f in required]), np.array([f.found for f in required]))
+    return result
+
+
+class _RequiredFace(NamedTuple):
+    """What became of a face that is required to be found; ``iou`` is the largest with any found face."""
+
+    size: float
+    found: bool
+    located: bool
+    iou: float
+
+
+def _required_faces(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> list[_RequiredFace]:
+    result = []
     for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
         boxes = [face.box for face in faces]
-        excused = [face.box for face in sample.faces if not face.required]
         table = overlaps([face.box for face in sample.faces], boxes)
         for index, face in enumerate(sample.faces):
             if face.required:
-                sizes.append(metrics.box_size(face.box))
-                hits.append(index in pairs)
-                located.append(any(centre_inside(box, face.box) for box in boxes))
-                best.append(float(table[index].max(initial=0.0)))
-        wrong = [box for box, pair in zip(boxes, pairs, strict=True) if pair < 0 and not centre_inside(box, excused)]
-        correct += sum(pair >= 0 and sample.faces[pair].required for pair in pairs)
-        false += len(wrong)
-        spurious_images += bool(wrong)
-        elsewhere += sum(not centre_inside(box, [face.box for face in sample.faces]) for box in wrong)
-        trapped += sum(centre_inside(box, sample.traps) for box in wrong)
-    result: dict[str, Any] = {
-        "images": len(data.samples),
-        "faces": len(hits),
-        "found": int(sum(hits)),
-        "recall": round(float(np.mean(hits)), 4) if hits else None,
-        "located": round(float(np.mean(located)), 4) if located else None,
-    }
-    if data.every_face:
-        result |= {
-            "precision": round(correct / (correct + false), 4) if correct + false else None,
-            "false_faces": false,
-            "elsewhere": elsewhere,
-            "images_with_false_faces": spurious_images,
-            "false_per_image": round(false / len(data.samples), 4),
-        }
-    if any(sample.traps for sample in data.samples):
-        result["in_traps"] = trapped
-    if hits:
-        names = ("p5", "median", "p95")
-        result["iou"] = dict(zip(names, (round(float(v), 3) for v in np.percentile(best, (5, 50, 95))), strict=True))
-        result["by_size"] = _by_size(np.array(sizes), np.array(hits))
+                located = any(centre_inside(box, face.box) for box in boxes)
+                best = float(table[index].max(initial=0.0))
+                result.append(_RequiredFace(metrics.box_size(face.box), index in pairs, located, best))
     return result
+
+
+def _false_faces(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> list[list[Array]]:
+    """By image the boxes of found faces that are no labelled one; what lies in a face that need not be found is excused."""
+    result = []
+    for sample, faces, pairs in zip(data.samples, found, matches, strict=True):
+        excused = [face.box for face in sample.faces if not face.required]
+        result.append([
+            face.box for face, pair in zip(faces, pairs, strict=True) if pair < 0 and not centre_inside(face.box, excused)
+        ])  # fmt: skip
+    return result
+
+
+def _false_counts(data: DataSet, false: list[list[Array]], right: int) -> dict[str, Any]:
+    """Of a data set in which every face is labelled: how many found faces are false, beside ``right`` ones."""
+    count, elsewhere = sum(map(len, false)), 0
+    for sample, boxes in zip(data.samples, false, strict=True):
+        labelled = [face.box for face in sample.faces]
+        elsewhere += sum(not centre_inside(box, labelled) for box in boxes)
+    return {
+        "precision": round(right / (right + count), 4) if right + count else None,
+        "false_faces": count,
+        "elsewhere": elsewhere,
+        "images_with_false_faces": sum(bool(boxes) for boxes in false),
+        "false_per_image": round(count / len(data.samples), 4),
+    }
+
+
+def _share(values: list[bool]) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
 
 
 def published_figures(data: DataSet, found: list[list[Found]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from thermal_fld_ros.datasets.sample import DataSet, DataSetError, LabelledFace
 from thermal_fld_ros.evaluation import metrics
 from thermal_fld_ros.evaluation.calibration import reliability
 from thermal_fld_ros.evaluation.figures import RIGHT_BELOW
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.cropping import crop_from_points, look_twice
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.gate import LEAST_DETECTION, Gate, logit
@@ -95,11 +96,13 @@ def _candidates(
 ) -> Iterator[tuple[Affine, Landmarks, float]]:
     """Crops, what the landmark network says of them, and the detector's score there."""
     size, scale = landmarker.size, landmarker.crop_scale
-    first = [crop_from_box(box, size, scale) for box in boxes]
-    for crop, landmarks, score in zip(first, landmarker(frame, first), scores, strict=True):
-        if plausible(landmarks, crop, size, frame.upright_size, LEAST_SIZE):
-            second = crop_from_points(landmarks.points, size, scale)
-            yield second, landmarker(frame, [second])[0], float(score)
+    found = look_twice(
+        partial(landmarker, frame), boxes, size, scale,
+        lambda crop, landmarks: plausible(landmarks, crop, size, frame.upright_size, LEAST_SIZE),
+    )  # fmt: skip
+    for result, score in zip(found, scores, strict=True):
+        if result is not None:
+            yield *result, float(score)
     to_upright = frame.upright_to_image.inverse()
     for face in faces:
         if face.points is None or metrics.box_size(face.box) < LEAST_SIZE:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, Sample, Scheme, read_json
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.cropping import look_twice
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.geometry import box_around
-from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
+from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models
 
 Array = NDArray[np.float64]
@@ -127,22 +128,16 @@ def run_models(name: str, folder: Path, data: DataSet, step: Callable[[], None])
 
 
 def given_box(landmarker: Landmarker, frame: ThermalFrame, box: Array) -> Found | None:
-    """Landmarks of the face in a box (4,) of image pixels: two passes, as the pipeline has them for a new detection.
+    """Landmarks of the face in a box (4,) of image pixels, by `look_twice` as the pipeline finds those of a new detection.
 
-    None where the first pass finds nothing that a second could look at.
+    None where the first look finds nothing that a second could look at.
     """
     corners = np.array([box[:2], box[:2] + box[2:]])
     upright = box_around(frame.upright_to_image.inverse()(corners))
-    (first,) = landmarker(frame, [crop_from_box(upright, landmarker.size, landmarker.crop_scale)])
-    try:
-        crop = crop_from_points(first.points, landmarker.size, landmarker.crop_scale)
-    except ValueError:
+    (result,) = look_twice(partial(landmarker, frame), [upright], landmarker.size, landmarker.crop_scale)
+    if result is None:
         return None
-    (second,) = landmarker(frame, [crop])
-    return _in_image(second, frame)
-
-
-def _in_image(landmarks: Landmarks, frame: ThermalFrame) -> Found | None:
+    _, landmarks = result
     points = frame.upright_to_image(landmarks.points)
     return Found(points, landmarks.confidence.astype(np.float64)) if np.isfinite(points).all() else None
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from thermal_fld_ros.capture.bag import replace_file
 from thermal_fld_ros.datasets.pairs import ABOUT, FORMAT, INDEX, SPLITS, read_about, read_index
 from thermal_fld_ros.datasets.sample import DataSetError
+from thermal_fld_ros.files import replace_text
 from thermal_fld_ros.labelling.build import read_journals
 from thermal_fld_ros.labelling.labeller import EVIDENCE
 from thermal_fld_ros.labelling.recordings import sha256_of
@@ -146,7 +146,7 @@ def _read_lines(out: Path) -> list[str]:
 def _write_lines(out: Path, about: dict[str, Any], lines: Sequence[str]) -> None:
     """Write the index and its checksum."""
     text = "".join(lines)
-    replace_file(out / INDEX, text)
+    replace_text(out / INDEX, text)
     about["sha256"] = {**about.get("sha256", {}), "index": hashlib.sha256(text.encode()).hexdigest()}
     _write_about(out, about)
 
@@ -176,7 +176,7 @@ def _images_digest(out: Path, entries: Sequence[IndexEntry]) -> str:
 
 
 def _write_about(out: Path, about: Mapping[str, Any]) -> None:
-    replace_file(out / ABOUT, json.dumps(about, indent=1) + "\n")
+    replace_text(out / ABOUT, json.dumps(about, indent=1) + "\n")
 
 
 def _source(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import RGB, THERMAL
+from thermal_fld_ros.recordings.messages import RGB, THERMAL
 from thermal_fld_ros.recordings.names import natural_key, numbers_in, time_in
 
 WORDS = {

@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from thermal_fld_ros.capture.bag import is_unfinished, read_manifest
-from thermal_fld_ros.capture.messages import IMAGES, RGB, THERMAL, stamp_of
 from thermal_fld_ros.datasets.pairs import ABOUT, INDEX, read_about, read_index, read_pairs
 from thermal_fld_ros.labelling.matching import (
     NEITHER,
@@ -35,6 +33,8 @@ from thermal_fld_ros.labelling.matching import (
 from thermal_fld_ros.recordings.bag import SUFFIXES as BAG_SUFFIXES
 from thermal_fld_ros.recordings.bag import bag_reader, image_of_message, is_bag, stamp_of_message, topics_of
 from thermal_fld_ros.recordings.folder import IMAGE_SUFFIXES, is_hidden
+from thermal_fld_ros.recordings.manifest import is_unfinished, read_manifest
+from thermal_fld_ros.recordings.messages import IMAGES, RGB, THERMAL, stamp_of
 from thermal_fld_ros.recordings.names import natural_key
 from thermal_fld_ros.recordings.opening import open_source
 from thermal_fld_ros.recordings.source import RawImage, SourceError

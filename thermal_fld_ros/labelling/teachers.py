@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.datasets.colour import sampled_colour
 from thermal_fld_ros.labelling import face_mesh
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.cropping import crop_from_box, look_twice
 from thermal_fld_ros.perception.geometry import Affine, box_around, iou
 from thermal_fld_ros.perception.models import default_model_folder
 
@@ -255,11 +256,8 @@ class NetworkTeacher:
         """See `RgbTeacher`."""
         if boxes is None:
             raise ValueError("this teacher finds no faces by itself, expected their boxes")
-        if not boxes:
-            return []
-        first = self._look(image, [crop_from_box(box, self._size, self._scale) for box in boxes])
-        again = [crop_from_points(face.points, self._size, self._scale) for face in first]
-        return list(self._look(image, again))
+        results = look_twice(partial(self._look, image), boxes, self._size, self._scale)
+        return [None if result is None else result[1] for result in results]
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -269,6 +267,8 @@ class NetworkTeacher:
 
         from thermal_fld_ros.distillation.networks import confidence
 
+        if not crops:
+            return []
         size = (self._size, self._size)
         pictures = [sampled_colour(image, crop, size).astype(np.float32) / np.float32(255) for crop in crops]
         before = torch.get_num_threads()

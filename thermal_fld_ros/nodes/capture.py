@@ -15,10 +15,10 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Trigger
 
-from thermal_fld_ros.capture.bag import check_rosbags, is_unfinished
+from thermal_fld_ros.capture.bag import check_rosbags
 from thermal_fld_ros.capture.episode import Episode, Label, new_folder
 from thermal_fld_ros.capture.memory import keep_large_blocks
-from thermal_fld_ros.capture.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, CapturedPair, Topic, types
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.msg import FaceLandmarksArray
 from thermal_fld_ros.nodes import qos
 from thermal_fld_ros.nodes.capture_parameters import LIVE, PAIRING, TABLE, episode_options, message_types
@@ -28,6 +28,8 @@ from thermal_fld_ros.nodes.pairing import Pairing
 from thermal_fld_ros.nodes.parameters import Values
 from thermal_fld_ros.nodes.process import run_node
 from thermal_fld_ros.nodes.reception import WatchedSubscription, type_name
+from thermal_fld_ros.recordings.manifest import is_unfinished
+from thermal_fld_ros.recordings.messages import LANDMARKS, RGB, TF_MESSAGE, TF_STATIC, THERMAL, Topic, types
 from thermal_fld_ros.srv import StartEpisode
 
 try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from thermal_fld_ros.capture.bag import STORAGE_SUFFIXES
 from thermal_fld_ros.capture.episode import EpisodeOptions
 from thermal_fld_ros.capture.gates import GateOptions
-from thermal_fld_ros.capture.messages import (
+from thermal_fld_ros.capture.privacy import KEEP
+from thermal_fld_ros.nodes.parameters import Parameter, Values
+from thermal_fld_ros.perception.compression import TRANSPORTS, is_compressed
+from thermal_fld_ros.recordings.manifest import STORAGE_SUFFIXES
+from thermal_fld_ros.recordings.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
     FACE_LANDMARKS,
@@ -17,9 +20,6 @@ from thermal_fld_ros.capture.messages import (
     RGB,
     THERMAL,
 )
-from thermal_fld_ros.capture.privacy import KEEP
-from thermal_fld_ros.nodes.parameters import Parameter, Values
-from thermal_fld_ros.perception.compression import TRANSPORTS, is_compressed
 
 CALIBRATIONS = {"none": (), "thermal": (THERMAL,), "rgb": (RGB,), "both": (THERMAL, RGB)}
 

@@ -14,9 +14,10 @@ import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
-from thermal_fld_ros.capture.messages import RGB, THERMAL, CapturedPair, stamp_of
+from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.nodes.messages import TIME_JUMP
 from thermal_fld_ros.nodes.synchroniser import ApproximateTimeSynchronizer, SimpleFilter
+from thermal_fld_ros.recordings.messages import RGB, THERMAL, stamp_of
 
 RECENT_PAIRS = 100
 """Images by which it is told how far the cameras' stamps are apart."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the landmark network looks: a square around a box or around landmarks, with the head's roll taken out.
+"""Where a landmark network looks, and how often: a square around a box or around landmarks, with the head's roll taken out.
 
 Training uses these functions too, so the network sees crops of one kind only. Angles are radians, positive where the face is
 turned clockwise on the screen.
@@ -8,15 +8,30 @@ turned clockwise on the screen.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from thermal_fld_ros.perception.geometry import Affine, box_around
 
 # Means of many points, far apart: steady against the errors of single points.
 UPPER_FACE = np.r_[17:27, 36:48]  # brows and eyes
 LOWER_FACE = np.r_[48:68, 6:11]  # mouth and chin
+
+
+class HasPoints(Protocol):
+    """What a landmark network finds in a crop."""
+
+    @property
+    def points(self) -> NDArray[Any]:
+        """Points (68, 2) in upright pixels."""
+
+
+Looked = TypeVar("Looked", bound=HasPoints)
+
 DOWN = np.zeros(68)
 """Weights of the 68 points in the vector from the upper to the lower face."""
 DOWN[LOWER_FACE] = 1.0 / len(LOWER_FACE)
@@ -53,6 +68,43 @@ def crop_from_points(points: ArrayLike, size: int, scale: float) -> Affine:
     x, y, width, height = box_around(level(array)).tolist()
     centre = level.inverse()((x + width / 2, y + height / 2))
     return _square((float(centre[0]), float(centre[1])), max(width, height), size, scale, angle)
+
+
+def look_twice(
+    look: Callable[[list[Affine]], Sequence[Looked]],
+    boxes: Iterable[ArrayLike],
+    size: int,
+    scale: float,
+    goes_on: Callable[[Affine, Looked], bool] = lambda crop, found: True,
+) -> list[tuple[Affine, Looked] | None]:
+    """What a landmark network finds in face boxes: it looks at each box, and then once more about its own points there.
+
+    Parameters
+    ----------
+    look : function
+        From crops (crop to upright pixels) to what is found in each, whose ``points`` (68, 2) are upright pixels.
+    boxes : iterable of (4,)
+        x, y, width, height in upright pixels.
+    size, scale
+        See `crop_from_box`.
+    goes_on : function of the first crop and of what was found in it
+        Whether that is worth a second look.
+
+    Returns
+    -------
+    list of (crop, found in it) of the second look; None where there was none, also because the first points span no crop.
+    """
+    crops = [crop_from_box(box, size, scale) for box in boxes]
+    second: dict[int, Affine] = {}
+    for index, (crop, found) in enumerate(zip(crops, look(crops), strict=True)):
+        if goes_on(crop, found):
+            with suppress(ValueError):
+                second[index] = crop_from_points(found.points, size, scale)
+    results: list[tuple[Affine, Looked] | None] = [None] * len(crops)
+    again = list(second.values())
+    for index, crop, found in zip(second, again, look(again), strict=True):
+        results[index] = crop, found
+    return results
 
 
 def roll_from_points(points: ArrayLike) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from thermal_fld_ros.options import check_ranges, limited
 from thermal_fld_ros.perception.camera import Camera
-from thermal_fld_ros.perception.cropping import crop_from_box, crop_from_points
+from thermal_fld_ros.perception.cropping import crop_from_points, look_twice
 from thermal_fld_ros.perception.cuts import CutDetector
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
@@ -312,15 +312,17 @@ class Pipeline:
             for box, score in zip(boxes, scores, strict=True)
             if score >= least and not tracker.covers(box, options.nms_iou)
         ][:room]
-        size, scale = self.landmarker.size, self.landmarker.crop_scale
-        first = [crop_from_box(box, size, scale) for box, _ in fresh]
-        second = [
-            (self._crop(landmarks.points), score)
-            for crop, landmarks, (_, score) in zip(first, self.landmarker(frame, first, timing), fresh, strict=True)
-            if self._plausible(landmarks, crop, frame)
-        ]
-        crops = [crop for crop, _ in second]
-        for (crop, detection), landmarks in zip(second, self.landmarker(frame, crops, timing), strict=True):
+        found = look_twice(
+            lambda crops: self.landmarker(frame, crops, timing),
+            [box for box, _ in fresh],
+            self.landmarker.size,
+            self.landmarker.crop_scale,
+            lambda crop, landmarks: self._plausible(landmarks, crop, frame),
+        )
+        for result, (_, detection) in zip(found, fresh, strict=True):
+            if result is None:
+                continue
+            crop, landmarks = result
             score = self._gate(detection, landmarks.score)
             if score >= self._threshold and self._plausible(landmarks, crop, frame):
                 tracker.add(landmarks, score, detection, self._clock.now)

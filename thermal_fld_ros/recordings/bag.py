@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from thermal_fld_ros.capture.bag import is_unfinished, mcap_cure
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import ImageError
 from thermal_fld_ros.recordings.folder import image_files
+from thermal_fld_ros.recordings.manifest import is_unfinished, mcap_cure
 from thermal_fld_ros.recordings.names import natural_key
 from thermal_fld_ros.recordings.source import Entry, RawImage, Reading, Source, SourceError, image_of_array
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.bag import read_manifest
-from thermal_fld_ros.capture.messages import CAMERA_INFO, RGB, THERMAL
 from thermal_fld_ros.perception.camera import Camera, camera_of_info
 from thermal_fld_ros.perception.geometry import Size
 from thermal_fld_ros.recordings.bag import bag_reader
+from thermal_fld_ros.recordings.manifest import read_manifest
+from thermal_fld_ros.recordings.messages import CAMERA_INFO, RGB, THERMAL
 from thermal_fld_ros.registration.camera import read_camera
 from thermal_fld_ros.registration.estimation import view_distance
 from thermal_fld_ros.registration.registration import CameraPair

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.capture.messages import TF_MESSAGE, TF_STATIC
 from thermal_fld_ros.recordings.bag import bag_reader, is_bag
+from thermal_fld_ros.recordings.messages import TF_MESSAGE, TF_STATIC
 from thermal_fld_ros.registration.camera import read_fields
 
 Array = NDArray[np.float64]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,30 +43,6 @@ class Topic:
     name: str
     type: str
     latched: bool = False
-
-
-@dataclass(frozen=True)
-class CapturedPair:
-    """What belongs together: a message of each role.
-
-    Attributes
-    ----------
-    messages : role -> bytes
-        As they were received.
-    stamp : int
-        Of the thermal image, ns.
-    gap : int
-        The RGB image's stamp minus the thermal one's, clock offset included, ns.
-    """
-
-    messages: Mapping[str, bytes]
-    stamp: int
-    gap: int
-
-    @property
-    def size(self) -> int:
-        """Bytes of all messages."""
-        return sum(map(len, self.messages.values()))
 
 
 def stamp_of(data: bytes) -> int:
