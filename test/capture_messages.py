@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from input_files import compressed_depth, png
 from numpy.typing import NDArray
 
+from thermal_fld_ros.capture.bag import BagWriter
 from thermal_fld_ros.capture.pair import CapturedPair
 from thermal_fld_ros.recordings.messages import (
     CAMERA_INFO,
@@ -134,6 +136,13 @@ def contents(bag: Path) -> dict[int, dict[str, bytes]]:
         for connection, time, data in reader.messages():
             found.setdefault(time, {})[connection.topic] = bytes(data)
     return found
+
+
+def left_by_a_kill(writer: BagWriter, place: Path) -> Path:
+    """A copy, in the folder `place`, of the bag as it would be left if the writer were killed now; the writer is closed."""
+    copy = shutil.copytree(writer.folder, place / writer.folder.name)
+    writer.close()
+    return copy
 
 
 def written(pairs: list[CapturedPair], roles: dict[str, Topic] = TOPICS) -> list[dict[str, bytes]]:
