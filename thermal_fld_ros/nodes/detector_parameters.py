@@ -15,14 +15,12 @@ from thermal_fld_ros.perception.pipeline import PipelineOptions
 CUSTOM_UNIT = "custom"
 
 TABLE = (
-    Parameter(
-        "autostart", True, "Configure and activate the node at the start, without a lifecycle manager.", read_only=True
-    ),
+    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
     # the camera
     Parameter(
         "unit",
         "counts",
-        "What the value of a pixel means; custom uses unit_scale and unit_offset. counts and agc have no temperatures.",
+        "What a pixel's value means; custom takes unit_scale and unit_offset. counts and agc give no temperatures.",
         choices=(*UNITS, CUSTOM_UNIT),
     ),
     Parameter(
@@ -32,127 +30,113 @@ TABLE = (
     Parameter("rotate", 0, "Clockwise turn in degrees that brings the incoming image upright.", 0, 270, step=90),
     Parameter("rows_top", 0, "Rows to drop at the top of the image, such as telemetry.", 0, 4096),
     Parameter("rows_bottom", 0, "Rows to drop at the bottom of the image.", 0, 4096),
-    Parameter("inverted", False, "Warm parts are dark in the image (black hot)."),
-    Parameter(
-        "max_pixels",
-        Decoding.max_pixels,
-        "Largest number of pixels of an image; larger images are refused.",
-        1,
-        100_000_000,
-    ),
+    Parameter("inverted", False, "Warm pixels are dark in the image (black hot)."),
+    Parameter("max_pixels", Decoding.max_pixels, "Images with more pixels are refused.", 1, 100_000_000),
     Parameter(
         "transport",
         "auto",
-        "Message type of image: raw is sensor_msgs/Image, compressed is CompressedImage of any format; auto goes by the topic's name "
+        "Message type of image: raw is sensor_msgs/Image, compressed is CompressedImage of any format; auto decides by the topic's name "
         "(.../compressed, .../compressedDepth).",
         choices=TRANSPORTS,
     ),
     Parameter(
         "field_of_view",
         50.0,
-        "Field of view of the longer side of the image in degrees, used for head poses if there is "
-        "no camera_info; 0: no poses in that case.",
+        "Field of view of the longer side of the image in degrees, assumed for head poses while there is no camera_info; 0: no poses "
+        "without camera_info.",
         0.0,
         170.0,
     ),
     Parameter(
         "image_reliability",
         "best_effort",
-        "QoS of the image subscription. best_effort is compatible with every publisher; reliable "
-        "requests lost images again.",
+        "QoS of the image subscription. best_effort hears every camera; reliable asks for lost images again.",
         choices=("best_effort", "reliable"),
     ),
-    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log states the reason.", 0.5, 3600.0),
+    Parameter("no_image_timeout", 5.0, "Seconds without an image after which the log gives the reason.", 0.5, 3600.0),
     # the models
     Parameter.of(
         PipelineOptions,
         "detector_model",
-        "ONNX file of the face detector; empty: the packaged one. To reload a replaced file, set its path again.",
+        "ONNX file of the face detector; empty: the packaged one. To load a file that was replaced, set its path again.",
     ),
     Parameter.of(
         PipelineOptions,
         "landmark_model",
-        "ONNX file of the landmark model; empty: the packaged one. To reload a replaced file, set its path again.",
+        "ONNX file of the landmark model; empty: the packaged one. To load a file that was replaced, set its path again.",
     ),
     Parameter.of(
         PipelineOptions,
         "provider",
-        "Where the models run. auto is CUDA if onnxruntime supports it, otherwise the CPU. "
-        "TensorRT takes minutes to start.",
+        "Where the models run. auto uses CUDA where onnxruntime has it, and otherwise the CPU. TensorRT takes minutes to start.",
         choices=("auto", *PROVIDERS),
     ),
     Parameter.of(
-        PipelineOptions, "require_provider", "Fail if the requested provider is not available; auto never fails."
+        PipelineOptions,
+        "require_provider",
+        "Fail if the provider is not available, instead of using another; has no effect with auto.",
     ),
     Parameter.of(PipelineOptions, "threads", "CPU threads of each model and of OpenCV."),
     # faces
     Parameter.of(
         PipelineOptions,
         "detection_threshold",
-        "Minimum score of a detection; 0: the working point of the detector model.",
+        "Minimum score of a detection; 0: the threshold in the detector's metadata.",
     ),
     Parameter.of(
         PipelineOptions,
         "score_threshold",
-        "Minimum score of a new face, the probability that its points are right; 0: the threshold "
-        "of the landmark model.",
+        "Minimum score of a new face (the probability that its points are right); 0: the threshold in the landmark model's metadata.",
     ),
     Parameter.of(PipelineOptions, "keep_threshold", "Minimum score of a face that is already tracked."),
     Parameter.of(PipelineOptions, "patience", "Seconds for which a tracked face may stay below score_threshold."),
     Parameter.of(PipelineOptions, "max_faces", "Maximum number of faces that are tracked at once."),
+    Parameter.of(PipelineOptions, "min_face_size", "Minimum length of a face's longer side in pixels of the image."),
+    Parameter.of(PipelineOptions, "detect_every", "Frames between two detections while every tracked face is visible."),
     Parameter.of(
-        PipelineOptions, "min_face_size", "Minimum length of the longer side of a face, in pixels of the image."
+        PipelineOptions, "nms_iou", "Detections whose intersection over union exceeds this are the same face."
     ),
-    Parameter.of(
-        PipelineOptions, "detect_every", "Number of frames between two detections while every known face is seen."
-    ),
-    Parameter.of(PipelineOptions, "nms_iou", "Intersection over union above which two faces are the same."),
     Parameter.of(PipelineOptions, "keep_lost", "Seconds for which a lost face keeps its id."),
     Parameter.of(PipelineOptions, "smoothing", "Smooth the points over time (One-Euro filter)."),
-    Parameter.of(
-        PipelineOptions,
-        "min_cutoff",
-        "Cut-off frequency of the smoothing for a still face in Hz; a lower value gives steadier points.",
-    ),
+    Parameter.of(PipelineOptions, "min_cutoff", "Cut-off of the smoothing for a still face in Hz; lower is calmer."),
     Parameter.of(
         PipelineOptions,
         "beta",
-        "Increase of the cut-off frequency with motion, in Hz per face size per second; a higher value gives less lag.",
+        "Rise of the cut-off with motion, in Hz per (face size per second); higher values lag less.",
     ),
     Parameter.of(
         PipelineOptions,
         "shutter",
-        "Tell frames of a closed shutter (frozen or flat), from which nothing is published, and repeats of a slow camera, which get the "
-        "last result.",
+        "Detect images of a closed shutter (frozen or flat), for which nothing is published, and repeated images of a slow camera, which "
+        "get the last result again.",
     ),
     # temperatures
     Parameter.of(
         PipelineOptions,
         "emissivity",
-        "Emissivity of skin (0.98) for a camera that assumes 1; 1 does not change the temperatures of the camera.",
+        "Emissivity of skin (0.98) for a camera that assumes 1; 1 leaves the camera's temperatures unchanged.",
     ),
     Parameter.of(
         PipelineOptions,
         "reflected_temperature",
-        "Temperature in degC of the surroundings that the skin reflects; used if the emissivity is below 1.",
+        "Temperature in degC of the surroundings that the skin reflects; used with an emissivity below 1.",
     ),
     # output
     Parameter(
         "humans",
         False,
-        "Publish the faces as ROS4HRI (REP-155) defines them, under /humans/faces and in tf; needs hri_msgs.",
+        "Publish the faces as ROS4HRI defines them (REP-155), under /humans/faces and in tf; requires hri_msgs.",
         read_only=True,
     ),
     Parameter(
         "overlay_scale",
         0,
-        "Integer factor by which the overlay is enlarged; 0: the smallest factor that makes its "
-        "longer side at least 640 pixels.",
+        "Integer factor by which the overlay is larger than the image; 0: the smallest that makes its longer side at least 640 px.",
         0,
         8,
     ),
-    Parameter("overlay_palette", "grey", "Colour palette of the overlay.", choices=PALETTES),
-    Parameter("overlay_quality", 85, "JPEG quality of the compressed overlay.", 1, 100),
+    Parameter("overlay_palette", "grey", "Colours of the overlay.", choices=PALETTES),
+    Parameter("overlay_quality", 85, "Quality of the overlay's JPEG.", 1, 100),
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
 )
 
