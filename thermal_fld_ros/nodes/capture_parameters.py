@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from thermal_fld_ros.capture.bag import STORAGE_SUFFIXES
 from thermal_fld_ros.capture.episode import EpisodeOptions
 from thermal_fld_ros.capture.gates import GateOptions
 from thermal_fld_ros.capture.privacy import KEEP
 from thermal_fld_ros.nodes.parameters import Parameter, Values
 from thermal_fld_ros.perception.compression import TRANSPORTS, is_compressed
+from thermal_fld_ros.recordings.manifest import STORAGE_SUFFIXES
 from thermal_fld_ros.recordings.messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
