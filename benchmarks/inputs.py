@@ -281,7 +281,7 @@ def page(rows: list[list[str]], before: str | None) -> str:
     """The document."""
     heads = ["input", "command", *([f"{before}"] if before else []), "now"]
     lines = [
-        "# Inputs as people have them",
+        "# Input, case by case",
         "",
         f"Written by `python benchmarks/inputs.py{f' --before {before}' if before else ''}` from small inputs that it makes of the "
         f"rendered demo clip; now: {git_state()}.",
