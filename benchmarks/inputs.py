@@ -285,8 +285,8 @@ def page(rows: list[list[str]], before: str | None) -> str:
         "",
         f"Written by `python benchmarks/inputs.py{f' --before {before}' if before else ''}`, from small inputs that it makes of the "
         f"rendered demo clip. The column *now* is commit {git_state()}.",
-        "Each row is one example of a kind of input, and [input](../input.md) lists what is supported. The clip has one face in each of its "
-        f"{len(FRAMES)} images. If there are temperatures, the first forehead temperature is shown.",
+        "Each row is one example of a kind of input, and [input](../input.md) lists what is supported. The clip has one face in each "
+        f"of its {len(FRAMES)} images. If there are temperatures, the first forehead temperature is shown.",
         "",
         "| " + " | ".join(heads) + " |",
         "|" + "---|" * len(heads),

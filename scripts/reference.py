@@ -82,7 +82,9 @@ def _options(parser: argparse.ArgumentParser) -> str:
         else:
             name = f"`{_value(action)}`"
         text = (action.help or "") % {**vars(action), "prog": parser.prog}
-        rows.append(f"| {name} | {_escaped(text)}{' Required.' if action.option_strings and action.required else ''} |")
+        if action.option_strings and action.required:
+            text = f"required; {text}"
+        rows.append(f"| {name} | {_escaped(text)} |")
     return "\n".join(rows)
 
 
