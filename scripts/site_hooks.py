@@ -10,9 +10,10 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from xml.etree import ElementTree
 
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -31,6 +32,16 @@ OUTSIDE = {
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 BLOCK = re.compile(r"^```math\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"\$`(.+?)`\$")
+
+
+def drawn(latex: str, display: Literal["inline", "block"]) -> str:
+    """MathML of a formula. Means get a border for their line, because few fonts have one that grows with the term."""
+    formula = convert_to_element(latex, display=display)
+    for over in formula.iter("mover"):
+        if over[1].text in ("&#x02015;", "\u2015"):
+            over.tag, over.attrib["class"] = "mrow", "mean"
+            over.remove(over[1])
+    return ElementTree.tostring(formula, encoding="unicode").replace("&amp;#", "&#")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -61,5 +72,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{image}[{text}]({posixpath.relpath(on_site, posixpath.dirname(target) or '.')}{anchor or ''})"
 
     markdown = LINK.sub(led, markdown)
-    markdown = BLOCK.sub(lambda match: convert(match[1], display="block"), markdown)
-    return INLINE.sub(lambda match: convert(match[1]), markdown)
+    markdown = BLOCK.sub(lambda match: drawn(match[1], "block"), markdown)
+    # in a span, as a line of text that begins with <math would be taken for a block
+    return INLINE.sub(lambda match: f"<span>{drawn(match[1], 'inline')}</span>", markdown)
