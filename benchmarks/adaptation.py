@@ -2,9 +2,11 @@
 """The whole loop with a camera unlike those of the training: recorded over DDS, labelled, adapted to, measured on held-out people.
 
     python benchmarks/adaptation.py --face-model DIR [--distil] [--out FILE]
+    python benchmarks/adaptation.py --face-model DIR --thermal-only [--out FILE]
 
 A robot's low, cheap thermal camera, and an RGB camera beside it, are simulated (test/loop_people.py). Each person is one episode.
-`--people FILE` only renders a few people and writes what test/system needs.
+`--people FILE` only renders a few people and writes what test/system needs; `--rendered FILE` takes people from such a file.
+`--thermal-only` adapts without the RGB camera and without ROS, and shows by the renderer's labels what the network cannot know.
 """
 
 from __future__ import annotations
@@ -30,12 +32,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
-from loop_people import RATE, RGB_SCALE, SIZE, TO_RGB, Person, write_people  # noqa: E402
+from loop_people import RATE, RGB_SCALE, SIZE, TO_RGB, Person, read_people, write_people  # noqa: E402
 from loop_rig import LoopRig  # noqa: E402
 from pipeline import machine  # noqa: E402
 
 from thermal_fld_ros.__main__ import main as main_of_package  # noqa: E402
-from thermal_fld_ros.distillation.adapt import STEPS, adapt  # noqa: E402
+from thermal_fld_ros.distillation.adapt import STEPS, Adaptation, adapt  # noqa: E402
+from thermal_fld_ros.distillation.self_training import self_train  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array  # noqa: E402
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions  # noqa: E402
 from thermal_fld_ros.provenance import git_state  # noqa: E402
@@ -116,6 +119,20 @@ def label(bags: Sequence[Path], people: Sequence[Person], folder: Path, teacher:
     return about
 
 
+def adapt_to_thermal(people: Sequence[Person], folder: Path, steps: int) -> tuple[dict[str, Any], Adaptation]:
+    """Adapt by the thermal images alone; what the data set tells, and what came of it."""
+    files = [folder / f"{person.name}.npy" for person in people]
+    for person, file in zip(people, files, strict=True):
+        np.save(file, np.stack([person.seen(number) for number in range(len(person.points))]))
+    out, names = folder / "robot", [person.name for person in people]
+    command = ["pseudo_label", *map(str, files), "--out", str(out), "--unit", "centikelvin"]
+    command += ["--test", *names[:HELD_OUT], "--validation", *names[HELD_OUT : HELD_OUT + VALIDATION]]
+    if main_of_package(command) != 0:
+        sys.exit("no data set")
+    about: dict[str, Any] = json.loads((out / "dataset.json").read_text())
+    return about, self_train(out, folder / "adapted", "adapt", steps=steps)
+
+
 def errors(model: Path, people: Sequence[Person]) -> dict[str, float]:
     """Of every frame of people against the renderer's own labels, as the pipeline finds their faces without smoothing."""
     options = PipelineOptions(landmark_model=str(model), smoothing=False, shutter=False, detect_every=1)
@@ -135,7 +152,9 @@ def errors(model: Path, people: Sequence[Person]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--face-model", type=Path, required=True)
+    parser.add_argument("--face-model", type=Path)
+    parser.add_argument("--rendered", type=Path, help="people that --people has written, in place of --face-model")
+    parser.add_argument("--thermal-only", action="store_true", help="adapt without an RGB camera")
     parser.add_argument("--people", type=Path, help="write a few people for test/system here, and nothing else")
     parser.add_argument("--teacher", type=Path, default=ROOT / "models/rgb_teacher.pt", help="RGB network")
     parser.add_argument("--distil", action="store_true", help="adapt in two levels from the teacher")
@@ -145,9 +164,19 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=Path("runs/loop"), help="for bags, data set and network; removed before"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/adaptation.json")
+    parser.add_argument(
+        "--out", type=Path, help="default: benchmarks/results/adaptation.json, or adaptation_thermal_only.json"
+    )
     args = parser.parse_args()
-    people = render_people(load_morphable_model(args.face_model), range(args.count), args.frames)
+    if (args.face_model is None) == (args.rendered is None):
+        parser.error("expected --face-model or --rendered")
+    name = "adaptation_thermal_only" if args.thermal_only else "adaptation"
+    args.out = args.out or ROOT / f"benchmarks/results/{name}.json"
+    people = (
+        read_people(args.rendered)
+        if args.rendered
+        else render_people(load_morphable_model(args.face_model), range(args.count), args.frames)
+    )
     if args.people:
         write_people(people, args.people)
         return
@@ -165,6 +194,11 @@ def main() -> None:
         seconds[name] = round(time.monotonic() - started, 1)
         return done
 
+    if args.thermal_only:
+        about, adapted = timed("data set and adaptation", lambda: adapt_to_thermal(people, args.folder, args.steps))
+        result |= {"people": len(people), "data": about["counts"], "left_out": about["left_out"]}
+        finish(args, people, adapted, seconds, result)
+        return
     bags = timed("recording", lambda: record(people, args.folder))
     manifests = [json.loads((bag / "manifest.json").read_text()) for bag in bags]
     result["recorded"] = {
@@ -178,8 +212,19 @@ def main() -> None:
         "adaptation",
         lambda: adapt(args.folder / "robot", args.folder / "adapted", "adapt", teacher=teacher, steps=args.steps),
     )
+    result["distilled"] = args.distil
+    finish(args, people, adapted, seconds, result)
+
+
+def finish(
+    args: argparse.Namespace,
+    people: Sequence[Person],
+    adapted: Adaptation,
+    seconds: dict[str, float],
+    result: dict[str, Any],
+) -> None:
+    """Measure both networks on every frame of the people who were held out, and write all that is known."""
     result |= {
-        "distilled": args.distil,
         "steps": args.steps,
         "seconds": seconds,
         "before": adapted.before,
@@ -191,7 +236,7 @@ def main() -> None:
         "after": args.folder / "adapted/training/after.onnx",
     }
     result["every_frame"] = {when: errors(model, held_out) for when, model in models.items()}
-    result["written"] = adapted.model is not None
+    result |= {"written": adapted.model is not None, "reason": adapted.reason}
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 

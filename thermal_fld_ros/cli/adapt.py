@@ -35,19 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Adapt."""
     from thermal_fld_ros.distillation.adapt import STEPS, adapt
+    from thermal_fld_ros.distillation.self_training import is_pseudo_labelled, self_train
 
     out = args.out or Path("runs") / f"adapted_{args.data.resolve().name}"
     try:
-        result = adapt(
-            args.data, out, args.command_line, start=args.start, teacher=args.teacher, steps=args.steps or STEPS,
-            seed=args.seed, threads=args.threads,
-        )  # fmt: skip
+        common = {"start": args.start, "steps": args.steps or STEPS, "seed": args.seed, "threads": args.threads}
+        if is_pseudo_labelled(args.data):
+            if args.teacher is not None:
+                raise ValueError(
+                    "--teacher is for a data set with RGB images, but this one's labels are the thermal network's own"
+                )
+            result = self_train(args.data, out, args.command_line, **common)
+        else:
+            result = adapt(args.data, out, args.command_line, teacher=args.teacher, **common)
     except (ValueError, ArithmeticError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if result.model is None:
-        (name, before), after = next(iter(result.before.items())), next(iter(result.after.values()))
-        print(f"not written: NME on {name} was {before:.3f} % and is {after:.3f} %", file=sys.stderr)
+        print(f"not written: {result.reason}", file=sys.stderr)
         return 1
     model = result.model.resolve()
     print(f"{result.model}: {model.stat().st_size / 1e6:.2f} MB, with weights and model card beside it. Use it:")

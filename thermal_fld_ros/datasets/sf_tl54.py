@@ -3,11 +3,15 @@
 
 Layout as the authors' scripts read it (github IS2AI/thermal-facial-landmarks-detection): ``gray/test/images/NAME.png`` beside
 ``gray/test/json/NAME.json``, the latter from labelme: a rectangle "face" of two corners, and polygons whose points follow each
-other to 54. Points 48 to 53 are iBUG 48, 51, 54, 57, 62 and 66.
+other to 54. Points 48 to 53 are iBUG 48, 51, 54, 57, 62 and 66. The U-net of the authors is trained and measured without the images
+that ``challenging_images.csv`` in the archive's folder names by subject, trial and position; where the file is, they are left out here.
 """
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +30,50 @@ from thermal_fld_ros.datasets.sample import (
 )
 
 SF_TL54_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+CHALLENGING = "challenging_images.csv"
+TRIAL = ("sub_id", "trial_id", "pos_id")
 CORNER = 0.5  # labelme's origin is the corner of the top-left pixel, ours its centre
 
 
 def read_sf_tl54(path: Path) -> DataSet:
     """The folder of one split, with `images` and `json` in it."""
+    left_out: Counter[str] = Counter()
+    samples = [Sample(image.stem, image_file(image), (face,)) for image, face in labelled_faces(path, left_out)]
+    about = "SF-TL54: seated subjects, 464 x 348 pixels"
+    return DataSet(path.name, samples, SCHEMES["sftl54"], "hand-made", about, left_out=dict(left_out))
+
+
+def labelled_faces(path: Path, left_out: Counter[str]) -> Iterator[tuple[Path, LabelledFace]]:
+    """The image and the face of each label file of one split; what is left out is counted. Raises DataSetError."""
     labels = files_in(path / "json", "*.json", "a split of SF-TL54 with the folders images/ and json/")
-    samples = [_sample(file, path / "images") for file in labels]
-    return DataSet(path.name, samples, SCHEMES["sftl54"], "hand-made", "SF-TL54: seated subjects, 464 x 348 pixels")
+    challenging = _challenging(path.parent.parent / CHALLENGING)
+    for file in labels:
+        if _trial(file.stem) in challenging:
+            left_out[f"images that {CHALLENGING} names"] += 1
+            continue
+        found = (path / "images" / (file.stem + suffix) for suffix in SF_TL54_SUFFIXES)
+        image = next((image for image in found if image.is_file()), None)
+        if image is None:
+            raise DataSetError(f"{path / 'images' / file.stem}.png: no such image, but {file} labels it")
+        subject = file.stem.partition("_")[0]  # as in SpeakingFaces' names, SUBJECT_TRIAL_SESSION_POSITION_...
+        yield image, _face(read_json(file), str(file), subject)
 
 
-def _sample(file: Path, images: Path) -> Sample:
-    image = next(
-        (images / (file.stem + suffix) for suffix in SF_TL54_SUFFIXES if (images / (file.stem + suffix)).is_file()),
-        None,
-    )
-    if image is None:
-        raise DataSetError(f"{images / file.stem}.png: no such image, but {file} labels it")
-    subject = file.stem.partition("_")[0]  # as in SpeakingFaces' names, SUBJECT_TRIAL_SESSION_POSITION_...
-    return Sample(file.stem, image_file(image), (_face(read_json(file), str(file), subject),))
+def _challenging(file: Path) -> set[tuple[str, ...]]:
+    """Subject, trial and position of the images that the authors leave out."""
+    if not file.is_file():
+        return set()
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if rows and not set(TRIAL) <= set(rows[0]):
+        raise DataSetError(f"{file}: columns {', '.join(rows[0])}, expected {', '.join(TRIAL)}")
+    return {tuple(row[column].strip() for column in TRIAL) for row in rows}
+
+
+def _trial(name: str) -> tuple[str, ...]:
+    """Subject, trial and position of an image, from its name SUBJECT_TRIAL_SESSION_POSITION_..."""
+    parts = name.split("_")
+    return (*parts[:2], *parts[3:4])
 
 
 def _face(content: Any, where: str, subject: str) -> LabelledFace:

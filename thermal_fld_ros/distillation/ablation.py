@@ -20,7 +20,9 @@ from thermal_fld_ros.distillation.checkpoint import steps_of
 from thermal_fld_ros.distillation.config import plain_config, recipes
 from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.logs import STYLE, read_log
+from thermal_fld_ros.distillation.measuring import training_macs
 from thermal_fld_ros.distillation.plan import Plan, Training, carry_out
+from thermal_fld_ros.distillation.significance import crossed_p, holm, paired_p
 from thermal_fld_ros.evaluation import report
 from thermal_fld_ros.evaluation.given_box import nme_by_test
 from thermal_fld_ros.provenance import git_state
@@ -60,6 +62,7 @@ def run_ablation(plan: Plan, command: str, processes: int, say: Callable[[str], 
     minutes = sum(row["training/seconds"] for row in rows) / 60
     return {
         "name": plan.file.stem, "command": command, "git": git_state(), "minutes": round(minutes, 1), "processes": processes,
+        "people_p": _people_p(plan, figures),
         "recipes": recipes(plain_config(plan.trainings[0].config) | plain_config(plan.trainings[-1].config)), "compare": plan.compare,
         "methods": {stage: _method([t for t in plan.trainings if t.stage == stage], figures)
                     for stage in dict.fromkeys(training.stage for training in plan.trainings)},
@@ -79,6 +82,32 @@ def _carry_out(training: Training, tests: list[str], command: str) -> tuple[dict
     return figures, time.monotonic() - started
 
 
+def _people_p(plan: Plan, figures: dict[Training, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Of each comparison, by method, other and test: p of a bootstrap over seeds and people, `significance.crossed_p`."""
+    of_stage = {stage: [t for t in plan.trainings if t.stage == stage] for stage in {t.stage for t in plan.trainings}}
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for method, others in plan.compare.items():
+        for other in others:
+            mine, theirs = ([_people_errors(figures[t]) for t in of_stage[stage]] for stage in (method, other))
+            of_tests = {}
+            for test in mine[0]:
+                people = sorted(set.intersection(*(set(errors[test]) for errors in (*mine, *theirs))))
+                pairs = zip(mine, theirs, strict=len(mine) == len(theirs))
+                difference = [[a[test][person] - b[test][person] for person in people] for a, b in pairs]
+                of_tests[test] = crossed_p(difference) if people else 1.0
+            found.setdefault(method, {})[other] = of_tests
+    return found
+
+
+def _people_errors(figures: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Of a training's measurements the error of each person by test, named as in `nme_by_test`."""
+    return {
+        f"{name}, {points} points": values["by_person"]
+        for name, sets in figures["tests"].items()
+        for points, values in sets.items()
+    }
+
+
 def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) -> dict[str, Any]:
     """What the JSON says of one stage: its settings, its costs, its errors and its curve over all seeds."""
     first = trainings[0]
@@ -94,6 +123,9 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     result["curve"] = {"step": [row["epoch"] * steps for row in logs[0]], **_statistics(curves)}
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}
+        by_file = {str(training.checkpoint): training.config for training in figures}
+        samples = steps * config.epochs * config.batch
+        result["training_macs"] = samples * training_macs(config, by_file.get(str(config.teacher)))
         result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
         values = [nme_by_test(figures[training]["tests"]) for training in trainings]
         result["tests"] = {name: {"each": [v[name] for v in values], **_statistics(np.array([v[name] for v in values]))}
@@ -147,6 +179,11 @@ def table(results: dict[str, Any]) -> str:
         columns[test] = [f"{value['mean']:.2f} ± {value['std']:.2f}" for value in values]
     columns["parameters"] = [f"{method['parameters'] / 1e6:.2f} M" for method in thermal.values()]
     columns["MACs"] = [f"{method['macs'] / 1e6:.1f} M" for method in thermal.values()]
+    compute = ""
+    if all("training_macs" in method for method in thermal.values()):
+        least = min(method["training_macs"] for method in thermal.values())
+        compute = "; training: multiply-accumulates of the whole training over the least, with those of teacher and injected heads"
+        columns["training"] = [f"{method['training_macs'] / least:.2f}" for method in thermal.values()]
     columns["CPU"] = [f"{method['cpu_ms']:.2f} ms" for method in thermal.values()]
     common = {name: each[0] for name, each in columns.items() if len(set(each)) == 1}
     columns = {name: each for name, each in columns.items() if name not in common}
@@ -155,7 +192,7 @@ def table(results: dict[str, Any]) -> str:
     seeds = max(len(method["seeds"]) for method in thermal.values())
     return f"""
 NME in % of sqrt(w h) of the face box, given the box, mean ± standard deviation over {seeds} seeds; labelled: so many of so many pairs; CPU:
-processor time a face, onnxruntime, one thread.{alike} Commit {results["git"]}, {results["minutes"]} min of training
+processor time a face, onnxruntime, one thread{compute}.{alike} Commit {results["git"]}, {results["minutes"]} min of training
 with one thread, {results["processes"]} trainings at a time: `{results["command"]}`
 
 {report.markdown_table(list(columns), rows)}
@@ -171,16 +208,29 @@ def differences(results: dict[str, Any]) -> str:
     """What the methods to compare are ahead (below 0) or behind of others, in Markdown; empty where none are named."""
     methods, sets = results["methods"], list(_tests(results))
     rows: list[list[object]] = []
+    seeds: list[list[float]] = []
+    people: list[list[float | None]] = []
     for method, others in results["compare"].items():
         for other in others:
             each = [np.subtract(*(methods[name]["tests"][test]["each"] for name in (method, other))) for test in sets]
             told = [_statistics(difference) for difference in each]
             error = len(each[0]) ** -0.5
             rows.append([method, other, *(f"{t['mean']:+.2f} ± {t['std'] * error:.2f}" for t in told)])
+            seeds.append([paired_p(difference) for difference in each])
+            people.append([results.get("people_p", {}).get(method, {}).get(other, {}).get(test) for test in sets])
     if not rows:
         return ""
+    for column in range(len(sets)):
+        of_seeds = holm([p[column] for p in seeds])
+        known = [p for row in people if (p := row[column]) is not None]
+        of_people = holm(known) if len(known) == len(rows) else []
+        for k, row in enumerate(rows):
+            ps = [of_seeds[k], *of_people[k : k + 1]]
+            row[2 + column] = f"{row[2 + column]} (p {', '.join(f'{p:.3f}' for p in ps)})"
+    told_people = " and, second, of a bootstrap over seeds and people" if results.get("people_p") else ""
     return f"""
-The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead:
+The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead. p is that of a
+paired t test over the seeds{told_people}, two-sided, corrected after Holm for the comparisons of the column:
 
 {report.markdown_table(["method", "against", *sets], rows)}
 """

@@ -62,12 +62,15 @@ class Adaptation:
         NME in % of sqrt(w h), given the box, by test set and set of points.
     faces : dict
         Of each split.
+    reason : str
+        Why the network is not written; empty where it is.
     """
 
     model: Path | None
     before: Figures
     after: Figures
     faces: dict[str, int]
+    reason: str = ""
 
 
 def adapt(
@@ -112,13 +115,13 @@ def adapt(
     OSError
         When a file cannot be read or written.
     """
-    start = start or default_model_folder() / START
+    start = start or shipped_weights()
     splits = read_splits(folder)
-    config = _shared(folder, splits, start) | {"seed": seed, **_length(len(splits["train"]), steps)}
-    _tell_people(say, splits)
-    tests, work = _tests(folder, splits["test"]), out / "training"
-    before = _measured(start, work / "before.onnx", command, tests)
-    _tell(say, "before", before)
+    config = shared_config(folder, splits, start) | {"seed": seed, **training_length(len(splits["train"]), steps)}
+    tell_people(say, splits)
+    tests, work = _tests(splits["test"]), out / "training"
+    before = measured(start, work / "before.onnx", command, tests)
+    tell(say, "before", before)
 
     stages = _stages(config, start, teacher, work)
     for stage, each in stages.items():
@@ -126,12 +129,13 @@ def adapt(
         train(read_config(each, stage), work / stage, threads)
     best = work / list(stages)[-1] / "best.pt"
 
-    after = _measured(best, work / "after.onnx", command, tests)
-    _tell(say, "after", after)
+    after = measured(best, work / "after.onnx", command, tests)
+    tell(say, "after", after)
     faces = {name: len(pairs) for name, pairs in splits.items()}
     judged = f"{HELD_OUT}, {REPORTED_SETS[0]} points"
     if not after[judged] < before[judged]:
-        return Adaptation(None, before, after, faces)
+        reason = f"NME on {judged} was {before[judged]:.3f} % and is {after[judged]:.3f} %"
+        return Adaptation(None, before, after, faces, reason)
     model = out / f"{config['name']}.onnx"
     export(best, model, command, {"before": before, "after": after})
     return Adaptation(model, before, after, faces)
@@ -161,7 +165,7 @@ def read_splits(folder: Path) -> dict[str, list[Pair]]:
     return splits
 
 
-def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path) -> dict[str, Any]:
+def shared_config(folder: Path, splits: dict[str, list[Pair]], start: Path) -> dict[str, Any]:
     """What the trainings have in common."""
     _, state = load_trained(start)
     before = state["config"]
@@ -180,7 +184,7 @@ def _shared(folder: Path, splits: dict[str, list[Pair]], start: Path) -> dict[st
     }  # fmt: skip
 
 
-def _length(faces: int, steps: int) -> dict[str, int]:
+def training_length(faces: int, steps: int) -> dict[str, int]:
     """Epochs, and how often each face comes in one."""
     samples = max(steps * BATCH, PASSES * faces)
     repeat = max(1, round(samples / (faces * ROUNDS)))
@@ -205,12 +209,22 @@ def _people(pairs: Iterable[Pair]) -> str:
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def _tests(folder: Path, pairs: list[Pair]) -> list[DataSet]:
-    """The held-out faces, and the demonstration's clip of rendered people, which shows what is forgotten."""
+def shipped_weights() -> Path:
+    """The weights of the shipped landmark network."""
+    return default_model_folder() / START
+
+
+def _tests(pairs: list[Pair]) -> list[DataSet]:
+    """The held-out faces, and what shows what is forgotten."""
+    return [labelled_images(HELD_OUT, pairs), rendered_clip()]
+
+
+def rendered_clip() -> DataSet:
+    """The demonstration's clip of rendered people, which shows what is forgotten; raises DataSetError where it is missing."""
     clip = default_model_folder().parent / "resource/demo_clip.npz"
     if not clip.is_file():
         raise DataSetError(f"{clip} is missing, which shows what adaptation forgets. Install the package again.")
-    return [labelled_images(HELD_OUT, pairs), DataSet(**{**vars(read_renders(clip)), "name": CLIP})]
+    return DataSet(**{**vars(read_renders(clip)), "name": CLIP})
 
 
 def labelled_images(name: str, pairs: list[Pair]) -> DataSet:
@@ -227,19 +241,21 @@ def _reader(pair: Pair) -> Callable[[], RawImage]:
     return lambda: RawImage.from_array(pair.pixels("thermal"))
 
 
-def _measured(weights: Path, model: Path, command: str, tests: list[DataSet]) -> Figures:
+def measured(weights: Path, model: Path, command: str, tests: list[DataSet]) -> Figures:
     """Errors of a network on test sets by the protocol "given box" of ``evaluate``."""
     export(weights, model, command)
     landmarker = Landmarker(load_model(model, provider="cpu"))
     return nme_by_test({data.name: given_box_errors(landmarker, data) for data in tests})
 
 
-def _tell_people(say: Callable[[str], None], splits: dict[str, list[Pair]]) -> None:
+def tell_people(say: Callable[[str], None], splits: dict[str, list[Pair]]) -> None:
+    """Tell how many faces and people each split has, and warn where test and training show the same."""
     for name, pairs in splits.items():
         say(f"{name}: {len(pairs)} faces of {_people(pairs)}")
     if _people(splits["train"]) == _people(splits["test"]):
         say("warning: the same people are in training and test: the figures say nothing of others")
 
 
-def _tell(say: Callable[[str], None], when: str, figures: Figures) -> None:
+def tell(say: Callable[[str], None], when: str, figures: Figures) -> None:
+    """Tell figures in one line."""
     say(f"{when}: " + "  ".join(f"{name} {nme:.3f} %" for name, nme in figures.items()))

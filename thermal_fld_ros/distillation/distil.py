@@ -127,7 +127,7 @@ class DistillationTask:
 
 @torch.no_grad()
 def landmark_metrics(network: LandmarkNet, faces: PlainPairs) -> dict[str, float]:
-    """Point errors in % of sqrt(w h) of the face box, on un-augmented faces at their true crops.
+    """Point errors in % of sqrt(w h) of the face box, on un-augmented faces at their true crops; of the points that are labelled.
 
     Returns
     -------
@@ -140,7 +140,11 @@ def landmark_metrics(network: LandmarkNet, faces: PlainPairs) -> dict[str, float
         truth, box = (np.stack([sample[key] for sample in samples]) for key in ("points", "box"))
         errors.append(np.linalg.norm(points - truth, axis=-1) / box[:, None] * 100)
     error = np.concatenate(errors)
-    return {"nme": float(error.mean()), "nme51": float(error[:, 17:].mean()), "median": float(np.median(error.mean(1)))}
+    return {
+        "nme": float(np.nanmean(error)),
+        "nme51": float(np.nanmean(error[:, 17:])),
+        "median": float(np.median(np.nanmean(error, axis=1))),
+    }
 
 
 def start_from(student: LandmarkNet, file: Path) -> None:

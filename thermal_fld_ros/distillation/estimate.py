@@ -25,7 +25,7 @@ def estimate(plan: Plan, steps: int = 3) -> dict[str, float]:
     seconds: dict[str, float] = {}
     for training in todo:
         if training.stage not in seconds:
-            teacher = by_file[str(training.config.teacher)] if training.teacher else None
+            teacher = by_file.get(str(training.config.teacher))  # None: there is none, or it is a checkpoint
             seconds[training.stage] = _seconds(training, teacher, steps)
     return {f"{training.stage}/{training.seed}": seconds[training.stage] for training in todo}
 

@@ -15,6 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from thermal_fld_ros.datasets.sample import DataSet
 from thermal_fld_ros.distillation.checkpoint import load_trained
+from thermal_fld_ros.distillation.config import CHANNELS, LandmarkConfig
+from thermal_fld_ros.distillation.networks import landmark_net
 from thermal_fld_ros.evaluation.given_box import given_box_errors
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import load_model
@@ -43,6 +45,30 @@ def macs(network: nn.Module, size: int, channels: int = 1) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, channels, size, size))
     return int(counter.get_total_flops()) // 2
+
+
+def training_macs(config: LandmarkConfig, teacher: LandmarkConfig | None = None) -> int:
+    """Multiply-accumulates of one sample in training; a pass backwards through what learns counts as two forwards.
+
+    The student's backbone and head pass forwards and backwards (3), a teacher's forwards (1). Forward injection is a pass of the student's
+    head more (3), reverse injection one of the teacher's head forwards, and backwards to its input (2).
+    """
+    encoder, head = _parts(config)
+    total = 3 * (encoder + head)
+    if teacher is not None:
+        teacher_encoder, teacher_head = _parts(teacher)
+        total += teacher_encoder + teacher_head
+        total += 2 * teacher_head if "reverse_injection" in config.terms else 0
+        total += 3 * head if "forward_injection" in config.terms else 0
+    return total
+
+
+def _parts(config: LandmarkConfig) -> tuple[int, int]:
+    """Multiply-accumulates of a pass through encoder and head of a network."""
+    network = landmark_net(config)
+    channels = CHANNELS[config.modality]
+    encoder = macs(network.encoder, config.size, channels)
+    return encoder, macs(network, config.size, channels) - encoder
 
 
 def cpu_ms(landmarker: Landmarker, repeats: int = 200) -> float:

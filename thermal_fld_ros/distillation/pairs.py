@@ -23,6 +23,9 @@ from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.synthesis.morphable import MIRROR68
 
+JAW_AND_BROWS = slice(0, 27)
+"""The points of jaw and brows, which make a face's box."""
+
 
 class PairSamples(Dataset[dict[str, Any]]):
     """Augmented crops of the faces in a folder of pairs.
@@ -107,15 +110,17 @@ class PairSamples(Dataset[dict[str, Any]]):
         return sample
 
     def plain(self, pair: Pair) -> dict[str, Array]:
-        """A face without augmentation, all points of which are labelled.
+        """A face without augmentation, whose labelled points outline it.
 
         Returns
         -------
-        dict of ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, ``box`` (): sqrt(w h) in the same.
+        dict of ``image`` (channels, S, S), ``points`` (68, 2) in units of the crop's side, NaN where one is not labelled, and ``box``
+        (): sqrt(w h) in the same.
         """
         crop = self._crop(pair, None, lambda crop: crop)
-        points = self._labels(pair, crop, mirrored=False)["points"]
-        box = np.sqrt(np.prod(np.ptp(points, axis=0)))
+        assert pair.face.points is not None
+        points = ((crop.inverse()(pair.face.points) - (self.size - 1) / 2) / self.size).astype(np.float32)
+        box = np.sqrt(np.prod(np.nanmax(points, axis=0) - np.nanmin(points, axis=0)))
         return {"image": self._image(pair, self.modality, crop, None), "points": points, "box": box}
 
     def _negative(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -195,14 +200,20 @@ def beside_faces(folder: Path, split: str | None, size: int, scale: float) -> No
 
 
 class PlainPairs:
-    """The wholly labelled faces of a folder of pairs at their true crops, without augmentation: for validation."""
+    """The faces of a folder of pairs whose labels outline them, at their true crops, without augmentation: for validation."""
 
     def __init__(self, config: SampleConfig, folder: Path, modality: str, split: str | None = None):
         everything = SampleConfig(size=config.size, crop_scale=config.crop_scale, normalisation=config.normalisation)
         self.samples = PairSamples(everything, folder, modality, split=split)
-        self.pairs = [p for p in self.samples.pairs if p.face.points is not None and np.isfinite(p.face.points).all()]
+        self.pairs = [
+            pair
+            for pair in self.samples.pairs
+            if pair.face.points is not None and np.isfinite(pair.face.points[JAW_AND_BROWS]).all()
+        ]
         if not self.pairs:
-            raise ValueError(f"{folder}: no face has all 68 labels")
+            raise ValueError(
+                f"{folder}: no face has labels of its whole jaw and brows, points 0 to {JAW_AND_BROWS.stop - 1}"
+            )
 
     def __len__(self) -> int:
         return len(self.pairs)

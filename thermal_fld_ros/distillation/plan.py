@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan of several trainings, of which some teach others: read from one file, carried out stage by stage, resumable at each.
 
-A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` is the name of
-another stage, and whose ``start`` may be one), ``shared`` (what all stages have in common), ``tests`` (data sets as ``evaluate --data``
-takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is trained with each), ``once``
-(stages that are trained with the first seed only, and teach all) and ``compare`` (by thermal stage, the
-thermal stages that it is held against).
+A plan is a YAML file: ``out`` (a folder), ``stages`` (by name, the configuration of each training, whose ``teacher`` and ``start``
+are the names of other stages, or checkpoints), ``shared`` (what all stages have in common), ``tests`` (data sets as
+``evaluate --data`` takes them), and where wanted ``export`` (the stage whose network is the product), ``seeds`` (every stage is
+trained with each), ``once`` (stages that are trained with the first seed only, and teach all) and ``compare`` (by thermal stage,
+the thermal stages that it is held against).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Training:
         Its ``teacher`` is the path of a checkpoint.
     out : Path
     teacher, start : str or None
-        The stage that teaches; the stage or checkpoint whose weights it begins with.
+        The stage or checkpoint that teaches; the one whose weights it begins with.
     depth : int
         0 where no other stage is needed before, else one more than that of the stages that are.
     """
@@ -140,8 +140,10 @@ def _training(
 ) -> Training:
     """The training of a stage with a seed, after those that are done by stage. Raises ValueError."""
     teacher, start = stage.get("teacher"), stage.get("start")
-    if teacher is not None and teacher not in done:
-        raise ValueError(f'{where}: the teacher is "{teacher}", expected a stage before it: {", ".join(done)}')
+    if teacher is not None and teacher not in done and Path(teacher).suffix != ".pt":
+        raise ValueError(
+            f'{where}: the teacher is "{teacher}", expected a checkpoint (.pt) or a stage before it: {", ".join(done)}'
+        )
     before = {key: done[stage[key]] for key in ("teacher", "start") if stage.get(key) in done}  # else a checkpoint
     given = {} if seed is None else {"seed": seed}
     content = stage | {key: str(training.checkpoint) for key, training in before.items()} | given

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from thermal_fld_ros.datasets.sample import DataSet, DataSetError
 from thermal_fld_ros.evaluation.figures import run_figures
-from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS
-from thermal_fld_ros.evaluation.protocols import Run, given_box
+from thermal_fld_ros.evaluation.metrics import POINT_SETS, REPORTED_SETS, box_size, point_errors
+from thermal_fld_ros.evaluation.protocols import Found, Run, given_box
 from thermal_fld_ros.perception.landmarker import Landmarker
 
 REPORTED = ("faces", "missed", "nme", "median", "failure_10")
@@ -22,7 +24,8 @@ def given_box_errors(landmarker: Landmarker, data: DataSet) -> dict[str, dict[st
     Returns
     -------
     dict by the names of `REPORTED_SETS`, or of all sets of points where the data set labels none of these, of the entries
-    REPORTED of `figures.landmark_figures`; errors are in % of sqrt(w h) of the face box, and None where no face was found.
+    REPORTED of `figures.landmark_figures` and ``by_person``, the mean error of each person; errors are in % of sqrt(w h) of the face
+    box, and None where no face was found.
 
     Raises
     ------
@@ -38,7 +41,26 @@ def given_box_errors(landmarker: Landmarker, data: DataSet) -> dict[str, dict[st
         raise DataSetError(f"{data.name}: no landmarks are labelled, expected a data set for landmarks")
     points = figures["points"]
     names = [name for name in REPORTED_SETS if name in points] or list(points)
-    return {name: {key: points[name][key] for key in REPORTED} for name in names}
+    return {
+        name: {key: points[name][key] for key in REPORTED} | {"by_person": _by_person(data, given, POINT_SETS[name])}
+        for name in names
+    }
+
+
+def _by_person(data: DataSet, given: list[list[Found | None]], indices: Sequence[int]) -> dict[str, float]:
+    """The mean error of each person: a face's subject, else its sequence, else its image; without faces that were not found."""
+    columns, scheme = data.places(indices), data.scheme
+    assert scheme is not None
+    errors: dict[str, list[float]] = {}
+    for sample, answers in zip(data.samples, given, strict=True):
+        for face, found in zip(sample.faces, answers, strict=True):
+            if face.points is None or found is None or not face.required:
+                continue
+            each = point_errors(scheme.select(found.points), face.points, box_size(data.extent(face)))[columns]
+            if np.isfinite(each).any():
+                person = face.subject or sample.sequence or sample.name
+                errors.setdefault(person, []).append(float(np.nanmean(each)))
+    return {person: round(float(np.mean(values)), 4) for person, values in errors.items()}
 
 
 def nme_by_test(tests: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, float]:

@@ -70,7 +70,7 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
     if unfinished:
         raise DataSetError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
     entries = [face["entry"] for lines in journals for line in lines for face in line.get("faces", [])]
-    decided, splits = _split(entries, shares, named, about.get("splits", {}))
+    decided, splits = split_entries(entries, shares, named, about.get("splits", {}))
     strikes = _strikes(out)
     counted = Counter[str]()
     for entry, split in zip(entries, splits, strict=True):
@@ -201,7 +201,7 @@ def _strikes(out: Path) -> dict[tuple[str, int], str]:
     return found
 
 
-def _split(
+def split_entries(
     entries: Sequence[IndexEntry], shares: Sequence[float], named: Mapping[str, str], held: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """By what the splits were decided, people, episodes or time, and the split of each face."""
