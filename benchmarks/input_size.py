@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[96, 112, 128], help="multiples of 16, pixels")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's default")
     parser.add_argument("--folder", type=Path, default=Path("runs/input_size"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/input_size.json")
     args = parser.parse_args()

@@ -133,6 +133,29 @@ Accidents at 10 Hz, on purpose: pairs that rosbags reads afterwards (after `reco
 """
 
 
+def soak() -> str:
+    """The node over a great many images."""
+    result = load("benchmarks/results/soak.json")
+    errors, samples = result["error_percent"], result["samples"]
+    first, last, largest = (f"{errors[name]:.2f}" for name in ("first_tenth", "last_tenth", "largest"))
+    rows: list[list[object]] = [
+        [f"{sample['frame']:,}", f"{sample['resident_bytes'] / 1e6:.2f}", sample["threads"], sample["open_files"]]
+        for sample in [samples[0], *samples[len(samples) // 10 - 1 :: max(len(samples) // 5, 1)], samples[-1]]
+    ]
+    return f"""## 100,000 images: `python benchmarks/soak.py`
+
+The demo's clip over DDS to a detector node with its default parameters, each image after the answer to the previous one:
+{result["frames"]:,} images in {result["seconds"] / 60:.0f} minutes, {result["answered"]:,} answered, {result["with_a_face"]:,} with a face.
+Between the second tenth of the run and the last one the resident memory grew by {result["growth_bytes"] / 1e3:.0f} kB, the threads by
+{result["growth_threads"]} and the open files by {result["growth_open_files"]}. The mean distance of
+the landmarks from the true ones, in % of the root of the face's area, is {first} in the first tenth, {last} in the last one and at
+most {largest}.
+{on_machine(result)}: other work ran beside it.
+
+{table(["after images", "resident MB", "threads", "open files"], rows)}
+"""
+
+
 def rendering() -> str:
     """Renders a second, and the jaw line."""
     result = load("benchmarks/results/rendering.json")
@@ -246,7 +269,17 @@ forgotten.
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
-    parts = [pipeline(), node(), transport(), rendering(), landmark_layout(), capture(), adaptation(), thermal_only()]
+    parts = [
+        pipeline(),
+        node(),
+        soak(),
+        transport(),
+        rendering(),
+        landmark_layout(),
+        capture(),
+        adaptation(),
+        thermal_only(),
+    ]
     return "\n".join([head, *parts])
 
 

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", required=True, help="rendered faces to train on; the rest is as in config/training")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's default")
     parser.add_argument("--folder", type=Path, default=Path("runs/student_size"))
     parser.add_argument("--out", type=Path, default=ROOT / "docs/results/student_size.json")
     args = parser.parse_args()

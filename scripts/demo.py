@@ -46,7 +46,9 @@ def parse() -> argparse.Namespace:
         "--axes", default="", help="order of an array's axes, such as THW or HWT (default: by its shape)"
     )
     parser.add_argument(
-        "--preview", action="store_true", help="of radiometric JPEG files the picture, not the temperatures"
+        "--preview",
+        action="store_true",
+        help="read the preview picture of radiometric JPEG files instead of the temperatures",
     )
     parser.add_argument(
         "--unit", choices=sorted(UNITS), help="what a pixel's value means (default: what the input says, or counts)"

@@ -67,11 +67,12 @@ def dummy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def interfaces(tmp_path_factory: pytest.TempPathFactory) -> None:
+def interfaces(pytestconfig: pytest.Config) -> None:
     """hri_msgs, tf2_msgs and foxglove_msgs: the installed ones, or their like built for the tests."""
     from optional_interfaces import provide
 
-    provide(tmp_path_factory.mktemp("interfaces"))
+    assert pytestconfig.cache is not None
+    provide(pytestconfig.cache.mkdir("interfaces"))
 
 
 OPTIONAL = ("matplotlib", "numba", "onnx", "tensorboard", "torch", "tqdm")

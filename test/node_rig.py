@@ -139,9 +139,10 @@ class NodeRig:
             self.logs.append(log.msg)
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
-        if any(status.name == self.name.lstrip("/") for status in array.status):
+        own = [status for status in array.status if status.name == f"{self.name.lstrip('/')}: status"]
+        if own:
             self.diagnostics_time = array.header.stamp
-        self.statuses += [status for status in array.status if status.name == self.name.lstrip("/")]
+        self.statuses += own
 
 
 class Rig(NodeRig):

@@ -72,21 +72,21 @@ MANIFEST = """<package format="3"><name>{name}</name><version>0.0.0</version><de
 
 
 def provide(folder: Path) -> None:
-    """Make the packages importable in this process; skip where they can be neither found nor built."""
+    """Make the packages importable in this process; skip where they can be neither found nor built.
+
+    What is built stays in the folder, and is used again as long as the definitions and the environment are the same.
+    """
     missing = [name for name in DEFINITIONS if importlib.util.find_spec(name) is None]
     if not missing:
         return
     if shutil.which("colcon") is None:
         pytest.skip(f"{', '.join(missing)} are not installed, and there is no colcon to build them")
-    for name in missing:
-        _write(folder / "src" / name, name)
-    command = ["colcon", "build", "--merge-install", "--cmake-args", "-DBUILD_TESTING=OFF"]
-    command += [f"-DPython3_EXECUTABLE={sys.executable}", f"-DPYTHON_EXECUTABLE={sys.executable}"]
-    generator = "Ninja" if shutil.which("ninja") else "Unix Makefiles"
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "CMAKE_GENERATOR": generator}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    key = repr((DEFINITIONS, missing, sys.executable, os.environ["AMENT_PREFIX_PATH"]))
+    built = folder / "built.txt"
+    if not built.is_file() or built.read_text() != key:
+        shutil.rmtree(folder)
+        _build(folder, missing)
+        built.write_text(key)
     install = folder / "install"
     (site,) = install.glob("**/python3*/*-packages")
     sys.path.append(str(site))
@@ -95,6 +95,18 @@ def provide(folder: Path) -> None:
     os.environ["LD_LIBRARY_PATH"] = f"{install / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
     os.environ["PYTHONPATH"] = f"{site}:{os.environ.get('PYTHONPATH', '')}"
     _load(sorted((install / "lib").glob("*.so")))
+
+
+def _build(folder: Path, names: list[str]) -> None:
+    for name in names:
+        _write(folder / "src" / name, name)
+    command = ["colcon", "build", "--merge-install", "--cmake-args", "-DBUILD_TESTING=OFF"]
+    command += [f"-DPython3_EXECUTABLE={sys.executable}", f"-DPYTHON_EXECUTABLE={sys.executable}"]
+    generator = "Ninja" if shutil.which("ninja") else "Unix Makefiles"
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "CMAKE_GENERATOR": generator}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _write(folder: Path, name: str) -> None:

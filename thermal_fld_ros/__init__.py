@@ -5,7 +5,12 @@
 `python -m thermal_fld_ros` lists the commands.
 """
 
+import os
 from pkgutil import extend_path
+
+# OpenCV reads this once, when it is imported. A small file or message may claim to be a very large image; its own limit is
+# 2^30 pixels, which is gigabytes.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "100000000")
 
 # The built messages lie in another folder of this name, in the install space: both folders are one package.
 __path__ = extend_path(__path__, __name__)

@@ -28,7 +28,7 @@ def read_bytes(path: str | Path, largest: int = LARGEST) -> bytes:
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
         if about.st_size > largest:
             raise OSError(errno.EFBIG, f"it has {about.st_size} bytes, expected at most {largest}", str(path))
         return file.read()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the package's launch files share; imported by them only, as it needs launch_ros."""
+"""Shared by the package's launch files; only they import it, because it needs launch_ros."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def topic_arguments(topics: Topics) -> list[LaunchDescriptionEntity]:
 
 
 def node_arguments(node: str, topics: Topics, parameters: ParameterArguments) -> list[LaunchDescriptionEntity]:
-    """Declare what `ros2 launch ... --show-args` tells of a lifecycle node, "detector" or "capture"."""
+    """Declare the launch arguments of a lifecycle node, such as "detector" or "capture"."""
     file = PathJoinSubstitution([SHARE, "config", f"{node}.yaml"])
     return [
         DeclareLaunchArgument("name", default_value=f"thermal_fld_{node}", description="name of the node"),

@@ -286,7 +286,7 @@ def test_a_damaged_file_does_not_cost_the_others(
 
 def test_a_bag_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     writer = fill(tmp_path / "bag", "mcap", 2)
-    with pytest.raises(BagError, match="it is being recorded"):
+    with pytest.raises(BagError, match="the recording is still in progress"):
         recover(tmp_path / "bag")
     writer.close()
     assert len(contents(tmp_path / "bag")) == 2

@@ -185,7 +185,7 @@ def test_a_pair_that_cannot_be_reduced_to_its_faces_is_left_out(make: Make, logs
         episode.put(pair(number, face()))
     episode.stop()
     assert manifest(episode)["pairs"]["gated"] == {"not reduced to faces": 3}
-    assert len(logs) == 1 and "the RGB camera cannot see" in logs[0]
+    assert len(logs) == 1 and "outside the RGB camera's view" in logs[0]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_at_the_start(tmp_path: Path) -> None:

@@ -109,13 +109,16 @@ def test_several_models_and_what_another_tool_found(
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ({"face.png": {"found": []}}, 'no image "empty.png" of "labels"; one without a face has "found": []'),
+        (
+            {"face.png": {"found": []}},
+            'the image "empty.png" of "labels" is missing; an image without a face has "found": []',
+        ),
         ({"face.png": {"found": [[[1, 2]]]}, "empty.png": {"found": []}}, "points of shape (1, 2), expected (68, 2)"),
         (
             {"face.png": {"given": []}, "empty.png": {"given": []}},
             'image "face.png" has 0 given faces, but 1 are labelled',
         ),
-        ({"face.png": {"found": []}, "empty.png": {"given": []}}, 'some images have "found" and some have not'),
+        ({"face.png": {"found": []}, "empty.png": {"given": []}}, 'some images have "found" and others do not'),
     ],
 )
 def test_predictions_that_do_not_fit_are_told(

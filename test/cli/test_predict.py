@@ -173,7 +173,7 @@ def test_the_list_tells_what_an_input_is_taken_for(clip: Path, damaged: Path, tm
     assert main(["predict", str(clip), "--list"]) == 0
     told = capsys.readouterr().out
     assert "counts, as neither --unit nor the input says" in told
-    assert "that of a room, in degC: centikelvin (" in told
+    assert "a room temperature in degC: centikelvin (" in told
     assert main(["predict", str(damaged), "--list"]) == 0
     told = capsys.readouterr().out
     assert "folder of 3 .png" in told and "1, the first:" in told and "b.png" in told

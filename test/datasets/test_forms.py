@@ -57,7 +57,7 @@ def test_sf_tl54(tmp_path: Path) -> None:
 def test_sf_tl54_malformed(tmp_path: Path) -> None:
     folder = write_sf_tl54(tmp_path)
     (folder / "images/2_1_2_1_10_1.png").unlink()
-    with pytest.raises(DataSetError, match=r"2_1_2_1_10_1.png: no such image, but .* labels it"):
+    with pytest.raises(DataSetError, match=r"2_1_2_1_10_1.png: no such image; .* labels it"):
         open_dataset(f"sf-tl54:{folder}")
     with pytest.raises(DataSetError, match='no rectangle "face" of two corners'):
         open_dataset(f"sf-tl54:{write_sf_tl54(tmp_path, [[1, 2]])}")
@@ -99,10 +99,10 @@ def test_tfw_malformed(tmp_path: Path) -> None:
     table = tmp_path / "outdoor.csv"
     for text, message in [
         (HEADER + "a.png,1,2,3\n", r"outdoor.csv, line 2: 4 columns, expected 15"),
-        (HEADER + "a.png,10,20,40,60,x" + ",1" * 9, r"line 2: 'x' is no number"),
+        (HEADER + "a.png,10,20,40,60,x" + ",1" * 9, r"line 2: 'x' is not a number"),
         (HEADER + "a.png,10,20,10,60" + ",1" * 10, r"line 2: the box .* has no extent"),
-        (HEADER + "b.png,10,20,40,60" + ",1" * 10, r"b.png: no such image, but the labels name it"),
-        (HEADER, "no labelled images in it"),
+        (HEADER + "b.png,10,20,40,60" + ",1" * 10, r"b.png: no such image; the labels name it"),
+        (HEADER, "there are no labelled images"),
     ]:
         table.write_text(text)
         with pytest.raises(DataSetError, match=message):
@@ -215,7 +215,7 @@ def test_pts_malformed(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="expected numbers between braces"):
         open_dataset(f"pts:{tmp_path}")
     file.write_text("{" + " 5 6" * 68 + "}")
-    with pytest.raises(DataSetError, match="no image of that name beside it"):
+    with pytest.raises(DataSetError, match="there is no image of this name beside it"):
         open_dataset(f"pts:{tmp_path}")
 
 

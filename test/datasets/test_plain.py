@@ -148,8 +148,8 @@ def test_csv(images: Path) -> None:
         ("file,x\na.png,1\n", "the columns are file, x; expected image"),
         ("image,x0\na.png,1\n", "the columns are image, x0; expected image"),
         ("image,x68,y68\na.png,1,2\n", "x0, y0 to x67, y67"),
-        ("image,x,y,width,height\na.png,1,2,three,4\n", "line 2: 'three' is no number"),
-        ("image,x,y,width,height,glasses\na.png,1,2,3,4,maybe\n", 'line 2: "maybe" is no answer, expected yes or no'),
+        ("image,x,y,width,height\na.png,1,2,three,4\n", "line 2: 'three' is not a number"),
+        ("image,x,y,width,height,glasses\na.png,1,2,3,4,maybe\n", 'line 2: "maybe" is not valid, expected yes or no'),
     ],
 )
 def test_malformed_csv_is_told(images: Path, text: str, message: str) -> None:

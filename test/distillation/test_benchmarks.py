@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,6 +18,7 @@ def run(script: str, *arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_ingredients_are_compared_and_a_second_run_goes_on(rendered: Path, tmp_path: Path) -> None:
     size = ["--faces", 32, "--test-faces", 4, "--frames", 4, "--epochs", 1, "--batch", 16, "--processes", 1]
     arguments = ["--face-model", rendered / "FaceXModel", "--folder", tmp_path, "--out", tmp_path / "out.json", *size]

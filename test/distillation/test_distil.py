@@ -106,6 +106,7 @@ def test_a_training_leaves_the_teacher_as_it_was(rendered_pairs: Path, tmp_path:
         assert torch.equal(task.teacher.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(rendered_pairs: Path, tmp_path: Path) -> None:
     first = config(
         rendered_pairs, modality="rgb", terms={"task": {"weight": 1}}, network=NETWORK | {"widths": [12, 16, 24]}

@@ -15,7 +15,7 @@ from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS
 from thermal_fld_ros.distillation.config import SampleConfig
-from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
+from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs, open_samples
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.synthesis.morphable import MIRROR68
@@ -225,7 +225,7 @@ def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pa
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "to_rgb": [1, 2]}', "expected two rows of three numbers"),
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "confidence": [2]}', "expected 68 numbers from 0 to 1"),
         ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "split": "rest"}', "expected one of train, validation, test"),
-        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "stamp": "noon"}', "line 1: 'noon' is no number"),
+        ('{"thermal": "t0.png", "box": [0, 0, 9, 9], "stamp": "noon"}', "line 1: 'noon' is not a number"),
     ],
 )
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -238,3 +238,25 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, message: str) 
 def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match=r"neither pairs\.jsonl nor whole renders"):
         read_pairs(tmp_path)
+
+
+def test_folders_are_mixed_by_their_shares(tmp_path: Path) -> None:
+    for name, count in (("few", 2), ("many", 20)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, count, points=list(range(count)) if name == "few" else [])
+    shares = {str(tmp_path / "few"): 3, str(tmp_path / "many"): 1}
+    samples = open_samples(shares, CONFIG, "thermal")
+    torch.manual_seed(0)
+    unlabelled = sum(not samples[0]["known"].any() for _ in range(80))
+    assert len(samples) == 22 and 45 < unlabelled < 75
+
+
+def test_a_split_is_that_of_the_folders_with_a_list(tmp_path: Path, rendered_pairs: Path) -> None:
+    amended(write(tmp_path, 3), {"split": "train"}, {"split": "test"}, {"split": "train"})
+    samples = open_samples({str(tmp_path): 1, str(rendered_pairs): 1}, CONFIG, "thermal", split="train")
+    assert len(samples) == 2 + 48
+
+
+def test_a_share_that_is_not_positive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected a positive number"):
+        open_samples({str(write(tmp_path, 2)): 0}, CONFIG, "thermal")

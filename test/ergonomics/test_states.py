@@ -141,3 +141,33 @@ def test_noise_has_no_good_quality_and_a_gap_begins_anew() -> None:
     assert np.mean(np.array(qualities) > 0.5) < 0.05
     breathing.update(200.0, 1.0)
     assert math.isnan(breathing.rate) and breathing.quality == 0.0
+
+
+@pytest.mark.parametrize("breaths", [10.0, 24.0])
+def test_a_head_that_moves_as_fast_as_somebody_breathes_is_not_trusted(breaths: float) -> None:
+    """The head nods 17 times a minute, which makes the temperature swing more than the breath does."""
+    rng = np.random.default_rng(int(breaths))
+    seeing, blind = Breathing(), Breathing()
+    for stamp in np.arange(0.0, 40.0, 0.1):
+        nod = math.sin(2 * math.pi * 17.0 / 60.0 * stamp)
+        celsius = 0.25 * math.sin(2 * math.pi * breaths / 60.0 * stamp) + 0.4 * nod + rng.normal(0.0, 0.05)
+        seeing.update(stamp, celsius, (0.1 * nod + rng.normal(0.0, 0.005), math.nan))
+        blind.update(stamp, celsius)
+    assert blind.rate == pytest.approx(17.0, abs=0.5) and blind.quality > 0.5
+    assert seeing.quality == 0.0
+
+
+def test_a_breath_is_found_beside_a_small_motion_of_the_head() -> None:
+    rng, breathing = np.random.default_rng(5), Breathing()
+    for stamp in np.arange(0.0, 40.0, 0.1):
+        nod = math.sin(2 * math.pi * 17.0 / 60.0 * stamp)
+        celsius = 0.4 * math.sin(2 * math.pi * 0.2 * stamp) + 0.25 * nod + rng.normal(0.0, 0.05)
+        breathing.update(stamp, celsius, (0.1 * nod, 0.0))
+    assert breathing.rate == pytest.approx(12.0, abs=0.5) and breathing.quality > 0.7
+
+
+def test_what_is_slower_than_any_breath_is_no_breath() -> None:
+    breathing = Breathing()
+    for stamp in np.arange(0.0, 60.0, 0.1):
+        breathing.update(stamp, 0.5 * math.sin(2 * math.pi * 4.0 / 60.0 * stamp))
+    assert not breathing.quality > 0.5

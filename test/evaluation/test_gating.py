@@ -35,7 +35,7 @@ def test_the_fit_finds_the_gate_that_made_the_evidence(true: Gate) -> None:
 
 
 def test_evidence_of_one_kind_fits_nothing() -> None:
-    with pytest.raises(DataSetError, match="needs both kinds"):
+    with pytest.raises(DataSetError, match="requires right and wrong ones"):
         fit(Evidence(np.full(3, 0.5), np.full(3, 0.5), np.ones(3, bool)))
 
 

@@ -297,7 +297,7 @@ def test_the_second_round_knows_nothing_of_the_first(images: Path, tmp_path: Pat
         run.send_signal(signal.SIGINT)
         told, _ = run.communicate(timeout=60)
     second = tmp_path / "labels.second.json"
-    assert run.returncode == 0 and f"{second}: 1 of 2 images are finished, 0 begun" in told
+    assert run.returncode == 0 and f"{second}: 1 of 2 images are finished, 0 are unfinished" in told
     assert json.loads(second.read_text())["unit"] == "centikelvin"
     np.testing.assert_allclose(open_dataset(f"plain:{second}").samples[0].faces[0].points, POINTS + 0.5)
 
@@ -332,8 +332,8 @@ def test_other_settings_than_those_of_the_file_are_refused(
 def test_wrong_calls_are_told(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "labels.json"
     for call, message in (
-        ([str(images)], "--out: expected the name of a label file"),
-        (["--out", str(out)], "IMAGES: expected a file or a folder"),
+        ([str(images)], "--out is missing: name a label file"),
+        (["--out", str(out)], "IMAGES is missing: name a file or a folder"),
         ([str(tmp_path / "none"), "--out", str(out)], "no such file or folder"),
         (["--out", str(out), "--round", "second"], f"{out}: cannot be read"),
     ):
@@ -341,7 +341,7 @@ def test_wrong_calls_are_told(images: Path, tmp_path: Path, capsys: pytest.Captu
         assert message in capsys.readouterr().err
     out.write_text('{"images": [{"image": "images/a1.png"}, {"image": "images/../images/a1.png"}]}')
     assert main(["annotate", str(images), "--out", str(out), "--no-browser"]) == 2
-    assert "labels an image twice" in capsys.readouterr().err
+    assert "an image is labelled twice" in capsys.readouterr().err
 
 
 def test_agreement_of_two_rounds(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -278,7 +278,7 @@ def test_what_is_left_out_is_counted_by_reason(
     assert (about(tmp_path / "out")["counts"]["pairs"], len(index(tmp_path / "out"))) == (7, 2)
     told = capsys.readouterr()
     assert all(f"{count}  {reason}" in told.out for reason, count in expected.items())
-    assert "no consent is noted" in told.err
+    assert "the recording notes no consent" in told.err
 
 
 # --- faces that the thermal detector misses
@@ -349,7 +349,7 @@ def test_a_teacher_that_needs_boxes_sees_no_more_than_the_detector(
         tmp_path / "a", [image(beside_a_lamp((80, 60), 0), "mono16")], [image(rgb_pixels((80, 60), 0), "bgr8")]
     )
     assert dataset(tmp_path / "out", bag, "--unconfirmed", teacher=network) == 2
-    assert "--unconfirmed is for a teacher that finds faces by itself" in capsys.readouterr().err
+    assert "--unconfirmed requires a teacher that finds faces by itself" in capsys.readouterr().err
     assert dataset(tmp_path / "out", bag, teacher=network) == 2
     assert "no face was kept" in capsys.readouterr().err
     assert journal(tmp_path / "out", "a")[1]["left_out"] == ["no face in the thermal image"]
@@ -525,7 +525,10 @@ def test_the_held_out_can_be_named(tmp_path: Path, dataset: Dataset, capsys: pyt
     assert dataset(tmp_path / "out", *bags, "--test", "s1", "--validation", "s0") == 0
     assert about(tmp_path / "out")["splits"]["groups"] == {"s0": "validation", "s1": "test", "s2": "train"}
     assert dataset(tmp_path / "out", *bags, "--test", "s9") == 2
-    assert "s9 are not all people or all episodes, there are: day0, day1, day2, s0, s1, s2" in capsys.readouterr().err
+    assert (
+        "s9 must be people or episodes of the data set, which has: day0, day1, day2, s0, s1, s2"
+        in capsys.readouterr().err
+    )
 
 
 def test_another_recording_adds_to_the_data_set_and_strikes_and_splits_stay(tmp_path: Path, dataset: Dataset) -> None:
@@ -591,7 +594,7 @@ def test_ctrl_c_stops_it_and_the_same_command_goes_on(
         run.send_signal(signal.SIGINT)
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert "the same command goes on from here" in errors
+    assert "run the same command again to continue" in errors
     assert not (out / "pairs.jsonl").exists()
     assert 4 <= journalled.read_text().count("\n") < 13
     assert dataset(out, bag) == 0
@@ -609,7 +612,7 @@ def test_other_settings_are_refused(tmp_path: Path, dataset: Dataset, capsys: py
     assert dataset(tmp_path / "out", bag) == 0
     whole = files(tmp_path / "out")
     assert dataset(tmp_path / "out", bag, margin=0.5) == 2
-    assert "made with other settings, choose another folder (storing: " in capsys.readouterr().err
+    assert "made with other settings: choose another folder (storing: " in capsys.readouterr().err
     assert files(tmp_path / "out") == whole
 
 
@@ -622,7 +625,7 @@ def test_two_recordings_of_one_name_are_refused(
     assert "two recordings are named a" in capsys.readouterr().err
     assert dataset(tmp_path / "out", one) == 0
     assert dataset(tmp_path / "out", other) == 2
-    assert f"it holds another recording named a, {one}" in capsys.readouterr().err
+    assert f"the folder holds another recording named a, {one}" in capsys.readouterr().err
     assert dataset(tmp_path / "out", f"b={other}") == 0
     assert {entry["episode"] for entry in index(tmp_path / "out")} == {"a", "b"}
 
@@ -637,7 +640,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
     for arguments, options, message in (
-        ([tmp_path / "none"], {}, "none: no such bag or folder"),
+        ([tmp_path / "none"], {}, "none: no such file or folder"),
         ([], {}, "expected a recording"),
         ([tmp_path / "empty"], {}, "0 thermal and 0 RGB images"),
         ([bag], {}, "which topic is thermal? There are images on: /rgb/image, /thermal/image"),
@@ -662,7 +665,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
         assert not (tmp_path / "out").exists()
     topics = ["--thermal-topic", "/thermal/image", "--rgb-topic", "/rgb/image"]
     assert dataset(tmp_path / "full", bag, *topics) == 2
-    assert "it holds files, but no dataset.json" in capsys.readouterr().err
+    assert "the folder holds files, but no dataset.json" in capsys.readouterr().err
     assert dataset(tmp_path / "out", bag, *topics) == 2
     assert "no face was kept" in capsys.readouterr().err
 
@@ -689,7 +692,7 @@ def test_a_checksum_tells_what_was_changed(
     pixels = path.read_bytes()
     path.write_bytes(pixels[:-1] + b"x")
     assert dataset(out, "--check") == 1
-    assert "the images are not those that were written" in capsys.readouterr().out
+    assert "the images do not match their checksum" in capsys.readouterr().out
     path.unlink()
     assert dataset(out, "--check") == 1
     path.write_bytes(pixels)

@@ -129,7 +129,7 @@ def test_nothing_to_register_by(register: Register, tmp_path: Path, capsys: pyte
     assert register(bag, "--out", tmp_path / "r.json") == 1
     said = capsys.readouterr()
     assert "left out: 2 pairs, no face in the thermal image" in said.out
-    assert "no registration: 0 corresponding points in 0 views" in said.err
+    assert "could not be estimated: found 0 corresponding points in 0 views" in said.err
     assert not (tmp_path / "r.json").exists()
 
 
@@ -231,18 +231,18 @@ def test_calibration_and_frames_come_from_the_bag(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "expected --out"),
+        ([], "neither --out nor --measure"),
         (["--out", "r.json"], "expected recordings"),
         (["{folder}", "--out", "r.json", "--max-pairs", "0"], "--max-pairs 0: expected 1 or more"),
-        (["none", "--out", "r.json"], "none: no such bag or folder"),
+        (["none", "--out", "r.json"], "none: no such file or folder"),
         (["{folder}", "--out", "r.json", "--board", "8"], 'board "8": expected the inner corners'),
-        (["{folder}", "--out", "r.json", "--distance", "1"], "--distance is for --model cameras"),
+        (["{folder}", "--out", "r.json", "--distance", "1"], "--distance can only be used with --model cameras"),
         (["{folder}", "--out", "r.json", "--model", "cameras"], "the thermal camera is not calibrated: no camera_info"),
         (["{folder}", "--out", "r.json", "--model", "cameras", "--thermal-camera", "{folder}/thermal.json",
           "--rgb-camera", "{folder}/rgb.json", "--extrinsics", "{folder}/tf"], "--frames THERMAL RGB"),
         (["{folder}", "--out", "r.json", "--model", "cameras", "--thermal-camera", "{folder}/rgb.json",
           "--rgb-camera", "{folder}/rgb.json", "--points", "{folder}/points.json"], "calibrated for 640 x 480 px, the images"),
-        (["--out", "r.json", "--points", "{folder}/points.json"], "whose first pair tells"),
+        (["--out", "r.json", "--points", "{folder}/points.json"], "whose first pair gives"),
     ],
 )  # fmt: skip
 def test_wrong_calls_are_named(

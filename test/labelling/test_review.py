@@ -156,7 +156,7 @@ def test_the_command_prints_its_address_and_ends_with_ctrl_c(folder: Path) -> No
 
 def test_what_is_no_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", str(tmp_path), "--no-browser"]) == 2
-    assert f"error: {tmp_path}: no data set of `dataset`, there is no dataset.json" in capsys.readouterr().err
+    assert f"error: {tmp_path}: not a data set made by `dataset`: there is no dataset.json" in capsys.readouterr().err
     (tmp_path / "dataset.json").write_text('{"format": 1}')
     assert main(["review", str(tmp_path), "--no-browser"]) == 2
     assert "pairs.jsonl" in capsys.readouterr().err

@@ -109,7 +109,7 @@ def test_a_network_looks_twice_and_answers_in_the_images_pixels(tmp_path: Path) 
         assert ((face.confidence > 0) & (face.confidence < 1)).all()
     assert teacher(image, []) == []
     assert not teacher.finds
-    with pytest.raises(ValueError, match="expected their boxes"):
+    with pytest.raises(ValueError, match="needs their boxes"):
         teacher(image)
 
 

@@ -79,6 +79,28 @@ def test_each_camera_has_a_detector_in_its_namespace(start: Start) -> None:
     assert launched.state() == "active"
 
 
+def test_two_robots_of_different_namespaces_do_not_hear_each_other(start: Start) -> None:
+    robots = [start("detector.launch.py", "thermal_fld_detector") for _ in range(2)]
+    heard: list[list[FaceLandmarksArray]] = [[], []]
+    cameras = []
+    for robot, results in zip(robots, heard, strict=True):
+        robot.node.create_subscription(FaceLandmarksArray, "face_landmarks", results.append, 10)
+        cameras.append(robot.node.create_publisher(Image, "image", QoSProfile(depth=1)))
+        assert robot.state() == "active"
+    for own, other in ((0, 1), (1, 0)):
+        before = len(heard[other])
+
+        def answered(own: int = own) -> bool:
+            cameras[own].publish(scene())
+            return bool(heard[own] and heard[own][-1].faces)
+
+        robots[own].wait_for(answered, "a result")
+        turns = iter(range(20))
+        robots[other].wait_for(lambda: next(turns) == 19, "what it may have heard")  # noqa: B023
+        assert len(heard[other]) == before
+    assert heard[0][-1].faces[0].id[:4] != heard[1][-1].faces[0].id[:4], "ids are unique over robots too"
+
+
 def test_cameras_of_the_same_name_are_refused(start: Start) -> None:
     launched = start("cameras.launch.py", "", cameras="front,front")
     launched.wait_for(lambda: launched.process.poll() is not None, "the end of the launch")

@@ -25,3 +25,14 @@ def test_the_benchmark_measures_the_detector_beside_a_bare_node(dummy_models: Pa
         assert figures[name]["latency_ms"]["p99"] >= figures[name]["latency_ms"]["median"] > 0.0
     assert figures["bare"]["with_a_face"] == 0 and figures["detector"]["with_a_face"] > 0
     assert set(result["summary"]) == {"median_times_bare", "cpu_percent", "frames_lost", "memory_mb", "targets_met"}
+
+
+def test_the_soak_watches_a_node_of_its_own(tmp_path: Path) -> None:
+    out = tmp_path / "soak.json"
+    command = [sys.executable, ROOT / "benchmarks/soak.py", "--frames", "60", "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True)
+    result = json.loads(out.read_text())
+    assert result["frames"] == result["answered"] == result["with_a_face"] == 60 and result["exit_status"] == 0
+    assert result["error_percent"]["largest"] < 5.0
+    assert len(result["samples"]) == 60 and result["samples"][-1]["resident_bytes"] > 1e7
+    assert done.returncode == (0 if result["memory_is_flat"] else 1), done.stderr

@@ -153,7 +153,7 @@ def test_the_difference_of_clocks_is_told_where_there_are_no_pairs(capture: Capt
 
     def told() -> bool:
         capture.send_pair(*IMAGES, shift=7.25)
-        return bool(capture.statuses) and "stamp is +7." in capture.statuses[-1].message
+        return bool(capture.statuses) and "stamp differs by +7." in capture.statuses[-1].message
 
     capture.wait_for(told, "the difference")
     assert "clock_offset" in capture.statuses[-1].message and capture.statuses[-1].level == DiagnosticStatus.WARN
@@ -185,12 +185,12 @@ def test_a_late_starter_and_a_camera_that_stops_are_named(capture: CaptureRig) -
     def stopped() -> bool:
         capture.send(RGB, capture.now(0.1))
         return (
-            "none sends" in capture.statuses[-1].message
-            and f"pairs wait for {THERMAL}" not in capture.statuses[-1].message
+            "none of them sends" in capture.statuses[-1].message
+            and f"nothing arrives on {THERMAL}" not in capture.statuses[-1].message
         )
 
     capture.wait_for(stopped, "the report of the silent camera")
-    assert any(f"nothing on {thermal}" in line and "none sends" in line for line in capture.logs)
+    assert any(f"nothing on {thermal}" in line and "none of them sends" in line for line in capture.logs)
     pair = capture.send_pair(*IMAGES)
     capture.wait_for(lambda: capture.values()["pairs"] == "1", "the pair after the silence")
     capture.end()
@@ -236,7 +236,7 @@ def test_episodes_begin_and_end_by_service(capture: CaptureRig) -> None:
         {f"{capture.namespace}/{role}/image": data for role, data in pair.items()}
     ]
     assert capture.manifest(Path(first.bag))["note"] == "glasses"
-    assert capture.manifest(Path(first.bag))["ended_by"] == "another episode has begun"
+    assert capture.manifest(Path(first.bag))["ended_by"] == "another episode was started"
     assert len(contents(Path(second.bag))) == 1
 
 
@@ -273,7 +273,7 @@ def test_settings_stay_as_they_are_while_an_episode_is_recorded(capture: Capture
     assert capture.set_parameters(slop=0.05).successful
     capture.begin()
     refused = capture.set_parameters(slop=0.01)
-    assert not refused.successful and "stop it first" in refused.reason
+    assert not refused.successful and "stop the episode first" in refused.reason
     assert capture.set_parameters(diagnostics_period=0.2).successful
     capture.end()
     assert capture.set_parameters(slop=0.01, camera_info="both").successful
@@ -284,9 +284,9 @@ def test_settings_stay_as_they_are_while_an_episode_is_recorded(capture: Capture
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"require_face": True}, "needs face_landmarks: true"),
-        ({"keep": "landmarks"}, "keep: landmarks needs face_landmarks: true"),
-        ({"keep": "faces", "face_landmarks": True}, "needs a registration"),
+        ({"require_face": True}, "requires face_landmarks: true"),
+        ({"keep": "landmarks"}, "keep: landmarks requires face_landmarks: true"),
+        ({"keep": "faces", "face_landmarks": True}, "requires the parameter registration"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(

@@ -55,7 +55,7 @@ def test_an_interrupt_finishes_the_bag(
     assert process.wait(GENEROUS) == 0
     log = (tmp_path / "log.txt").read_text()
     assert "Traceback" not in log and "invalid" not in log, log
-    assert "consent is not stated" in log
+    assert "no consent was given" in log
     found, all_sent = list(contents(the_bag(capture)).values()), sent(capture)
     assert found and all(pair in all_sent for pair in found)
     manifest = json.loads((the_bag(capture) / "manifest.json").read_text())

@@ -24,7 +24,9 @@ def test_the_status_tells_what_a_person_asks(rig: Rig) -> None:
     )
     status = rig.statuses[-1]
     values = rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK and values["faces"] == "1")
-    assert status.name == f"{rig.namespace[1:]}/thermal_fld_detector" and status.hardware_id == "thermal_optical"
+    assert (
+        status.name == f"{rig.namespace[1:]}/thermal_fld_detector: status" and status.hardware_id == "thermal_optical"
+    )
     assert values["state"] == "active" and values["image topic"] == f"{rig.namespace}/image"
     assert float(values["latency median (ms)"]) > 0.0
     assert values["landmark model"] == f"dummy landmarks {result.model_hash}"
@@ -64,7 +66,7 @@ def test_a_pose_is_exact_only_with_a_calibration_that_fits(rig: Rig) -> None:
 
         rig.wait_for(sent, status)
 
-    calibrate(calibration(320, 240, 0.0), "camera_info is refused: a camera matrix is 3 x 3")
+    calibrate(calibration(320, 240, 0.0), "camera_info was refused: the camera matrix must be 3 x 3")
     unheard_of = calibration(320, 240, 400.0)
     unheard_of.distortion_model, unheard_of.d = "double_sphere", [0.1] * 4
     calibrate(unheard_of, 'distortion model "double_sphere" is not one of plumb_bob, rational_polynomial, equidistant')
@@ -79,9 +81,9 @@ def test_a_pose_is_exact_only_with_a_calibration_that_fits(rig: Rig) -> None:
     face = rig.detect(rig.scene()).faces[0]
     assert face.pose_valid and not face.pose_approximate and 0.0 < face.pose_error < 0.08
     assert math.hypot(face.pose.position.x, face.pose.position.y, face.pose.position.z) > 0.1
-    calibrate(calibration(640, 480, 400.0), "it is for 640 x 480 px, the image has 320 x 240")
+    calibrate(calibration(640, 480, 400.0), "the calibration is for 640 x 480 px, but the image has 320 x 240")
     assert not rig.detect(rig.scene()).faces[0].pose_valid
-    assert len([line for line in rig.logs if "camera_info is refused" in line]) == 5, "once each"
+    assert len([line for line in rig.logs if "camera_info was refused" in line]) == 5, "once each"
 
 
 def test_wide_lenses_parts_of_the_sensor_and_telemetry_are_calibrated(rig: Rig) -> None:

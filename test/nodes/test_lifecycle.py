@@ -53,7 +53,7 @@ def test_a_transition_that_the_state_does_not_have_is_refused(rig: Rig, transiti
     rig.start_connected()
     assert not rig.change_state(transition)
     assert rig.state() == "active" and rig.detect(rig.scene()).faces
-    assert str(transition) in rig.wait_for_log("is not possible in this state")
+    assert str(transition) in rig.wait_for_log("is not possible in the present state")
 
 
 def test_a_model_that_cannot_be_loaded_fails_configure_and_says_why(rig: Rig, tmp_path: Path) -> None:

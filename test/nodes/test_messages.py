@@ -19,6 +19,7 @@ from thermal_fld_ros.nodes.messages import (
     field_from_array,
     image_from_array,
     image_from_cdr,
+    image_from_picture,
     points_from_field,
 )
 from thermal_fld_ros.perception.decoding import ImageError
@@ -165,3 +166,29 @@ def test_bytes_that_are_no_image_are_refused_or_read_and_nothing_else(image: Ima
         assert error.reason == "message"
     else:
         assert len(found.data) <= len(serialised)
+
+
+PICTURES = {
+    "mono8": np.arange(128 * 128, dtype=np.uint8).reshape(128, 128),
+    "bgr8": np.arange(90 * 121 * 3, dtype=np.uint8).reshape(90, 121, 3),
+}
+
+
+@pytest.mark.parametrize("encoding", PICTURES)
+def test_pictures_are_read_as_they_were(encoding: str) -> None:
+    """Made by cv_bridge where it is installed, else as it makes them."""
+    picture, header = PICTURES[encoding], Header(frame_id="thermal_optical")
+    image = image_from_picture(picture, header)
+    assert (image.header, image.encoding, image.height, image.width) == (header, encoding, *picture.shape[:2])
+    assert image == image_from_array(picture, header, encoding)
+    np.testing.assert_array_equal(array_from_image(image), picture)
+
+
+@pytest.mark.parametrize("encoding", PICTURES)
+def test_cv_bridge_reads_what_is_made_without_it(encoding: str) -> None:
+    bridge = pytest.importorskip("cv_bridge", reason="cv_bridge is not installed").CvBridge()
+    picture = PICTURES[encoding]
+    image = image_from_array(picture, Header(), encoding)
+    np.testing.assert_array_equal(bridge.imgmsg_to_cv2(image), picture)
+    colour = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    np.testing.assert_array_equal(bridge.imgmsg_to_cv2(image, "bgr8"), colour)

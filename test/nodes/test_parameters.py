@@ -79,8 +79,11 @@ def test_the_node_declares_the_table(rig: Rig) -> None:
         ({"unit": "fahrenheit"}, "unit: 'fahrenheit' is not one of counts, agc, celsius"),
         ({"unit": "custom", "unit_scale": 0.0}, "scale is 0.0 and offset 0.0, expected a scale of"),
         ({"unit": "custom", "unit_scale": 1e-320}, "expected a scale of 1e-06 to 1e+06"),
-        ({"rows_top": 200, "rows_bottom": 40}, "rows_top and rows_bottom are (200, 40), the image has only 240 rows"),
-        ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: it is no regular file"),
+        (
+            {"rows_top": 200, "rows_bottom": 40},
+            "rows_top and rows_bottom are (200, 40), but the image has only 240 rows",
+        ),
+        ({"landmark_model": "/dev/zero"}, "/dev/zero: cannot be read: not a regular file"),
         ({"unit_offset": float("nan")}, "unit_offset"),
         ({"max_faces": 0}, "max_faces"),
         ({"min_cutoff": 0.0}, "min_cutoff"),
@@ -103,7 +106,7 @@ def test_a_change_is_refused_with_the_reason_and_changes_nothing(rig: Rig, value
 def test_a_required_provider_that_is_missing_is_refused(rig: Rig) -> None:
     rig.start_connected()
     assert rig.set_parameters(provider="cuda").successful, "falls back to the CPU"
-    rig.wait_for_log("dummy landmarks runs on cpu, cuda is not available")
+    rig.wait_for_log("dummy landmarks runs on cpu, because cuda is not available")
     values = rig.wait_for_status(lambda status, values: "cuda is not available" in status.message)
     assert values["landmark provider"] == "cpu"
     result = rig.set_parameters(require_provider=True)
@@ -184,7 +187,7 @@ def test_changes_of_the_input_and_the_diagnostics_take_effect(rig: Rig) -> None:
     rig.connect()
     assert rig.wait_for_status(lambda status, values: True)["image QoS"].startswith("best effort")
     assert rig.set_parameters(no_image_timeout=0.5).successful
-    rig.wait_for_status(lambda status, values: "none sends" in status.message)
+    rig.wait_for_status(lambda status, values: "none of them sends" in status.message)
     assert rig.set_parameters(diagnostics_period=60.0).successful
 
 
@@ -205,7 +208,7 @@ def test_a_name_that_is_no_parameter_is_told_with_the_one_that_is_meant(rig: Rig
     file = tmp_path / "mine.yaml"
     file.write_text("/**:\n  ros__parameters:\n    detect_evry: 3\n    colour: blue\n    use_sim_time: false\n")
     rig.start(arguments=("--params-file", str(file), "-p", "untis:=kelvin"))
-    rig.wait_for_log("there is no parameter detect_evry, its value is not used; did you mean detect_every?")
-    rig.wait_for_log("there is no parameter untis, its value is not used; did you mean unit?")
-    rig.wait_for_log("there is no parameter colour, its value is not used; `ros2 param list`")
+    rig.wait_for_log("there is no parameter detect_evry, so its value is ignored; did you mean detect_every?")
+    rig.wait_for_log("there is no parameter untis, so its value is ignored; did you mean unit?")
+    rig.wait_for_log("there is no parameter colour, so its value is ignored; `ros2 param list`")
     assert not any("use_sim_time" in line or "qos_overrides" in line for line in rig.logs)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from node_rig import GENEROUS, Rig
 
+CLIP = Path(__file__).parents[2] / "resource/demo_clip.npz"
+
 
 class Process:
     """The node in the rig's namespace, in a process group of its own as a launch file would start it."""
@@ -71,6 +73,21 @@ def test_a_signal_ends_a_busy_node_cleanly(rig: Rig, start: Any, number: int) ->
     assert process.wait() == 0
     for word in ("Traceback", "refused", "invalid", "ERROR"):
         assert word not in process.errors, process.errors
+
+
+@pytest.mark.parametrize("module", ["ergonomics", "replay"])
+def test_a_closed_terminal_ends_the_other_nodes_cleanly(rig: Rig, module: str, tmp_path: Path) -> None:
+    values = ["-p", f"input:={CLIP}", "-p", "loop:=true"] if module == "replay" else []
+    command = [sys.executable, "-m", f"thermal_fld_ros.nodes.{module}", "--ros-args", "-r", f"__ns:={rig.namespace}"]
+    with (tmp_path / "log.txt").open("w") as log:
+        process = subprocess.Popen([*command, *values], stdout=log, stderr=log, start_new_session=True)
+    topic = "image" if module == "replay" else "face_ergonomics"
+    others = rig.node.count_publishers(topic)
+    rig.wait_for(lambda: rig.node.count_publishers(topic) > others, "the node")
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(GENEROUS) == 0
+    told = (tmp_path / "log.txt").read_text()
+    assert not [word for word in ("Traceback", "invalid", "ERROR") if word in told], told
 
 
 def test_more_interrupts_change_nothing(rig: Rig, start: Any) -> None:

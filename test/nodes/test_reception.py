@@ -48,13 +48,13 @@ def test_another_type_is_named(rig: Rig) -> None:
     camera.create_publisher(CompressedImage, "camera/image", 1)
     rig.start(arguments=("-r", "image:=camera/image"), **SOON)
     line = rig.wait_for_log("camera publishes sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image")
-    assert "the transport parameter of this topic says which it is" in line
+    assert "set the transport parameter of this topic" in line
     rclpy.shutdown(context=context)
 
 
 def test_a_silent_publisher_is_named_and_its_return_too(rig: Rig) -> None:
     rig.start(**SOON)
-    rig.wait_for_log("1 publisher(s) with a compatible QoS, but none sends")
+    rig.wait_for_log("1 publisher(s) with a compatible QoS, but none of them sends messages")
     rig.connect()
     rig.wait_for_log("messages arrive")
     rig.wait_for_status(lambda status, values: status.level == DiagnosticStatus.OK)

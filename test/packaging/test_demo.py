@@ -168,7 +168,7 @@ def test_input_without_images_is_named(demo: Demo, tmp_path: Path) -> None:
     cv2.VideoWriter(str(empty), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 48)).release()
     done = demo.run("--input", str(empty))
     assert done.returncode != 0
-    assert "empty.avi: there is no image in it" in done.stderr
+    assert "empty.avi: OpenCV can read no image in this video" in done.stderr
     assert "Traceback" not in done.stderr
 
 

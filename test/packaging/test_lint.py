@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -43,6 +44,21 @@ def test_mypy() -> None:
 @pytest.mark.parametrize("script", SHELL_SCRIPTS, ids=lambda path: path.name)
 def test_shellcheck(script: Path) -> None:
     check("shellcheck", "-x", str(script.relative_to(ROOT)))
+
+
+LICENCE = "# SPDX-License-Identifier: Apache-2.0"
+WITH_CODE = ("benchmarks", "launch", "scripts", "test", "thermal_fld_ros")
+
+
+def test_every_source_file_names_the_licence_of_the_package() -> None:
+    files = [path for folder in WITH_CODE for kind in ("py", "sh") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files += [ROOT / "setup.py", ROOT / "CMakeLists.txt", *(ROOT / "scripts/nodes").iterdir()]
+    assert len(files) > 300
+    without = [str(path.relative_to(ROOT)) for path in files if LICENCE not in path.read_text("utf-8").splitlines()[:2]]
+    assert not without
+    (licence,) = ElementTree.parse(ROOT / "package.xml").findall("license")
+    assert licence.text == LICENCE.split()[-1]
+    assert "Apache License" in (ROOT / licence.attrib["file"]).read_text("utf-8")
 
 
 def test_the_tests_that_the_page_on_reliability_names_exist() -> None:

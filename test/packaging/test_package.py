@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NODES = ("capture", "demo_recorder", "detector", "film", "replay")
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv*", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
+    ".git", ".venv*", ".*_cache", "build", "install", "log", "runs", "demo_output", "__pycache__", "*.egg-info"
 )
 
 needs_ros = pytest.mark.skipif(importlib.util.find_spec("rclpy") is None, reason="there is no ROS 2")
@@ -119,9 +119,13 @@ def test_colcon_installs_modules_messages_and_nodes(checkout: Path, installed: P
     for node in NODES:
         assert os.access(installed / "lib/thermal_fld_ros" / node, os.X_OK)
     share = installed / "share/thermal_fld_ros"
-    for folder in ("config", "launch", "models"):
-        for file in (path for path in (checkout / folder).rglob("*") if path.is_file()):
-            assert (share / file.relative_to(checkout)).is_file()
+    sources = {
+        file.relative_to(checkout) for name in ("config", "launch", "models") for file in (checkout / name).rglob("*")
+    }
+    wanted = {
+        file for file in sources if (checkout / file).is_file() and not {"training", "distillation"} & {*file.parts}
+    }
+    assert {file for file in sources if (share / file).is_file()} == wanted
     assert os.access(installed / "bin/thermal-fld", os.X_OK)
 
 

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,6 +15,7 @@ from input_files import compressed_depth, png, rvl
 from thermal_fld_ros.perception.compression import decompressed_image
 from thermal_fld_ros.perception.decoding import ImageError
 
+ROOT = Path(__file__).parents[2]
 FRAME = np.random.default_rng(0).integers(28000, 31000, (24, 32)).astype(np.uint16)
 
 
@@ -77,3 +81,31 @@ def test_data_that_was_cut_are_refused(form: str) -> None:
     whole = {"png": png(FRAME)}.get(form, compressed_depth(rvl(FRAME) if "rvl" in form else png(FRAME)))
     with pytest.raises(ImageError):
         decompressed_image(whole[: len(whole) // 2], form)
+
+
+BOMB = """
+import struct, zlib
+import numpy as np
+from thermal_fld_ros.perception.compression import decompressed_image
+from thermal_fld_ros.perception.decoding import ImageError
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+def png(side):  # of one bit a pixel, all of them black
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    data = zlib.compress(bytes(side * (1 + (side + 7) // 8)))
+    return b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+for side in (1000, 20_000):
+    try:
+        print(decompressed_image(np.frombuffer(png(side), np.uint8), "png").shape)
+    except ImageError as error:
+        print(error.reason, len(png(side)) < 100_000)
+"""
+
+
+def test_a_small_message_does_not_become_a_huge_image() -> None:
+    """Of 400 megapixels; in a process of its own, as OpenCV reads its limit only once."""
+    done = subprocess.run([sys.executable, "-c", BOMB], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines() == ["(1000, 1000)", "compressed True"]

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
 import numpy as np
 import pytest
 from dummy_models import face_scene
@@ -6,6 +8,7 @@ from dummy_models import face_scene
 from thermal_fld_ros.perception.cuts import CutDetector
 from thermal_fld_ros.perception.decoding import decode_array
 
+CLIP = Path(__file__).parents[2] / "resource/demo_clip.npz"
 SIZE = (160, 120)
 
 
@@ -30,6 +33,17 @@ def test_gain_control_that_takes_another_range_is_no_cut() -> None:
     scene = face_scene(SIZE, [(80, 60, 60)], noise=5).astype(np.float32)
     dark = ((scene - scene.min()) / np.ptp(scene) * 120).astype(np.uint8)
     assert cuts(dark, dark + 100) == [False, False]
+
+
+@pytest.mark.parametrize("celsius", [28.0, 34.0])
+def test_a_body_that_passes_close_by_is_no_cut(celsius: float) -> None:
+    """A person walks into the demo's clip until the body fills half of it, in half a second at 30 Hz."""
+    frames = np.load(CLIP)["frames"][:15].copy()
+    folds = np.random.default_rng(0).normal(0.0, 100.0, frames[0].shape)  # 1 degC
+    for number, frame in enumerate(frames):
+        edge = number * frame.shape[1] // 30
+        frame[:, :edge] = (100.0 * (celsius + 273.15) + folds[:, :edge]).astype(np.uint16)
+    assert cuts(*frames) == [False] * 15
 
 
 @pytest.mark.parametrize("value", [0, 30000])

@@ -105,7 +105,7 @@ def test_of_64_bit_what_is_beyond_32_is_dead() -> None:
 )
 def test_a_wrong_name_of_an_encoding_is_answered_with_the_likely_one(wrong: str, right: str) -> None:
     fields = message(noise((4, 3), np.uint16), "mono16") | {"encoding": wrong}
-    with pytest.raises(ImageError, match=f'encoding "{wrong}" is not supported.*did the driver mean "{right}"'):
+    with pytest.raises(ImageError, match=f'encoding "{wrong}" is not supported.*did you mean "{right}"'):
         decode(**fields)
 
 

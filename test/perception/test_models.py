@@ -83,7 +83,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
     [
         (None, 'no metadata property "thermal_fld_ros"'),
         ("{", "is not JSON"),
-        ("[1]", "is no JSON object"),
+        ("[1]", "is not a JSON object"),
         (changed("name", None), 'lacks the field "name"'),
         (changed("input.size", None), 'lacks the field "input.size"'),
         (changed("input.size", "64"), "\"input.size\" is '64', expected int"),
@@ -151,7 +151,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.onnx"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(ModelError, match=f"{path}: cannot be read: it is no regular file"):
+        with pytest.raises(ModelError, match=f"{path}: cannot be read: not a regular file"):
             load_model(path)
     with pytest.raises(ModelError, match="cannot be read: Is a directory"):
         load_model(tmp_path)

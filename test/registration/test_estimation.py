@@ -196,7 +196,7 @@ def test_extrinsics_of_alike_views_are_uncertain_and_it_is_said() -> None:
 
 def test_extrinsics_need_something_known() -> None:
     for views in ([], faces(3, 1.0, 1.0, rigid=False)):
-        with pytest.raises(ValueError, match="extrinsics need"):
+        with pytest.raises(ValueError, match="extrinsics require"):
             estimate_cameras(views, PAIR.thermal, PAIR.rgb)
     with pytest.raises(ValueError, match="no pose was found in 2 views"):
         estimate_cameras([view[:4] for view in faces(2, 1.0, 2.0)], PAIR.thermal, PAIR.rgb)

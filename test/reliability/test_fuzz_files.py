@@ -20,6 +20,16 @@ from capture_messages import WITH_FACES, face, left_by_a_kill, pair, written
 from dummy_models import DETECTOR_METADATA, LANDMARKS_METADATA, detector_model, landmarks_model, with_metadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from input_files import (
+    ROS1_TYPES,
+    image_message,
+    write_bag,
+    write_deep_video,
+    write_radiometric_jpeg,
+    write_ros1_bag,
+    write_table,
+)
+from rosbags.rosbag2 import StoragePlugin
 
 from thermal_fld_ros.capture.bag import BagError, BagWriter, recover
 from thermal_fld_ros.datasets.pairs import read_about, read_pairs
@@ -125,6 +135,65 @@ def test_bytes_of_a_model(tmp_path: Path, dummy_models: Path, effort: Effort) ->
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 0 < int(done.stdout.split()[-1]) <= count
+
+
+MUTATE_RECORDINGS = """
+import random, signal, sys
+from pathlib import Path
+sys.path[:0] = [{test!r}, {here!r}]
+from test_fuzz_files import mutated, write_recordings
+from thermal_fld_ros.recordings.opening import open_source
+from thermal_fld_ros.recordings.source import SourceError
+for name, (whole, file) in write_recordings(Path({folder!r})).items():
+    good, refused, read = file.read_bytes(), 0, 0
+    for seed in range({count}):
+        print(name, "seed", seed, flush=True)
+        file.write_bytes(mutated(good, random.Random(seed)))
+        signal.alarm(60)  # a hang ends the process
+        try:
+            entries = list(open_source(whole).entries())
+        except SourceError as error:
+            assert whole.name in str(error), error
+            refused += 1
+        else:
+            bad = [entry for entry in entries if isinstance(entry, SourceError)]
+            read += len(entries) - len(bad)
+            refused += len(bad) > 0
+    assert refused + read > 0
+    file.write_bytes(good)
+print("done")
+"""
+
+
+def write_recordings(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """A recording of each format by name: what is opened, and the file in it to be damaged."""
+    frames = [np.random.default_rng(k).integers(29_000, 31_000, (24, 32)).astype(np.uint16) for k in range(3)]
+    cv2.imwrite(str(folder / "a.png"), frames[0])
+    cv2.imwritemulti(str(folder / "a.tiff"), frames)
+    np.savez(folder / "a.npz", frames=np.stack(frames), stamps=np.arange(3.0), fps=9.0)
+    np.save(folder / "a.npy", np.stack(frames))
+    write_table(folder / "a.csv", [frame / 1000.0 for frame in frames])
+    write_radiometric_jpeg(folder / "a.jpg", frames[0])
+    write_deep_video(folder / "a.mkv", frames)
+    whole = {file.suffix: (file, file) for file in folder.iterdir()}
+    messages = {"/image": [image_message(frame, k) for k, frame in enumerate(frames)]}
+    for storage, suffix in ((StoragePlugin.MCAP, ".mcap"), (StoragePlugin.SQLITE3, ".db3")):
+        bag = write_bag(folder / f"bag{suffix[1:]}", messages, storage)
+        whole[suffix] = bag, next(bag.glob(f"*{suffix}"))
+        whole[f"{suffix}, metadata.yaml"] = bag, bag / "metadata.yaml"
+    ros1 = write_ros1_bag(
+        folder / "a.bag", {"/image": [image_message(frame, k, types=ROS1_TYPES) for k, frame in enumerate(frames)]}
+    )
+    return {**whole, ".bag": (ros1, ros1)}
+
+
+def test_bytes_of_a_recording(tmp_path: Path, effort: Effort) -> None:
+    """Of each format; in a process of its own, for what would take the whole process down."""
+    here, count = Path(__file__).parent, effort(25, 3000)
+    code = MUTATE_RECORDINGS.format(test=str(here.parent), here=str(here), folder=str(tmp_path), count=count)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    last = done.stdout.splitlines()[-1:]
+    assert done.returncode == 0 and last == ["done"], [*last, done.stderr[-2000:]]
 
 
 @pytest.fixture

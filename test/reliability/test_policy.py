@@ -12,10 +12,11 @@ from rclpy.parameter import Parameter
 
 from thermal_fld_ros.nodes.capture import CaptureNode
 from thermal_fld_ros.nodes.detector import DetectorNode
+from thermal_fld_ros.nodes.ergonomics import ErgonomicsNode
 
 POLICY = Path(__file__).parents[2] / "config/sros2_policy.xml"
-OCCASIONAL = {"/clock", "/tf_static", "/thermal_fld_detector/annotations"}
-"""Heard with use_sim_time, heard where tf2_msgs is installed, and published where foxglove_msgs is."""
+OCCASIONAL = {"/clock", "/tf", "/tf_static", "/thermal_fld_detector/annotations", "/humans/faces/*"}
+"""What depends on parameters (use_sim_time, gravity, humans) and on which packages are installed (tf2_msgs, foxglove_msgs, hri_msgs)."""
 NEWER = {"get_type_description"}
 """Services that not every ROS 2 from Humble on has."""
 
@@ -34,7 +35,11 @@ def allowed(node: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ("kind", "parameters"),
-    [(DetectorNode, {}), (CaptureNode, {"record": False, "camera_info": "both", "face_landmarks": True})],
+    [
+        (DetectorNode, {}),
+        (ErgonomicsNode, {}),
+        (CaptureNode, {"record": False, "camera_info": "both", "face_landmarks": True}),
+    ],
 )
 def test_the_policy_is_what_the_nodes_do(ros: None, kind: Any, parameters: dict[str, Any]) -> None:
     node = kind(parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])

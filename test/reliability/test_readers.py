@@ -82,5 +82,5 @@ def test_what_is_wrong_in_an_archive_is_named(
 @pytest.mark.parametrize("name", ["x.png", "x.npy", "x.npz", "x.mp4", "x.db3", "x.mcap", "x.csv", "x.tiff", "x"])
 def test_a_pipe_is_refused_and_nothing_is_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
-    with pytest.raises(SourceError, match=f"{name}: it is no regular file"):
+    with pytest.raises(SourceError, match=f"{name}: not a regular file"):
         open_source(tmp_path / name)

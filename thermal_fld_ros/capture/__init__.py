@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recording pairs of thermal and RGB images: everything of it that needs no ROS."""
+"""Recording of thermal and RGB image pairs: the part that needs no ROS."""

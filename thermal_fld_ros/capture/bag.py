@@ -45,7 +45,7 @@ METADATA_VERSION: Final = 8
 ROSBAGS: Final = ((0, 11), (0, 12))
 """From the first version of rosbags to before the second: `BagWriter` relies on what their storages look like inside."""
 
-KILLED = "killed: what waited to be written is missing, in SQLite up to flush_period before it, after a power failure twice that"
+KILLED = "killed: data that waited to be written is missing (SQLite: and up to one flush_period before; after a power failure: up to two)"
 """What the manifest of a recovered bag says of its end."""
 
 DAMAGED = (ValueError, LookupError, EOFError, struct.error, sqlite3.DatabaseError)
@@ -154,7 +154,7 @@ class BagWriter:
             storage.bio.flush()
 
     def flush(self) -> None:
-        """Bring everything that was written to the disk, while writing goes on.
+        """Flush everything that was written to the disk, without stopping the writer.
 
         It waits for the flush before this one, and raises one of `WRITE_ERRORS` if that has failed.
         """
@@ -180,7 +180,7 @@ class BagWriter:
         self._release()
 
     def abandon(self) -> Recovery:
-        """After an error: let go of the unfinished file, and keep what is whole of it. Raises what `recover` does."""
+        """Close the unfinished file after an error and keep its intact part. Raises what `recover` does."""
         with suppress(Exception):
             self._wait_for_sync()
         if self._writer is not None:
@@ -306,7 +306,7 @@ class Recovery:
 
 
 def recover(folder: Path) -> Recovery:
-    """Finish the bag that a killed recording has left. One that is whole stays as it is; a file without a message goes.
+    """Finish the bag of a killed recording. A complete bag is left as it is; a file without messages is removed.
 
     It works in place and needs no more room than the index of the unfinished file. The manifest gets the state "recovered" and, as
     "recovered", the number of messages that there are by topic.
@@ -318,14 +318,14 @@ def recover(folder: Path) -> Recovery:
     """
     if not (unfinished_files(folder) or _finished_files(folder) or (folder / MANIFEST).is_file()):
         cut = next(iter(sorted(folder.glob("*.mcap"))), None)
-        cure = f". If it is one of `ros2 bag record` that was cut: {mcap_cure(cut)}" if cut else ""
+        cure = f". If it was made by `ros2 bag record` and cut short: {mcap_cure(cut)}" if cut else ""
         raise BagError(
-            f"{folder}: no recording of the capture node, there is neither {MANIFEST} nor {folder.name}_0{cure}"
+            f"{folder}: not a recording of the capture node: it contains neither {MANIFEST} nor {folder.name}_0{cure}"
         )
     try:
         lock = _lock(folder)
     except BlockingIOError as error:
-        raise BagError(f"{folder}: it is being recorded") from error
+        raise BagError(f"{folder}: the recording is still in progress") from error
     try:
         interrupted = is_unfinished(folder)
         result, files = Recovery(), []
@@ -356,7 +356,7 @@ def recover(folder: Path) -> Recovery:
 
 
 def _finish(path: Path) -> BagFile | None:
-    """Finish a file and move it to its place; None, and it goes, where it holds no message."""
+    """Finish a file and move it into the bag; if it holds no message, remove it and return None."""
     if (finish_mcap(path) if path.suffix == STORAGE_SUFFIXES["mcap"] else _roll_back(path)) == 0:
         shutil.rmtree(path.parent)
         return None

@@ -78,7 +78,9 @@ class Label:
 def new_folder(output: Path, subject: str) -> Path:
     """A path in `output` that does not exist, after the subject and the time. Raises ValueError where the tag fits no file name."""
     if not re.fullmatch(r"[\w-]*", subject, re.ASCII):
-        raise ValueError(f'subject "{subject}": expected a tag of letters, digits, _ and -, it names a folder')
+        raise ValueError(
+            f'subject "{subject}": expected a tag of letters, digits, _ and -, because it becomes part of a path'
+        )
     name = f"{subject or 'episode'}_{datetime.now():%Y%m%d_%H%M%S}"
     candidates = (output / (name if number == 1 else f"{name}_take{number}") for number in range(1, 1000))
     return next(path for path in candidates if not path.exists())
@@ -222,7 +224,7 @@ class Episode:
         try:
             self._write_manifest(state)
         except OSError as error:
-            self._log(f"{self.folder / MANIFEST} could not be renewed: {error}")
+            self._log(f"{self.folder / MANIFEST} could not be updated: {error}")
         finally:
             self.ended = True
 
@@ -264,7 +266,7 @@ class Episode:
         ) as error:  # of many kinds; rather no pair than one that was to be reduced, and never the whole recording
             gate = NOT_REDUCED
             if not self.gated[gate]:
-                self._log(f"pairs are left out: {type(error).__name__}: {error}")
+                self._log(f"pairs were left out: {type(error).__name__}: {error}")
         if gate:
             self.gated[gate] += 1
             return
@@ -292,11 +294,11 @@ class Episode:
         free = shutil.disk_usage(folder).free / MEGABYTE
         least = self._options.min_free_space
         if free < least:
-            raise OSError(f"{free:.0f} MB are free on the disk of {folder}, min_free_space is {least:.0f} MB")
+            raise OSError(f"only {free:.0f} MB are free on the disk of {folder}, and min_free_space is {least:.0f} MB")
 
     def _fail(self, error: Exception) -> None:
         kind = "" if isinstance(error, WRITE_ERRORS) else f"{type(error).__name__}: "
-        self.failure = f"the recording has ended, writing {self.folder} failed: {kind}{error}"
+        self.failure = f"the recording has ended, because writing {self.folder} failed: {kind}{error}"
         self._reason = f"{kind}{error}"
         self._log(self.failure)
         try:
@@ -304,7 +306,7 @@ class Episode:
             self.written = min((kept.get(self._topics[role].name, 0) for role in self._keeper.roles), default=0)
         except Exception as second:
             advice = f"python -m thermal_fld_ros recover {self.folder}"
-            self._log(f"the bag could not be finished ({second}): when there is room, run `{advice}`")
+            self._log(f"the bag could not be finished ({second}): free some disk space, then run `{advice}`")
 
     # --- the manifest
 

@@ -97,7 +97,7 @@ def transformed(registration: Registration, box: Box, distance: float | None = N
     )
     points = registration.to_rgb(outline, distance)
     if not np.isfinite(points).all():
-        raise ValueError("the registration maps a face to where the RGB camera cannot see")
+        raise ValueError("the registration maps a face to a place outside the RGB camera's view")
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
 
@@ -114,7 +114,7 @@ def only(data: bytes, message_type: str, boxes: Sequence[Box]) -> bytes:
         try:
             head, pixels = coded_pixels(message.data, message.format)
         except ImageError as error:
-            raise ValueError(f"it cannot be reduced to its faces: {error}") from error
+            raise ValueError(f"the image cannot be reduced to its faces: {error}") from error
         start = message.data[:4].tobytes()
         suffix, settings = next((codec for magic, codec in CODECS.items() if start.startswith(magic)), PNG)
         blanked = cv2.imencode(suffix, _blanked(pixels, boxes), settings)[1].reshape(-1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands that serve a page have in common."""
+"""Shared by the commands that serve a page."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ PORT = 8765
 
 
 def add_page_options(parser: argparse.ArgumentParser) -> None:
-    """Where the page is served, and who opens it."""
-    parser.add_argument("--port", type=int, default=PORT, help="0: any that is free (default: %(default)s)")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    """Add the options of the page's port and browser."""
+    parser.add_argument(
+        "--port", type=int, default=PORT, help="port of the page; 0: any free port (default: %(default)s)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address, but do not open a browser")
 
 
 def serve(server: PageServer, args: argparse.Namespace) -> None:
     """Print the address, open it in the browser and serve until Ctrl-C."""
-    print(f"{server.url}\nCtrl-C ends it", flush=True)
+    print(f"{server.url}\nPress Ctrl-C to stop the server.", flush=True)
     if not args.no_browser:
         webbrowser.open(server.url)
     try:

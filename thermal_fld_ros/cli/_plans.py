@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands that carry out a plan have in common: ``distil`` and ``ablate``."""
+"""Shared by the commands that carry out a plan: ``distil`` and ``ablate``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def add_plan_arguments(parser: argparse.ArgumentParser, example: str) -> None:
     """The plan, the folder of its trainings, test sets."""
     parser.add_argument("plan", type=Path, help=f"for instance config/distillation/{example}.yaml")
-    parser.add_argument("--out", type=Path, help="folder of all trainings; default: the plan's")
+    parser.add_argument("--out", type=Path, help="folder of all trainings (default: as the plan says)")
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]FORM:PATH",
-                        help="test sets beside the plan's own, as `evaluate` takes them")  # fmt: skip
+                        help="more test sets, in the form that `evaluate` takes; may be repeated")  # fmt: skip
 
 
 def plan_of(args: argparse.Namespace, name: str) -> Plan:
@@ -35,7 +35,9 @@ def plan_of(args: argparse.Namespace, name: str) -> Plan:
     plan = read_plan(args.plan, args.out)
     suited = "ablate" if plan.seeds else "distil"
     if name != suited:
-        raise ValueError(f"{args.plan} names {'' if plan.seeds else 'no '}seeds: it is a plan for {suited}")
+        raise ValueError(
+            f"{args.plan} {'names' if plan.seeds else 'does not name'} seeds, so it is a plan for {suited}"
+        )
     plan = replace(plan, tests=[*plan.tests, *args.data])
     for test in plan.tests:
         open_dataset(test)
@@ -43,7 +45,7 @@ def plan_of(args: argparse.Namespace, name: str) -> Plan:
 
 
 def command_of(args: argparse.Namespace, name: str) -> str:
-    """The command line as model cards and tables tell it; of the test sets' paths only the last part."""
+    """The command line for model cards and tables, with only the last part of the test sets' paths."""
     parts = (data.partition(":") for data in args.data)
     more = (("--data", f"{prefix}:{Path(path).name}") for prefix, _, path in parts)
     return shlex.join(

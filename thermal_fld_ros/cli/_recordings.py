@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands that read pairs of thermal and RGB images have in common: the options and what they mean."""
+"""Options that are shared by the commands that read pairs of thermal and RGB images."""
 
 from __future__ import annotations
 
@@ -16,30 +16,40 @@ TURNS = (0, 90, 180, 270)
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """How the two images of a pair are found and read; returns the group, for more of the kind."""
+    """Add the options of how pairs are found and read; returns their group, so that a command can add more."""
     images = parser.add_argument_group("images")
     images.add_argument("--unit", default="counts", help=f"{', '.join(UNITS)}, or SCALE,OFFSET (default: counts)")
     images.add_argument("--rotate", type=int, default=0, choices=TURNS,
-                        help="clockwise turn that brings the thermal image upright")  # fmt: skip
-    images.add_argument("--inverted", action="store_true", help="warm is dark in the thermal images")
+                        help="clockwise rotation in degrees that turns the thermal image upright")  # fmt: skip
+    images.add_argument("--inverted", action="store_true", help="warm pixels are dark in the thermal images")
     images.add_argument("--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"),
                         help="rows of the thermal image to drop")  # fmt: skip
-    images.add_argument("--rgb-rotate", type=int, default=0, choices=TURNS, help="the same for the RGB image")
-    images.add_argument("--thermal-topic", default="", help="in bags without a manifest of the capture node")
-    images.add_argument("--rgb-topic", default="")
+    images.add_argument(
+        "--rgb-rotate",
+        type=int,
+        default=0,
+        choices=TURNS,
+        help="clockwise rotation in degrees that turns the RGB image upright",
+    )
+    images.add_argument(
+        "--thermal-topic",
+        default="",
+        help="topic of the thermal images, for bags without a manifest of the capture node",
+    )
+    images.add_argument("--rgb-topic", default="", help="topic of the RGB images, for the same bags")
     images.add_argument("--max-gap", type=float, default=Matching().max_gap, metavar="SECONDS",
-                        help="between the two stamps (default: %(default)s)")  # fmt: skip
+                        help="maximum difference of the stamps of a pair (default: %(default)s)")  # fmt: skip
     images.add_argument("--clock-offset", type=float, metavar="SECONDS",
-                        help="added to the RGB camera's stamps (default: as the capture node did, else 0)")  # fmt: skip
+                        help="offset that is added to the RGB camera's stamps (default: as the capture node used it, else 0)")  # fmt: skip
     return images
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """Who finds the faces."""
+    """Add the options of the teacher and of the thermal networks."""
     parser.add_argument("--teacher", metavar="NAME",
-                        help='"own" (the default), "mediapipe", or the checkpoint of an RGB landmark network')  # fmt: skip
+                        help='RGB teacher: "own" (the default), "mediapipe", or the checkpoint of an RGB landmark network')  # fmt: skip
     parser.add_argument("--teacher-python", default="", metavar="PATH",
-                        help="interpreter of an environment with MediaPipe, which then is the teacher")  # fmt: skip
+                        help="Python interpreter of an environment with MediaPipe, which is then the teacher")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="use the two ONNX files in this folder")
     parser.add_argument(
         "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
@@ -58,17 +68,17 @@ def matching_of(args: argparse.Namespace, subject_pattern: str = "") -> Matching
 
 
 def told(recording: Recording) -> str:
-    """What was found in a recording, for a person."""
-    left_out = "".join(f"; {count} left out: {reason}" for reason, count in recording.left_out.items())
+    """A summary of a recording for the user."""
+    left_out = "".join(f"; {count} left out ({reason})" for reason, count in recording.left_out.items())
     return f"{recording.path}: {recording.length} pairs {recording.how}".rstrip() + left_out
 
 
 def teacher_of(args: argparse.Namespace) -> RgbTeacher:
-    """Who labels the RGB images; raises TeacherError."""
+    """The teacher that labels the RGB images; raises TeacherError."""
     return open_teacher(args.teacher or ("mediapipe" if args.teacher_python else "own"), args.teacher_python)
 
 
 def single_image_options(args: argparse.Namespace) -> PipelineOptions:
-    """Each image for itself, as it is."""
+    """Options of a pipeline that treats each image on its own."""
     options = PipelineOptions(threads=args.threads, smoothing=False, shutter=False, detect_every=1)
     return with_models(options, args.models) if args.models else options

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare ways of distillation: every stage of a plan with every seed, means and deviations; run again to go on.
+"""Compare ways of distillation: train every stage of a plan with every seed, and report means and deviations; run again to continue.
 
   thermal-fld ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 
@@ -18,11 +18,16 @@ from thermal_fld_ros.cli._plans import add_plan_arguments, command_of, plan_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros ablate``."""
     add_plan_arguments(parser, "ablation")
-    parser.add_argument("--processes", type=int, default=2, help="trainings at a time, one thread each")
     parser.add_argument(
-        "--page", type=Path, default=Path("docs/distillation_tables.md"), help="Markdown page of the table"
+        "--processes", type=int, default=2, help="number of trainings that run in parallel, one thread each"
     )
-    parser.add_argument("--estimate", action="store_true", help="only tell how long it would take")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=Path("docs/distillation_tables.md"),
+        help="Markdown page that the table is written into",
+    )
+    parser.add_argument("--estimate", action="store_true", help="only print an estimate of the time")
 
 
 def run(args: argparse.Namespace) -> int:

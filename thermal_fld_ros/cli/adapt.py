@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adapt the landmark network to your camera and people, by a data set of `dataset`; run again to go on after an interruption.
+"""Adapt the landmark network to your camera and people with a data set of `dataset`; run again to continue after an interruption.
 
   thermal-fld adapt DIR
 
-Starts from the shipped weights. The split "test" of the data set is never trained on; where the new network is no better on it, none is
-written and the exit status is 1. docs/adaptation.md tells the whole way from recordings to the running detector.
+Training starts from the shipped weights and never uses the split "test" of the data set. If the new network is not better on that split, it
+is not written, and the exit status is 1. docs/adaptation.md describes all steps from recordings to the running detector.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros adapt``."""
     parser.add_argument("data", type=Path, metavar="DIR", help="a data set, with pairs.jsonl and its splits")
     parser.add_argument(
-        "--out", type=Path, help="for the network and its training; default: runs/adapted_<name of DIR>"
+        "--out", type=Path, help="folder of the network and its training; default: runs/adapted_<name of DIR>"
     )
     parser.add_argument(
         "--start", type=Path, metavar="FILE.pt", help="weights to start from; default: the shipped ones"
@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher", type=Path, metavar="RGB.pt", help="an RGB landmark network: distil from it in two levels"
     )
-    parser.add_argument("--steps", type=int, help="of each training, at least (default: 500)")
+    parser.add_argument("--steps", type=int, help="minimum number of steps of each training (default: 500)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch; 0: torch's default")
 
 
 def run(args: argparse.Namespace) -> int:

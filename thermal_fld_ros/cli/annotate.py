@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put landmarks into thermal images of your own by hand, on a page in the browser, for `evaluate`.
+"""Label landmarks in your own thermal images by hand, on a page in the browser, for `evaluate`.
 
   thermal-fld annotate recording.mp4 --frames 60 --out labels.json
   thermal-fld annotate --out labels.json --round second
   thermal-fld annotate --agreement labels.json labels.second.json
   thermal-fld evaluate --data plain:labels.json
 
-The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, and open the address that is printed.
-No network is asked, so the labels are independent of what is measured with them. Each change is in the file at once, and the same command
-goes on where it stopped. The second round does not show the first: how far they are apart is what no network can be expected to beat.
+The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, then open the printed address.
+No network makes suggestions, so the labels are independent of what is measured with them. Each change is saved at once, and the same
+command continues later. The second round does not show the first one: the distance of the two rounds is a bound that no network can be
+expected to beat.
 """
 
 from __future__ import annotations
@@ -43,21 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="image, folder of images, video, .npy, .npz, TIFF, bag")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="the label file, in the plain form")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--every", type=_positive, default=1, metavar="N", help="of every N images the first one")
-    which.add_argument("--frames", type=_positive, metavar="COUNT", help="so many images, evenly spread")
+    which.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th image")
+    which.add_argument("--frames", type=_positive, metavar="COUNT", help="use N images, evenly spread")
     parser.add_argument("--round", choices=("first", "second"), default="first",
-                        help="second: the images that are finished in FILE.json once more, into FILE.second.json")  # fmt: skip
+                        help="second: label the finished images of FILE.json again, into FILE.second.json")  # fmt: skip
     parser.add_argument("--agreement", type=Path, nargs=2, metavar=("FIRST.json", "SECOND.json"),
-                        help="only print how far two rounds are apart")  # fmt: skip
+                        help="only print the distance of two rounds of labels")  # fmt: skip
     settings = parser.add_argument_group("images and points (default: as the label file has them)")
     settings.add_argument("--scheme", choices=[name for name in SCHEMES if name != "tfw5"],
-                          help="which points (default: sftl54)")  # fmt: skip
+                          help="point scheme (default: sftl54)")  # fmt: skip
     settings.add_argument(
-        "--unit", choices=list(UNITS), help="of the values; default: what the input says, else counts"
+        "--unit", choices=list(UNITS), help="unit of the values (default: as the input says, else counts)"
     )
     settings.add_argument("--rotate", type=int, choices=(0, 90, 180, 270), dest="rotation",
-                          help="clockwise turn that brings the images upright")  # fmt: skip
-    settings.add_argument("--inverted", action="store_true", default=None, help="warm is dark in these images")
+                          help="clockwise rotation in degrees that turns the images upright")  # fmt: skip
+    settings.add_argument("--inverted", action="store_true", default=None, help="warm pixels are dark in these images")
     settings.add_argument("--rows", type=int, nargs=2, metavar=("TOP", "BOTTOM"), help="rows to drop, e.g. telemetry")
     settings.add_argument("--topic", help="image topic of a bag that has several")
     add_page_options(parser)
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     serve(server, args)
     states = [image["state"] for image in annotation.listed()]
     print(
-        f"{annotation.out}: {states.count('done')} of {len(states)} images are finished, {states.count('unfinished')} begun"
+        f"{annotation.out}: {states.count('done')} of {len(states)} images are finished, {states.count('unfinished')} are unfinished"
     )
     return 0
 
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 def _annotation(args: argparse.Namespace) -> Annotation:
     """What is to be annotated; raises SourceError, DataSetError or OSError."""
     if args.out is None or args.out.suffix.lower() != ".json":
-        raise DataSetError("--out: expected the name of a label file, such as labels.json")
+        raise DataSetError("--out is missing: name a label file, such as labels.json")
     names = ("scheme", "unit", "rotation", "inverted", "rows", "topic")
     given: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     second = args.round == "second"
@@ -98,14 +99,14 @@ def _annotation(args: argparse.Namespace) -> Annotation:
         if not content and args.unit is None:
             settings["unit"] = open_source(args.images, Reading(settings["topic"])).unit or settings["unit"]
     elif not second:
-        raise DataSetError("IMAGES: expected a file or a folder to annotate")
+        raise DataSetError("IMAGES is missing: name a file or a folder to annotate")
     if not second:
         return Annotation(args.out, places, settings)
     again = finished(args.out, content)
     if args.images is not None:
         again = [place for place in again if place in set(places)]
     if not again:
-        raise DataSetError(f"{args.out}: none of these images is finished yet, the first round comes first")
+        raise DataSetError(f"{args.out}: no image is finished yet. Finish the first round before the second")
     return Annotation(args.out.with_suffix(".second.json"), again, settings, "by hand, second round")
 
 

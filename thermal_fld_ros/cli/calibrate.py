@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the score of faces, so that it is the probability that a face's points are right.
+"""Calibrate the score of faces, so that it is the probability that a face's points are right.
 
   thermal-fld calibrate --models models --data renders:runs/calibration_frames
 
 Runs both networks over labelled frames, fits the gate (docs/training.md) and writes it into the landmark network's files. Half of
-the frames are kept for judging it.
+the frames are held out to test the fit.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "--models", type=Path, required=True, metavar="FOLDER", help="of both networks and the weights (.pt)"
+        "--models", type=Path, required=True, metavar="FOLDER", help="folder of both networks and of the weights (.pt)"
     )
     parser.add_argument(
-        "--data", required=True, metavar="FORM:PATH", help="frames in which every face is labelled, as for evaluate"
+        "--data",
+        required=True,
+        metavar="FORM:PATH",
+        help="labelled frames, in the form that `evaluate` takes; every face must be labelled",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be written")
+    parser.add_argument("--dry-run", action="store_true", help="print the gate, but do not write it")
 
 
 def run(args: argparse.Namespace) -> int:

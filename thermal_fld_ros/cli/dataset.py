@@ -3,9 +3,9 @@
 
   thermal-fld dataset captures/* --registration registration.json --out mydata
 
-A teacher finds 68 points in the RGB image, the registration of the two cameras brings them to the thermal one. Where both images do
-not agree, or one is of no use, the face is left out and counted. Run it again with the same arguments to go on after an
-interruption, and with more recordings to add them. docs/adaptation.md describes what it writes.
+A teacher finds 68 points in the RGB image, and the registration of the two cameras maps them to the thermal image. Faces on which the
+two images disagree, and faces in unusable images, are left out and counted. Run the command again with the same arguments to continue
+after an interruption, or with more recordings to add them. docs/adaptation.md describes the output.
 """
 
 from __future__ import annotations
@@ -50,30 +50,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recordings", nargs="*", metavar="[NAME=]RECORDING",
                         help="a rosbag2, a folder with images named ..._thermal and ..._rgb, or two folders THERMAL:RGB")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--check", action="store_true", help="only see whether DIR is as its checksum says")
+    parser.add_argument("--check", action="store_true", help="only check whether DIR matches its checksum")
     parser.add_argument(
-        "--registration", metavar="FILE", help=f'of `register`, or "{SAME}": both images are of the same pixels'
+        "--registration",
+        metavar="FILE",
+        help=f'file written by `register`, or "{SAME}" if both images show the same scene in the same pixels',
     )
 
     images = add_image_options(parser)
     images.add_argument("--subject-pattern", default="", metavar="REGEX",
-                        help="folders: its first group in a file's name is the subject")  # fmt: skip
-    images.add_argument("--subject", default="", metavar="TAG", help="of recordings that tell none")
+                        help="for folders: regular expression whose first group in a file's name is the subject")  # fmt: skip
+    images.add_argument("--subject", default="", metavar="TAG", help="subject of recordings that do not name one")
 
     kept = parser.add_argument_group("what is kept")
     kept.add_argument("--max-disagreement", type=float, default=limits.disagreement, metavar="SHARE",
-                      help="between the two images' points, share of the face's size (default: %(default)s)")  # fmt: skip
+                      help="maximum distance between the two images' points, in sizes of the face (default: %(default)s)")  # fmt: skip
     kept.add_argument("--min-sharpness", type=float, default=limits.sharpness, metavar="VALUE",
-                      help="of the face in the RGB image (default: %(default)s)")  # fmt: skip
+                      help="minimum sharpness of the face in the RGB image (default: %(default)s)")  # fmt: skip
     kept.add_argument("--max-turn", type=float, default=limits.turn, metavar="DEGREES",
-                      help="of the head away from the camera (default: %(default)s)")  # fmt: skip
+                      help="maximum rotation of the head away from the camera (default: %(default)s)")  # fmt: skip
     kept.add_argument("--unconfirmed", action="store_true",
-                      help="take faces, too, that only the teacher sees, at half their worth")  # fmt: skip
+                      help="also keep faces that only the teacher finds, with half the weight")  # fmt: skip
     kept.add_argument("--min-change", type=float, default=storing.min_change, metavar="SHARE",
-                      help="mean displacement of the points since the face was kept last (default: keep all)")  # fmt: skip
+                      help="minimum mean displacement of the points since the face was last kept (default: keep all)")  # fmt: skip
     kept.add_argument("--frames", action="store_true", help="store whole images (default: what is around each face)")
     kept.add_argument("--margin", type=float, default=storing.margin, metavar="FACTOR",
-                      help="around a face on each side, in its longer sides (default: %(default)s)")  # fmt: skip
+                      help="margin around a face on each side, in lengths of its longer side (default: %(default)s)")  # fmt: skip
 
     splits = parser.add_argument_group("splits")
     splits.add_argument("--splits", type=float, nargs=3, default=(70, 15, 15), metavar=("TRAIN", "VALIDATION", "TEST"),
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             return _check(args.out)
         return _build(args)
     except KeyboardInterrupt:
-        print("\nthe same command goes on from here", file=sys.stderr)
+        print("\ninterrupted; run the same command again to continue", file=sys.stderr)
         raise
     except (ModelError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -102,7 +104,7 @@ def _check(out: Path) -> int:
     for text in wrong:
         print(f"{out}: {text}")
     if not wrong:
-        print(f"{out}: index and images are as they were written")
+        print(f"{out}: index and images match the checksum")
     return 1 if wrong else 0
 
 
@@ -120,7 +122,7 @@ def _build(args: argparse.Namespace) -> int:
     teacher = teacher_of(args)
     try:
         if args.unconfirmed and not teacher.finds:
-            raise ValueError("--unconfirmed is for a teacher that finds faces by itself: mediapipe")
+            raise ValueError("--unconfirmed requires a teacher that finds faces by itself: --teacher mediapipe")
         pipeline = Pipeline(single_image_options(args))
         networks = {"detector": pipeline.detector.model.sha256, "landmarks": pipeline.landmarker.model.sha256}
         settings = {
@@ -140,22 +142,22 @@ def _build(args: argparse.Namespace) -> int:
 def _registration(text: str | None) -> Registration:
     if text is None:
         raise ValueError(
-            f"--registration is missing: the file that `register` writes, or {SAME} if both images show the same in the same pixels"
+            f"--registration is missing: name the file that `register` wrote, or {SAME} if both images show the same in the same pixels"
         )
     return Homography(np.eye(3)) if text == SAME else read_registration(text)
 
 
 def _opened(texts: list[str], matching: Matching, subject: str) -> list[Recording]:
-    """The recordings that a user wrote; `subject` is the person in those that tell none."""
+    """The recordings that the user named; `subject` is the person in recordings that do not name one."""
     recordings = [open_recording(text, matching) for text in texts]
     if not recordings:
-        raise ValueError("expected a recording: a bag or a folder")
+        raise ValueError("no recording was given: name a bag or a folder")
     for recording in recordings if subject else []:
         recording.about.setdefault("subject", subject)
     names = Counter(recording.name for recording in recordings)
     (name, count), *_ = names.most_common(1)
     if count > 1:
-        raise ValueError(f"two recordings are named {name}: name one otherwise, NAME=PATH")
+        raise ValueError(f"two recordings are named {name}: give one of them another name with NAME=PATH")
     return recordings
 
 
@@ -164,10 +166,10 @@ def _read(recordings: list[Recording], builder: Builder, command: str) -> None:
         for recording in recordings:
             size = sum(file.stat().st_size for file in recording.files)
             if size > TOLD_SIZE:
-                progress.say(f"{recording.path}: its {size / 1e9:.0f} GB are hashed first")
+                progress.say(f"{recording.path}: computing the checksum of {size / 1e9:.0f} GB first")
             progress.say(told(recording))
             if not recording.about.get("consent"):
-                progress.say(f"{recording.path}: no consent is noted for it")
+                progress.say(f"{recording.path}: the recording notes no consent")
             for left_out in builder.add(recording, command):
                 while builder.damaged:
                     progress.say(builder.damaged.pop(0))
@@ -190,5 +192,5 @@ def _finish(out: Path, shares: list[float], named: dict[str, str]) -> int:
     print(f"  splits by {by}: {told}")
     pairs = read_pairs(out)
     write_image(out / SHEET, pairs_sheet(pairs))
-    print(f"  look at {out / SHEET}, and strike what is wrong: python -m thermal_fld_ros review {out}")
+    print(f"  look at {out / SHEET} and strike out what is wrong: python -m thermal_fld_ros review {out}")
     return 0

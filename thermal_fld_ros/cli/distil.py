@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a light thermal network by distillation from an RGB teacher, all levels from one plan; run again to go on.
+"""Train a light thermal network by distillation from an RGB teacher, all levels from one plan; run again to continue.
 
   thermal-fld distil config/distillation/face_landmarks.yaml
 
-Every stage that the plan names is trained, exported and measured on the plan's test sets; what is finished is not done again. The
-product, an ONNX file with its model card, comes last. In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros distil ...`.
+Every stage of the plan is trained, exported and measured on the plan's test sets; finished stages are not repeated. The last product is an
+ONNX file with its model card. In several processes: `torchrun --nproc-per-node 2 -m thermal_fld_ros distil ...`.
 docs/distillation.md describes plans.
 """
 
@@ -19,7 +19,7 @@ from thermal_fld_ros.cli._plans import add_plan_arguments, command_of, plan_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros distil``."""
     add_plan_arguments(parser, "face_landmarks")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch a process; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch per process; 0: torch's default")
 
 
 def run(args: argparse.Namespace) -> int:

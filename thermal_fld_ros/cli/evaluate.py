@@ -4,8 +4,8 @@
   thermal-fld evaluate --data sf-tl54:SF-TL54/gray/test --data tfw:TFW/test/outdoor.csv
 
 Two protocols. "given box": the landmark network gets the labelled box and refines it once, as the pipeline does. "pipeline": faces
-are detected, tracked and smoothed as on the robot, and paired with the labelled ones by overlap; a face that is not found counts
-as a failure. docs/datasets.md describes the forms of data, docs/accuracy.md the figures.
+are detected, tracked and smoothed as on the robot, and matched with the labelled faces by overlap; a face that is not found counts as a
+failure. docs/datasets.md describes the forms of data, docs/accuracy.md the figures.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="[NAME=]FORM:PATH",
-        help=f"labelled images, again for more; FORM is one of {', '.join(FORMS)}",
+        help=f"labelled images, may be repeated; FORM is one of {', '.join(FORMS)}",
     )
     parser.add_argument(
         "--models",
         action="append",
         metavar="[NAME=]FOLDER",
-        help="folder of the two ONNX files, again for more rows; default: the shipped ones",
+        help="folder of the two ONNX files, may be repeated (default: the shipped models)",
     )
     parser.add_argument(
         "--predictions",
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="points that another tool found (JSON), again for more rows",
+        help="points that another tool found (JSON), may be repeated",
     )
     parser.add_argument(
         "--points",
         action="append",
         default=[],
         metavar="NAME=RANGES",
-        help="score a set of iBUG points, too, for instance contour=0-16,27,30-35; again for more (always: 68, 51, 54)",
+        help="also measure this set of iBUG points, such as contour=0-16,27,30-35; may be repeated (always measured: 68, 51, 54)",
     )
     parser.add_argument(
-        "--iou", type=float, default=0.4, help="least overlap of a found with a labelled box (default: 0.4)"
+        "--iou", type=float, default=0.4, help="minimum overlap of a found box with a labelled box (default: 0.4)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write curves as PNG (needs matplotlib)")
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     for name, figures in results["data"].items():
         for reason, count in figures["left_out"].items():
-            print(f"{name}: {count} left out: {reason}", file=sys.stderr)
+            print(f"{name}: {count} left out ({reason})", file=sys.stderr)
     print(text(results))
     return 0
 
@@ -126,7 +126,7 @@ def _named(item: str) -> tuple[str, Path]:
 def _refuse_twins(names: list[str], what: str) -> None:
     twins = sorted({name for name in names if names.count(name) > 1})
     if twins:
-        raise ValueError(f'two of a {what} are named "{twins[0]}": name them with NAME=')
+        raise ValueError(f'two {what}s are named "{twins[0]}": give them different names with NAME=')
 
 
 def _evaluate(

@@ -3,7 +3,7 @@
 
   thermal-fld export runs/face_landmarks/checkpoint.pt --out models/face_landmarks.onnx
 
-With a file .pt as --out only the weights are written, which adaptation and distillation start from.
+If --out is a .pt file, only the weights are written. Adaptation and distillation start from them.
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 
   thermal-fld predict recording.mp4 --json faces.jsonl --overlay faces.mp4
 
-Needs no ROS. --json writes one JSON object a frame:
+ROS is not needed. --json writes one JSON object per frame:
 
   {"frame": i, "stamp": seconds or null, "source": name, "width": w, "height": h, "shutter": "live", "faces": [{"id", "score",
    "roi": [x, y, w, h], "points": [[x, y] x 68], "confidence": [68], "temperatures": {region: degC or null}}]}
 
-Without --json and --overlay these lines go to standard output. Coordinates are pixels of the
+Without --json and --overlay, these lines go to standard output. Coordinates are pixels of the
 incoming image, the origin at the centre of its top-left pixel. A frame that cannot be decoded has "error" instead of "faces".
-"shutter" is "live"; "repeated" where the camera sends its last image once more, with the same faces; "frozen" or "flat" where its
-shutter is closed and no faces are looked for.
+"shutter" is "live", "repeated" (the camera sent its last image again; the faces are repeated, too), or "frozen" or "flat" (the shutter is
+closed, and no faces are looked for).
 """
 
 from __future__ import annotations
@@ -54,41 +54,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list",
         action="store_true",
-        help="only tell what the input is taken for: images, size, type, unit, range, stamps",
+        help="only print how the input is read: images, size, type, unit, range, stamps",
     )
     parser.add_argument("--topic", default="", help="image topic of a bag that has several")
     parser.add_argument(
         "--axes", default="", help="order of an array's axes, such as THW or HWT (default: by its shape)"
     )
     parser.add_argument(
-        "--preview", action="store_true", help="of radiometric JPEG files the picture, not the temperatures"
+        "--preview",
+        action="store_true",
+        help="read the preview picture of radiometric JPEG files instead of the temperatures",
     )
     parser.add_argument(
         "--unit",
         help=f"{', '.join(UNITS)}, or SCALE,OFFSET (degC = raw * SCALE + OFFSET); default: what the input says, else counts",
     )
     parser.add_argument(
-        "--rotate", type=int, default=0, choices=(0, 90, 180, 270), help="clockwise turn that brings the image upright"
+        "--rotate",
+        type=int,
+        default=0,
+        choices=(0, 90, 180, 270),
+        help="clockwise rotation in degrees that turns the image upright",
     )
-    parser.add_argument("--inverted", action="store_true", help="warm is dark in these images")
+    parser.add_argument("--inverted", action="store_true", help="warm pixels are dark in these images")
     parser.add_argument(
         "--rows", type=int, nargs=2, default=(0, 0), metavar=("TOP", "BOTTOM"), help="rows to drop, e.g. telemetry"
     )
     parser.add_argument("--fps", type=float, help="images a second of an input without stamps (default: 30)")
     related = parser.add_mutually_exclusive_group()
     related.add_argument(
-        "--independent", action="store_true", help="the images are unrelated: do not track between them"
+        "--independent", action="store_true", help="treat the images as unrelated: do not track faces between them"
     )
     related.add_argument(
         "--sequence",
         action="store_true",
-        help="the images follow each other: track between them (default: of a folder, what its names and pictures say)",
+        help="treat the images as a sequence: track faces between them (default for a folder: decided by its names and pictures)",
     )
     parser.add_argument(
         "--no-shutter",
         dest="shutter",
         action="store_false",
-        help="look for faces in frozen, flat and repeated frames too",
+        help="also look for faces in frozen, flat and repeated frames",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit status 1 if any frame could not be read (default: if none could)"
@@ -105,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--provider",
         default=PipelineOptions.provider,
         choices=("auto", *PROVIDERS),
-        help="where the networks run; what is not available is an error (default: auto, CUDA where there is one, else the CPU)",
+        help="where the networks run; one that is not available is an error (default: auto, which is CUDA if available, else the CPU)",
     )
     parser.add_argument(
         "--threads", type=int, default=PipelineOptions.threads, help="threads of each network (default: %(default)s)"
@@ -167,7 +173,7 @@ def _independent(args: argparse.Namespace, source: Source, decoding: Decoding) -
     related, why = follows_in_time(source, decoding)
     if source.path.is_dir():
         kind, other = ("a sequence", "--independent") if related else ("unrelated images", "--sequence")
-        print(f"{source.path}: taken for {kind}, because {why} ({other} says otherwise)", file=sys.stderr)
+        print(f"{source.path}: read as {kind}, because {why} (use {other} to change this)", file=sys.stderr)
     return not related
 
 
@@ -208,7 +214,7 @@ def _predict(
                 lines.write(json.dumps(record, allow_nan=False) + "\n")
             frames += 1
             progress.step()
-    skipped = f", {closed} from a closed shutter (--no-shutter looks at them too)" if closed else ""
+    skipped = f", {closed} from a closed shutter (use --no-shutter to include them)" if closed else ""
     print(f"{frames} frames, faces in {found}{skipped}, {failed} could not be decoded", file=sys.stderr)
     return 1 if frames == failed or (args.strict and failed) else 0
 
@@ -220,7 +226,7 @@ def _decoded(entry: Entry, decoding: Decoding) -> ThermalFrame:
 
 
 def _open_lines(args: argparse.Namespace, stack: contextlib.ExitStack) -> IO[str] | None:
-    """Where the JSON goes: the file, or standard output if asked for or if there is no other result."""
+    """The output for JSON: a file, or standard output if requested or if nothing else is written."""
     if args.json is None:
         return None if args.overlay else sys.stdout
     if str(args.json) == "-":
@@ -264,7 +270,7 @@ class _Pictures:
         self._size: Size | None = None
         self._count = 0
         if self._suffix in OUTPUT_SUFFIXES and length != 1:
-            raise ValueError(f"{path}: one image file cannot hold {length or 'many'} frames, name a folder or a video")
+            raise ValueError(f"{path}: one image file cannot hold {length or 'many'} frames: name a folder or a video")
         is_file = self._suffix in VIDEO_CODES or self._suffix in OUTPUT_SUFFIXES
         (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
 

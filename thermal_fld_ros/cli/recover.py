@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finish bags that a killed recording of the capture node has left.
+"""Finish the bags of recordings of the capture node that were killed.
 
   thermal-fld recover captures/2026-01-31_12-00-00
 
-Works in place: what is cut is removed, index, footer and metadata.yaml are written. A bag that is whole stays as it is. Needs no ROS.
+The bag is repaired in place: incomplete records are removed, and index, footer and metadata.yaml are written. A complete bag is left as it
+is. ROS is not needed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         for name, reason in result.damaged.items():
             cure = f" {mcap_cure(bag / name)}" if name.endswith(".mcap") else ""
             print(
-                f"{bag / name}: damaged, it stays as it is and is no part of the bag: {reason}{cure}", file=sys.stderr
+                f"{bag / name}: the file is damaged and was left as it is, outside of the bag: {reason}{cure}",
+                file=sys.stderr,
             )
             status = 2
         print(f"{bag}: {'finished ' + ', '.join(result.finished) if result.finished else 'nothing to do'}; {counts}")

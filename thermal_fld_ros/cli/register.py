@@ -5,9 +5,9 @@
   thermal-fld register board.mcap --board 8x5 --out registration.json
   thermal-fld register captures/* --model cameras --thermal-camera t.yaml --rgb-camera c.yaml --out registration.json
 
-The faces of people who move about are enough; a warm checkerboard or a file of corresponding points is an alternative. It reports how
-far points come to lie from where they are, also of views that were left out of the fit, and draws them beside --out.
-docs/registration.md says which model is for what.
+The faces of people who move about are sufficient; a warm checkerboard or a file of corresponding points can be used instead. The command
+reports the residuals, also of views that were left out of the fit, and draws them beside --out. docs/registration.md says when to use
+which model.
 """
 
 from __future__ import annotations
@@ -56,30 +56,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("recordings", nargs="*", metavar="RECORDING",
                         help="a rosbag2, a folder with images named ..._thermal and ..._rgb, or two folders THERMAL:RGB")  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the registration (JSON); a PNG goes beside it")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file of the registration (JSON); a PNG is written beside it"
+    )
     parser.add_argument("--model", default="auto", choices=("auto", *PLANE_MODELS, "cameras"),
-                        help="map of the plane, or calibrated cameras; auto: the map that fits views best that were left out")  # fmt: skip
-    parser.add_argument("--measure", type=Path, metavar="FILE", help="estimate nothing: how good is this registration?")
+                        help="plane map or calibrated cameras; auto: the map with the smallest error in held-out views")  # fmt: skip
+    parser.add_argument(
+        "--measure", type=Path, metavar="FILE", help="measure this registration instead of estimating one"
+    )
     parser.add_argument("--max-pairs", type=int, default=200, metavar="N",
-                        help="look at N pairs evenly spread (default: %(default)s)")  # fmt: skip
+                        help="use N pairs, evenly spread (default: %(default)s)")  # fmt: skip
 
     points = parser.add_argument_group("corresponding points (default: faces)")
-    points.add_argument("--board", metavar="COLUMNSxROWS", help="inner corners of a checkerboard, warm or sunlit")
-    points.add_argument("--square", type=float, default=0.0, metavar="METRES", help="side of a square of the board")
+    points.add_argument(
+        "--board", metavar="COLUMNSxROWS", help="inner corners of a warm or sunlit checkerboard, such as 8x5"
+    )
+    points.add_argument(
+        "--square", type=float, default=0.0, metavar="METRES", help="side of a square of the board in metres"
+    )
     points.add_argument("--points", type=Path, metavar="FILE", help="JSON or CSV of corresponding points")
     points.add_argument("--rough", type=Path, metavar="FILE",
-                        help="a registration that tells a teacher who needs boxes about where the faces are")  # fmt: skip
+                        help="an approximate registration, for a teacher that needs boxes of the faces")  # fmt: skip
 
     cameras = parser.add_argument_group("calibrated cameras")
     cameras.add_argument("--thermal-camera", default="", metavar="FILE_OR_TOPIC",
                          help="YAML of camera_calibration, JSON, or camera_info in the bag (default: as the manifest says)")  # fmt: skip
     cameras.add_argument("--rgb-camera", default="", metavar="FILE_OR_TOPIC")
     cameras.add_argument("--extrinsics", type=Path, metavar="FILE",
-                         help="take these instead of estimating them: static transforms, YAML, JSON or a bag")  # fmt: skip
+                         help="use these extrinsics instead of estimating them: static transforms in YAML, JSON or a bag")  # fmt: skip
     cameras.add_argument("--frames", nargs=2, metavar=("THERMAL", "RGB"),
                          help="optical frames of the cameras in tf (default: of camera_info in the bag)")  # fmt: skip
     cameras.add_argument("--distance", type=float, metavar="METRES",
-                         help="of a face where its size does not tell (default: the median of these)")  # fmt: skip
+                         help="distance of a face where its size does not tell it (default: the median distance)")  # fmt: skip
     add_image_options(parser)
     add_network_options(parser)
 
@@ -88,7 +96,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status: 1 where nothing could be estimated from what was found."""
     try:
         if bool(args.out) == bool(args.measure):
-            raise ValueError("expected --out for a new registration, or --measure for one that there is")
+            raise ValueError(
+                "neither --out nor --measure was given: use --out for a new registration, --measure for an existing one"
+            )
         if args.max_pairs < 1:
             raise ValueError(f"--max-pairs {args.max_pairs}: expected 1 or more")
         recordings = [open_recording(text, matching_of(args)) for text in args.recordings]
@@ -105,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         estimate, compared = _estimated(args, found, calibration)
     except ValueError as error:
-        print(f"no registration: {error}", file=sys.stderr)
+        print(f"the registration could not be estimated: {error}", file=sys.stderr)
         return 1
     try:
         _report(estimate, compared)
@@ -123,7 +133,7 @@ def _collected(args: argparse.Namespace, recordings: list[Recording]) -> Collect
     if args.points:
         return _listed(args.points, recordings)
     if not recordings:
-        raise ValueError("expected recordings: bags or folders of images; or --points")
+        raise ValueError("no recordings were given: name bags or folders of images, or use --points")
     if args.board:
         return _looked_at(args, recordings, BoardLook(_pattern(args.board), args.square))
     teacher = teacher_of(args)
@@ -143,14 +153,14 @@ def _pattern(text: str) -> tuple[int, int]:
 
 
 def _listed(path: Path, recordings: list[Recording]) -> Collection:
-    """Points of a file; the images only tell their sizes, the first pair being as good as any."""
+    """Corresponding points from a file; only the image sizes are taken from the recordings, of their first pair."""
     views = read_points(path)
     found = Collection(views)
     for pair in _pairs(recordings, 1):
         found.thermal_size = pair.thermal.width, pair.thermal.height
         found.rgb_size = pair.rgb.width, pair.rgb.height
         return found
-    raise ValueError("--points needs a recording too, whose first pair tells how large the images are")
+    raise ValueError("--points also requires a recording, whose first pair gives the sizes of the images")
 
 
 def _looked_at(args: argparse.Namespace, recordings: list[Recording], look: Look) -> Collection:
@@ -172,7 +182,7 @@ def _count(recordings: list[Recording]) -> int:
 
 
 def _pairs(recordings: list[Recording], most: int) -> Iterator[RecordedPair]:
-    """At most so many pairs, evenly spread over all recordings; images of the others are not decoded."""
+    """At most `most` pairs, evenly spread over all recordings; other images are not decoded."""
     total, number, taken = _count(recordings), 0, 0
     for recording in recordings:
         for pair in recording:
@@ -201,7 +211,7 @@ def _calibration(args: argparse.Namespace, recordings: list[Recording]) -> Calib
     if args.model != "cameras" or args.measure:
         given = [name for name in CAMERA_OPTIONS if getattr(args, name)]
         if given:
-            raise ValueError(f"--{given[0].replace('_', '-')} is for --model cameras")
+            raise ValueError(f"--{given[0].replace('_', '-')} can only be used with --model cameras")
         return None
     bags = [path for recording in recordings if is_bag(path := Path(recording.path))]
     return open_calibration(bags, args.thermal_camera, args.rgb_camera, args.extrinsics, args.frames)
@@ -211,7 +221,7 @@ def _take(args: argparse.Namespace, calibration: Calibration) -> int:
     """Everything is known: nothing is estimated, and nothing measured."""
     args.out.parent.mkdir(parents=True, exist_ok=True)
     write_registration(calibration.pair([], args.distance), args.out, **_origin(args, "cameras"))
-    print(f"wrote {args.out}; nothing was measured: name recordings for that, or later --measure {args.out}")
+    print(f"wrote {args.out}; nothing was measured. To measure it, name recordings, or use --measure {args.out} later")
     return 0
 
 
@@ -226,7 +236,7 @@ def _estimated(
         known = read_registration(args.measure)
         model = "cameras" if isinstance(known, CameraPair) else "homography"
         if not found.views:
-            raise ValueError("there is nothing to measure it by")
+            raise ValueError("there are no views to measure it with")
         return estimate_of(model, found.views, known), {}
     if calibration is None:
         return estimate_plane(found.views, found.thermal_size, args.model)

@@ -3,7 +3,7 @@
 
   thermal-fld render --face-model FaceXModel --out runs/faces --count 1000
 
-ICT-FaceKit's face model is not part of this package: docs/training.md says where it is to be had.
+ICT-FaceKit's face model is not part of this package: docs/training.md says where to get it.
 """
 
 from __future__ import annotations
@@ -18,27 +18,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--face-model", type=Path, required=True, help="ICT-FaceKit's FaceXModel folder or its cached .npz"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set, or the PNG of a contact sheet")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the data set, or PNG file of the contact sheet"
+    )
     parser.add_argument("--kind", choices=("face", "frame", "pair", "clip"), default="face",
                         help="face: one face in the middle (landmarks); frame: a camera's view (detector); "
                              "pair: a face in thermal and in colour, with its segmentation; "
                              "clip: two moving people, 160x120 at 9 Hz, one .npz")  # fmt: skip
     parser.add_argument("--count", type=int, default=1000, help="number of images")
-    parser.add_argument("--seed", type=int, default=0, help="image k is the scene of seed + k")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first image; image k has the seed SEED + k")
     parser.add_argument(
-        "--size", type=_size, help="pixels, 128 or 320x256; default: 160, for frames 320x256, for pairs 128"
+        "--size", type=_size, help="size in pixels, such as 128 or 320x256 (default: 160; frames: 320x256; pairs: 128)"
     )
     parser.add_argument("--misregistration", type=float, default=0.0, metavar="FACTOR",
-                        help="pairs: how far the colour image is off; 1: by about 1.5 degrees and 2 %% of the image")  # fmt: skip
+                        help="pairs: error of the registration; 1 is about 1.5 degrees and 2 %% of the image")  # fmt: skip
     parser.add_argument("--without", action="append", default=[], metavar="INGREDIENT",
-                        help="leave something out of every scene, again for more: glasses, hair, poses, thermal, ... "
+                        help="leave an ingredient out of every scene, may be repeated: glasses, hair, poses, thermal, ... "
                              "(thermal_fld_ros/synthesis/ingredients.py)")  # fmt: skip
-    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="number of processes that render (default: 1)")
     parser.add_argument(
         "--sheet", action="store_true", help="draw a contact sheet with the landmarks instead of a data set"
     )
     parser.add_argument(
-        "--beside", type=Path, metavar="FOLDER", help="thermal images of your own to show on the sheet too"
+        "--beside", type=Path, metavar="FOLDER", help="folder of your own thermal images to show on the sheet, too"
     )
 
 
@@ -62,12 +64,12 @@ def _render(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise ValueError(f"--count {args.count}: expected 1 or more")
     if args.beside and not args.sheet:
-        raise ValueError("--beside needs --sheet")
+        raise ValueError("--beside can only be used with --sheet")
     if args.kind == "clip":
         from thermal_fld_ros.synthesis.clip import render_clip
 
         if args.sheet or args.size or args.misregistration or args.without:
-            raise ValueError("--kind clip knows no --sheet, --size, --misregistration or --without")
+            raise ValueError("--sheet, --size, --misregistration and --without cannot be used with --kind clip")
         render_clip(args.face_model, args.out, tqdm(range(args.count), unit="frame"), args.seed)
         return
     size = args.size or SIZES[args.kind]

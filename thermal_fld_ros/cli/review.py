@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look at the faces of a data set and strike the bad ones out, on a page in the browser.
+"""Review the faces of a data set and strike out bad ones, on a page in the browser.
 
   thermal-fld review mydata
 
-The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, and open the address that is printed.
-Strikes are in the index at once, training does not read what is struck, and they can be taken back.
+The page is on this machine only. On a robot or a server: ssh -L 8765:127.0.0.1:8765 ROBOT, then open the printed address.
+A strike is written to the index at once and can be taken back. Training does not read faces that are struck out.
 """
 
 from __future__ import annotations

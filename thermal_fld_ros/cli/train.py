@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a network from a configuration file; run again to go on after an interruption.
+"""Train a network from a configuration file; run again to continue after an interruption.
 
   thermal-fld train config/training/face_landmarks.yaml --out runs/face_landmarks
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``python -m thermal_fld_ros train``."""
     parser.add_argument("config", type=Path, help="for instance config/training/face_landmarks.yaml")
     parser.add_argument("--out", type=Path, help="checkpoint and logs; default runs/<name of the configuration>")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch a process; 0: torch's choice")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of torch per process; 0: torch's default")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -41,7 +41,7 @@ def rgb_pixels(image: RawImage) -> Rgb:
     """The pixels (H, W, 3) RGB of an image; raises ImageError."""
     if image.encoding not in TO_RGB:
         known = ", ".join(TO_RGB)
-        raise ImageError("encoding", f'encoding "{image.encoding}" is no RGB image, expected one of {known}')
+        raise ImageError("encoding", f'encoding "{image.encoding}" is not an RGB encoding, expected one of {known}')
     encoding = image.encoding if image.encoding in ENCODINGS else "mono8"
     pixels = message_pixels(
         image.data, height=image.height, width=image.width, encoding=encoding, step=image.step, is_bigendian=False

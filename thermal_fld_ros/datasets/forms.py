@@ -49,7 +49,7 @@ def open_dataset(text: str) -> DataSet:
         raise DataSetError(f'"{text}": expected FORM:PATH or NAME=FORM:PATH with FORM one of {", ".join(FORMS)}')
     data = FORMS[form](Path(path))
     if not data.samples:
-        raise DataSetError(f"{path}: no labelled images in it ({data.left_out or 'nothing was left out'})")
+        raise DataSetError(f"{path}: there are no labelled images ({data.left_out or 'nothing was left out'})")
     names = [sample.name for sample in data.samples]
     if len(set(names)) < len(names):
         twice = next(other for other in names if names.count(other) > 1)

@@ -82,7 +82,7 @@ class Pair:
 
 
 def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
-    """The pairs of a folder; rendered thermal images without colour are pairs of which one half is missing.
+    """The pairs of a folder; rendered thermal images without an RGB image are pairs with one half missing.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def read_pairs(folder: Path, split: str | None = None) -> list[Pair]:
 
 
 def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines of a folder's index, each with its place for errors; raises DataSetError where one is no pair's."""
+    """The lines of a folder's index, each with its place for error messages; raises DataSetError for a malformed line."""
     try:
         lines = (folder / INDEX).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -124,20 +124,20 @@ def read_index(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise DataSetError(f"{where}: not JSON: {error}") from error
         if not isinstance(entry, dict) or set(entry) - INDEX_FIELDS or not {"thermal", "rgb"} & set(entry):
             raise DataSetError(
-                f"{where}: expected an object with thermal or rgb, and of {', '.join(sorted(INDEX_FIELDS))} what there is"
+                f"{where}: expected an object with thermal or rgb, and any of {', '.join(sorted(INDEX_FIELDS))}"
             )
         for name in TEXTS & set(entry):
             if not isinstance(entry[name], str) or "\0" in entry[name]:
-                raise DataSetError(f"{where}: {name} is {entry[name]!r}, expected a text")
+                raise DataSetError(f"{where}: {name} is {entry[name]!r}, expected a string")
         yield where, entry
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What the dataset.json of a data set of `dataset` tells; raises DataSetError."""
+    """The content of dataset.json of a data set made by `dataset`; raises DataSetError."""
     try:
         content = parse_json((folder / ABOUT).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataSetError(f"{folder}: no data set of `dataset`, there is no {ABOUT}") from error
+        raise DataSetError(f"{folder}: not a data set made by `dataset`: there is no {ABOUT}") from error
     except ValueError as error:
         raise DataSetError(f"{folder / ABOUT}: not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -178,7 +178,7 @@ def image_at(
     if frame is None:
         return name, image_file(file)
     if not file.exists():
-        raise DataSetError(f"{file}: no such file, but {where} names it")
+        raise DataSetError(f"{file}: no such file; {where} names it")
 
     def read() -> RawImage:
         try:
@@ -214,8 +214,8 @@ def _from_csv(path: Path) -> DataSet:
         wrong = sorted(set(columns) - known) or [f"y{k}" for k in indices if f"y{k}" not in columns]
         if "image" not in columns or wrong or any(k >= 68 for k in indices):
             raise DataSetError(
-                f"{path}: the columns are {', '.join(columns)}; expected image, and of frame, sequence, stamp, x, y, width, height, "
-                "x0, y0 to x67, y67 (iBUG), yaw, glasses, mask, subject, required what there is"
+                f"{path}: the columns are {', '.join(columns)}; expected image, and any of frame, sequence, stamp, x, y, width, height, "
+                "x0, y0 to x67, y67 (iBUG), yaw, glasses, mask, subject, required"
             )
         scheme = _named(indices)
         rows: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = {}
@@ -263,5 +263,5 @@ def _csv_face(row: dict[str, str], indices: list[int], scheme: Scheme | None, wh
 def _flag(text: str, where: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.strip().lower() not in words:
-        raise DataSetError(f'{where}: "{text}" is no answer, expected yes or no')
+        raise DataSetError(f'{where}: "{text}" is not valid, expected yes or no')
     return words[text.strip().lower()]

@@ -36,7 +36,9 @@ def read_pts(path: Path) -> DataSet:
         images = (file.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
         image = next((image for image in images if image.is_file()), None)
         if image is None:
-            raise DataSetError(f"{file}: no image of that name beside it ({', '.join(sorted(IMAGE_SUFFIXES))})")
+            raise DataSetError(
+                f"{file}: there is no image of this name beside it ({', '.join(sorted(IMAGE_SUFFIXES))})"
+            )
         if schemes and scheme != schemes[0]:
             raise DataSetError(f"{file}: {len(scheme)} points, but the files before have {len(schemes[0])}")
         schemes.append(scheme)

@@ -236,10 +236,10 @@ def face_from(
             raise DataSetError(f"{where}: points of shape {array.shape}, expected {expected}")
         known = np.isfinite(array).all(axis=1)
         if known.sum() < 2 and box is None:
-            raise DataSetError(f"{where}: neither a box nor two labelled points")
+            raise DataSetError(f"{where}: the face has neither a box nor two labelled points")
     if box is None:
         if array is None:
-            raise DataSetError(f"{where}: neither a box nor points")
+            raise DataSetError(f"{where}: the face has neither a box nor points")
         own = box_around(array[np.isfinite(array).all(axis=1)])
     else:
         own = _numbers(box, where, "the box")
@@ -269,14 +269,14 @@ def number(text: Any, where: str) -> float:
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):
-        raise DataSetError(f"{where}: {text!r} is no number")
+        raise DataSetError(f"{where}: {text!r} is not a number")
     return value
 
 
 def image_file(path: Path) -> Callable[[], RawImage]:
     """Reads one image file when called; raises DataSetError now where there is none."""
     if not path.is_file():
-        raise DataSetError(f"{path}: no such image, but the labels name it")
+        raise DataSetError(f"{path}: no such image; the labels name it")
     # Labels are of what programs show, so of the picture in a radiometric JPEG.
     return lambda: next(iter(open_source(path, Reading(preview=True))))
 

@@ -54,7 +54,7 @@ def labelled_faces(path: Path, left_out: Counter[str]) -> Iterator[tuple[Path, L
         found = (path / "images" / (file.stem + suffix) for suffix in SF_TL54_SUFFIXES)
         image = next((image for image in found if image.is_file()), None)
         if image is None:
-            raise DataSetError(f"{path / 'images' / file.stem}.png: no such image, but {file} labels it")
+            raise DataSetError(f"{path / 'images' / file.stem}.png: no such image; {file} labels it")
         subject = file.stem.partition("_")[0]  # as in SpeakingFaces' names, SUBJECT_TRIAL_SESSION_POSITION_...
         yield image, _face(read_json(file), str(file), subject)
 

@@ -211,7 +211,8 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     Attributes
     ----------
     pairs, validation
-        Folders of pairs; renders of single faces are pairs without RGB.
+        Folders of pairs; renders of single faces are pairs without RGB. ``pairs`` may map folders to their shares of the batches;
+        ``split`` is then that of the folders that have splits.
     split, validation_split
         Of these, where they have splits.
     frames
@@ -228,7 +229,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
         What the model card tells of a network that has been fitted or adapted.
     """
 
-    pairs: str
+    pairs: str | dict[str, float]
     terms: dict[str, TermConfig]
     loss_weights: LossWeights = field(default_factory=LossWeights)
     split: str | None = None

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.config import LandmarkConfig
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
-from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs
+from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
 from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
 
 
@@ -82,7 +82,7 @@ class DistillationTask:
         self.reverse_injection = "reverse_injection" in wanted
         other = teacher_modality if teacher_modality != config.modality else None
         frames = Path(config.frames) if config.frames is not None else None
-        samples = PairSamples(config, Path(config.pairs), config.modality, other, frames, config.split)
+        samples = open_samples(config.pairs, config, config.modality, other, frames, config.split)
         if samples.left_out:
             print(
                 f"{config.pairs}: {samples.left_out} pairs without a {config.modality} image are left out", flush=True

@@ -48,7 +48,7 @@ def read_mapping(file: Path) -> dict[str, Any]:
 def read_dataclass(kind: type[_Kind], content: Any, where: str) -> _Kind:
     """An instance of a dataclass from a mapping, as YAML and JSON have it.
 
-    Fields may be of the types of SCALARS, `tuple`, `dict` with names as keys, other dataclasses, and of `X | None`.
+    Fields may be of the types of SCALARS, `tuple`, `dict` with names as keys, other dataclasses, of `X | None`, and of `X | dict`.
 
     Parameters
     ----------
@@ -104,7 +104,9 @@ def _read(kind: Any, value: Any, where: str, least: float | None) -> Any:
     """The value of a field of type ``kind``."""
     parts = typing.get_args(kind)
     if isinstance(kind, types.UnionType):
-        return None if value is None else _read(parts[0], value, where, least)
+        mappings = [part for part in parts if typing.get_origin(part) is dict]
+        wanted = mappings if isinstance(value, Mapping) and mappings else parts
+        return None if value is None and types.NoneType in parts else _read(wanted[0], value, where, least)
     if dataclasses.is_dataclass(kind):
         return read_dataclass(kind, value, where)  # type: ignore[arg-type]
     if typing.get_origin(kind) is dict and isinstance(value, Mapping) and all(isinstance(key, str) for key in value):

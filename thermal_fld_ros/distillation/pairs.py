@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,63 @@ class PairSamples(Dataset[dict[str, Any]]):
             "points": np.where(labelled[:, None], unit, 0).astype(np.float32),
             "label_weight": weight.astype(np.float32),
         }
+
+
+class MixedSamples(Dataset[dict[str, Any]]):
+    """Samples of several folders of pairs, each drawn as often as its share says: renders and photographs, say.
+
+    An epoch has as many samples as the folders together. Each sample is drawn by chance, the folder by the shares first.
+
+    Parameters
+    ----------
+    parts : sequence of PairSamples
+    shares : sequence of float
+        Positive, in any unit: 1 and 1 are half and half.
+
+    Raises
+    ------
+    ValueError
+        When a share is not positive.
+    """
+
+    def __init__(self, parts: Sequence[PairSamples], shares: Sequence[float]):
+        self.parts = list(parts)
+        self.shares = torch.tensor([float(share) for share in shares])
+        if not (len(self.parts) == len(self.shares) > 0 and bool((self.shares > 0).all())):
+            raise ValueError(
+                f"shares are {list(shares)}, expected a positive number for each of {len(self.parts)} folders"
+            )
+        self.left_out = sum(part.left_out for part in parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __getitem__(self, k: int) -> dict[str, Any]:
+        part = self.parts[int(torch.multinomial(self.shares, 1))]
+        return part[int(torch.randint(len(part), ()))]
+
+
+def open_samples(
+    pairs: str | Mapping[str, float],
+    config: SampleConfig,
+    modality: str,
+    view: str | None = None,
+    frames: Path | None = None,
+    split: str | None = None,
+) -> PairSamples | MixedSamples:
+    """The samples of one folder of ``pairs``, or of a mapping of folders to their shares of the batches.
+
+    In a mapping, ``split`` is that of the folders with a list of pairs; renders have no splits. The other parameters are those of
+    ``PairSamples``; raises DataSetError and ValueError as it does.
+    """
+    if isinstance(pairs, str):
+        return PairSamples(config, Path(pairs), modality, view, frames, split)
+
+    def part(folder: Path) -> PairSamples:
+        listed = (folder / INDEX).is_file()
+        return PairSamples(config, folder, modality, view, frames, split if listed else None)
+
+    return MixedSamples([part(Path(folder)) for folder in pairs], list(pairs.values()))
 
 
 class _ThermalImages(Sequence[NDArray[Any]]):

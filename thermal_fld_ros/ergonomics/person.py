@@ -295,7 +295,7 @@ class PersonErgonomics:
         skin = [known.get(name, math.nan) for name in ("right_cheek", "left_cheek", "forehead")]
         skin = [value for value in skin if math.isfinite(value)]
         nostrils = known.get("nostrils", math.nan)
-        self._breathing.update(seen.stamp, nostrils - sum(skin) / len(skin) if skin else nostrils)
+        self._breathing.update(seen.stamp, nostrils - sum(skin) / len(skin) if skin else nostrils, _motion(seen.pose))
         return known.get("nose", math.nan) - known.get("forehead", math.nan)
 
 
@@ -303,6 +303,15 @@ def _pose_trust(pose: Pose | None) -> float:
     if pose is None:
         return 0.0
     return max(1.0 - pose.error / WORST_ERROR, 0.05) * (APPROXIMATE if pose.approximate else 1.0)
+
+
+def _motion(pose: Pose | None) -> tuple[float, float, float, float]:
+    """Where the face points and where it is in the image; NaN without a pose."""
+    if pose is None:
+        return math.nan, math.nan, math.nan, math.nan
+    x, y, z = pose.position.tolist()
+    right, down = pose.rotation[:2, 0].tolist()
+    return right, down, x / z, y / z
 
 
 def _yaw(pose: Pose, rotation: Array) -> float:

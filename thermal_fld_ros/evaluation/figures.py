@@ -275,7 +275,7 @@ def calibration_figures(data: DataSet, pairs: Iterable[MatchedFace]) -> dict[str
 
 
 def detection_figures(data: DataSet, found: list[list[Found]], matches: list[list[int]]) -> dict[str, Any]:
-    """Recall, precision and false faces of what comes out of the pipeline.
+    """Recall, precision and false faces of the pipeline's output.
 
     Data sets mean different things by a box. So two more counts ask only for the place: the faces in whose box the centre of a
     found one lies (`located`), and the false faces whose centre lies in no labelled face (`elsewhere`).

@@ -71,7 +71,9 @@ def gather(detector: Detector, landmarker: Landmarker, data: DataSet, step: Call
         When not every face of the images is labelled with points.
     """
     if data.scheme is None or not data.every_face:
-        raise DataSetError(f"{data.name}: the gate is fitted on images in which every face is labelled with points")
+        raise DataSetError(
+            f"{data.name}: the gate can only be fitted on images in which every face is labelled with points"
+        )
     rows: list[tuple[float, float, bool]] = []
     rng = np.random.default_rng(0)
     for sample in data.samples:
@@ -132,7 +134,7 @@ def fit(evidence: Evidence) -> Gate:
     """
     if evidence.right.all() or not evidence.right.any():
         raise DataSetError(
-            f"of {len(evidence.right)} places {evidence.right.sum()} are right: the gate needs both kinds"
+            f"{evidence.right.sum()} of {len(evidence.right)} candidates are right: fitting the gate requires right and wrong ones"
         )
     columns = [[logit(value) for value in values] for values in (evidence.detection, evidence.presence)]
     design = np.column_stack([*columns, np.ones(len(evidence.right))])

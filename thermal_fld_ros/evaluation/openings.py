@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far mouth and eyes are open: what yawns, speech and blinks are told from."""
+"""Openings of mouth and eyes, from which yawns, speech and blinks are detected."""
 
 from __future__ import annotations
 

@@ -199,7 +199,9 @@ def read_predictions(name: str, path: Path, data: DataSet) -> Run | None:
     rows = []
     for sample in data.samples:
         if sample.name not in images:
-            raise DataSetError(f'{path}: no image "{sample.name}" of "{data.name}"; one without a face has "found": []')
+            raise DataSetError(
+                f'{path}: the image "{sample.name}" of "{data.name}" is missing; an image without a face has "found": []'
+            )
         rows.append(images[sample.name])
     scheme = SCHEMES["ibug68"]
     where = f"{path}, {data.name}"
@@ -220,7 +222,7 @@ def read_predictions(name: str, path: Path, data: DataSet) -> Run | None:
 
 def _part(row: dict[str, Any], key: str, where: str) -> list[Any]:
     if key not in row:
-        raise DataSetError(f'{where}: some images have "{key}" and some have not')
+        raise DataSetError(f'{where}: some images have "{key}" and others do not')
     return list(row[key])
 
 

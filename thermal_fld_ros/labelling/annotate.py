@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page on this machine on which a person puts landmarks into images of their own.
+"""A page on this machine for placing landmarks in images by hand.
 
 No network is asked, so that the labels are independent of what is measured with them. What is on the page is in the label file
 (`annotation.py`) after each change.

@@ -65,7 +65,7 @@ def places_in(source: Path, topic: str = "") -> list[Place]:
 
 
 def _of_folder(file: Path) -> list[Place]:
-    """A file that cannot be read is a place, too: whoever looks at it is told why."""
+    """A file that cannot be read is a place, too, so that the page can show the reason."""
     try:
         return _of_file(file, "") if file.suffix.lower() in MULTI_IMAGE_SUFFIXES else [Place(_settled(file))]
     except SourceError:
@@ -81,7 +81,7 @@ def _of_file(file: Path, topic: str) -> list[Place]:
 
 
 def chosen(places: Sequence[Place], every: int = 1, count: int | None = None) -> list[Place]:
-    """Every so many of the places, or `count` of them, evenly spread from the first to the last."""
+    """Every `every`-th of the places, or `count` of them, evenly spread from the first to the last."""
     if count is None:
         return list(places[::every])
     spread = np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)
@@ -129,7 +129,7 @@ class Annotation:
         labelled = by_place(out, held)
         self.places = sorted({*places, *(place for place in labelled if place.file in files)}, key=_order(places))
         if not self.places:
-            raise DataSetError(f"{out}: no image to annotate")
+            raise DataSetError(f"{out}: there is no image to annotate")
 
     # --- what the page asks for ------------------------------------------------------------------------------------
 
@@ -273,7 +273,7 @@ def read_labels(path: Path) -> LabelEntry:
     content = read_json(path)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(isinstance(entry, dict) and "image" in entry for entry in images):
-        raise DataSetError(f'{path}: no label file: expected a JSON object with a list "images"')
+        raise DataSetError(f'{path}: not a label file: expected a JSON object with a list "images"')
     return dict(content)
 
 
@@ -290,7 +290,7 @@ def by_place(path: Path, content: LabelEntry) -> dict[Place, LabelEntry]:
     """The images of a label file; raises DataSetError where it labels one twice."""
     entries = {place_of(path, entry): entry for entry in content.get("images", [])}
     if len(entries) < len(content.get("images", [])):
-        raise DataSetError(f"{path}: it labels an image twice, expected each image once")
+        raise DataSetError(f"{path}: an image is labelled twice, expected once")
     return entries
 
 
@@ -310,7 +310,9 @@ def settings_of(path: Path, held: Mapping[str, Any], given: Mapping[str, Any]) -
     for key, value in given.items():
         new = not held or (key == "scheme" and key not in held)  # a file of boxes may still get points
         if not new and value != settings[key]:
-            raise DataSetError(f"{path}: it was made with {key} {settings[key]}, not {value}; choose another --out")
+            raise DataSetError(
+                f"{path}: the file was made with {key} {settings[key]}, not {value}: choose another --out"
+            )
         settings[key] = value
     if not isinstance(settings["scheme"], str) or settings["scheme"] not in SCHEMES:
         raise DataSetError(f"{path}: scheme {settings['scheme']!r}, expected one of {', '.join(SCHEMES)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From recordings to the images and lines of a data set, pair by pair, so that an interrupted run goes on where it stopped.
+"""Makes the images and index lines of a data set from recordings, pair by pair; an interrupted run can be continued.
 
 What became of each pair is a line of the recording's journal, written after its images; a line that was cut is written again. The first
 line tells what the recording is, the last one that all of it was read.
@@ -100,7 +100,7 @@ class Builder:
         self.damaged: list[str] = []
 
     def add(self, recording: Recording, command: str) -> Iterator[list[str]]:
-        """Read what is still to be read of a recording; for each pair, those of earlier runs too, what was left out of it and why.
+        """Read the rest of a recording; yields what was left out of each pair, also of earlier runs, with the reason.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Builder:
         before: RecordedPair | None,
         kept: list[NDArray[np.float64]],
     ) -> dict[str, Any]:
-        """A pair's faces and what was left out of it."""
+        """The faces of a pair, and the reasons for those that were left out."""
         if pair.gap is not None and abs(pair.gap) > self._max_gap:
             return {"faces": [], "left_out": [UNPAIRED]}
         try:
@@ -240,7 +240,7 @@ def _journal(out: Path, name: str, head: dict[str, Any]) -> Iterator[tuple[IO[st
             lines = [head]
         if lines[0]["sha256"] != head["sha256"]:
             raise DataSetError(
-                f"{out}: it holds another recording named {name}, {lines[0]['path']}; name this one otherwise: NAME={head['path']}"
+                f"{out}: the folder holds another recording named {name}, {lines[0]['path']}: name this one NAME={head['path']}"
             )
         yield file, lines
 
@@ -276,7 +276,7 @@ def _change(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> tup
 
 
 def _remember(points: NDArray[np.float64], kept: list[NDArray[np.float64]]) -> None:
-    """The last look of each face, of which there may be some."""
+    """Remember the points of a face that was kept, in place of those of the nearest face so far."""
     nearest, apart = _change(points, kept)
     if apart < 1.0:  # the same face, elsewhere
         kept.pop(nearest)

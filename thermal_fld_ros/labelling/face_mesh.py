@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MediaPipe Face Mesh as a process: images come through standard input, points go to standard output.
+"""MediaPipe as a process: images come through standard input, the points of faces or the person's outline go to standard output.
 
 `teachers.MediaPipe` runs this file with the interpreter of any environment, as MediaPipe 0.10.21 wants a numpy below 2. So it
 imports nothing but numpy and MediaPipe. An image is a line of JSON, [height, width], and its pixels (RGB, uint8); the answer a line
-with the 68 points of every face in it.
+with the 68 points of every face in it. After a line [height, width, "person"] the answer is the mask of Selfie Segmentation: how
+surely each pixel shows a person, 0 to 255, row by row, compressed (zlib) and in base 64.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import sys
+import zlib
 from typing import Any
 
 import numpy as np
@@ -47,6 +51,12 @@ def mesh_points(mesh: Any, image: NDArray[np.uint8]) -> list[NDArray[np.float64]
     ]
 
 
+def person_mask(segmentation: Any, image: NDArray[np.uint8]) -> str:
+    """The mask of Selfie Segmentation for an image (H, W, 3) RGB, as it is sent."""
+    mask = np.asarray(segmentation.process(image).segmentation_mask, np.float32)
+    return base64.b64encode(zlib.compress((255 * np.clip(mask, 0, 1)).astype(np.uint8).tobytes())).decode()
+
+
 def main() -> None:
     """Answer until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -55,11 +65,21 @@ def main() -> None:
 
     print(json.dumps({"mediapipe": mediapipe.__version__}), file=answers, flush=True)
     images = sys.stdin.buffer
-    with face_mesh() as mesh:
+    with contextlib.ExitStack() as held:
+        mesh: Any = None
+        selfie: Any = None
         while line := images.readline():
-            height, width = json.loads(line)
+            height, width, *what = json.loads(line)
             pixels = np.frombuffer(images.read(height * width * 3), np.uint8).reshape(height, width, 3)
-            print(json.dumps([points.tolist() for points in mesh_points(mesh, pixels)]), file=answers, flush=True)
+            answer: Any
+            if what == ["person"]:
+                if selfie is None:
+                    selfie = held.enter_context(mediapipe.solutions.selfie_segmentation.SelfieSegmentation(0))
+                answer = person_mask(selfie, pixels)
+            else:
+                mesh = held.enter_context(face_mesh()) if mesh is None else mesh
+                answer = [points.tolist() for points in mesh_points(mesh, pixels)]
+            print(json.dumps(answer), file=answers, flush=True)
 
 
 if __name__ == "__main__":

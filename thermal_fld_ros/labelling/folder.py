@@ -40,16 +40,16 @@ def prepare(out: Path, settings: Mapping[str, Any]) -> None:
         others = [key for key in {**held, **settings} if held.get(key) != settings.get(key)]
         if others:
             told = "; ".join(f"{key}: {held.get(key)}, now {settings.get(key)}" for key in others)
-            raise DataSetError(f"{out}: it was made with other settings, choose another folder ({told})")
+            raise DataSetError(f"{out}: the folder was made with other settings: choose another folder ({told})")
         return
     if out.is_dir() and any(out.iterdir()):
-        raise DataSetError(f"{out}: it holds files, but no {ABOUT}; choose an empty or a new folder")
+        raise DataSetError(f"{out}: the folder holds files, but no {ABOUT}: choose an empty or a new folder")
     out.mkdir(parents=True, exist_ok=True)
     _write_about(out, {"format": FORMAT, "state": "building", "settings": settings})
 
 
 def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict[str, Any]:
-    """Write the index and dataset.json of all recordings that the folder holds; what dataset.json tells.
+    """Write the index and dataset.json of all recordings in the folder; returns the content of dataset.json.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def finish(out: Path, shares: Sequence[float], named: Mapping[str, str]) -> dict
     journals = read_journals(out)
     unfinished = [lines[0]["episode"] for lines in journals if "end" not in lines[-1]]
     if unfinished:
-        raise DataSetError(f"{out}: {', '.join(unfinished)} was not read to its end: give it again, too")
+        raise DataSetError(f"{out}: {', '.join(unfinished)} was not read to the end: name it again")
     entries = [face["entry"] for lines in journals for line in lines for face in line.get("faces", [])]
     decided, splits = split_entries(entries, shares, named, about.get("splits", {}))
     strikes = _strikes(out)
@@ -156,14 +156,14 @@ def check(out: Path) -> list[str]:
     held = read_about(out).get("sha256", {})
     found = []
     if not (out / INDEX).is_file() or sha256_of(out / INDEX) != held.get("index"):
-        found.append(f"{INDEX} is not the one that was written")
+        found.append(f"{INDEX} does not match its checksum")
     else:
         entries = read_entries(out)
         missing = [entry[role] for entry in entries for role in ("thermal", "rgb") if not (out / entry[role]).is_file()]
         if missing:
             found.append(f"{len(missing)} images are missing, the first is {missing[0]}")
         elif _images_digest(out, entries) != held.get("images"):
-            found.append("the images are not those that were written")
+            found.append("the images do not match their checksum")
     return found
 
 
@@ -180,7 +180,7 @@ def _write_about(out: Path, about: Mapping[str, Any]) -> None:
 
 
 def _source(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """A recording and what became of it."""
+    """A recording and the counts of what was kept and left out."""
     pairs = [line for line in lines if "pair" in line]
     left_out = Counter(lines[0]["left_out"])
     left_out.update(reason for line in pairs for reason in line["left_out"])
@@ -217,7 +217,7 @@ def split_entries(
         return {"by": kind, "groups": assigned}, [assigned[entry[kind]] for entry in entries]
     if named:
         known = ", ".join(sorted({*kinds["subject"], *kinds["episode"]} - {""}))
-        raise DataSetError(f"{', '.join(named)} are not all people or all episodes, there are: {known}")
+        raise DataSetError(f"{', '.join(named)} must be people or episodes of the data set, which has: {known}")
     return {"by": "time"}, _blocks(entries, shares)
 
 

@@ -67,7 +67,7 @@ class Limits:
     def __post_init__(self) -> None:
         if not self.disagreement > 0.0:
             raise ValueError(
-                f"a disagreement of at most {self.disagreement} holds for no face, expected a share above 0"
+                f"a disagreement of at most {self.disagreement} would reject every face: expected a share above 0"
             )
 
 
@@ -118,7 +118,7 @@ class _Seen(NamedTuple):
 
 
 class Labeller:
-    """Labels the faces of pairs, each for itself.
+    """Labels the faces of pairs, one pair at a time.
 
     A face that the thermal network finds is looked for by the teacher where the registration says that it is. The teacher's points go
     back through the registration. What each is worth is the teacher's confidence, lessened where the thermal network is

@@ -37,7 +37,7 @@ Files = Mapping[str, Path]
 
 
 class FilePair(NamedTuple):
-    """Two files of one moment; stamp and gap in seconds, where the names tell times."""
+    """Two files of the same moment; stamp and gap are in seconds if the names contain times."""
 
     thermal: Path
     rgb: Path
@@ -65,7 +65,7 @@ class Matched:
 
 
 def told_apart(name: str) -> tuple[str, str] | None:
-    """Role and key of a file's name within its folder, without suffix; None where no word tells the role.
+    """Role and key of a file's name without suffix; None if no word in it names the role.
 
     The last word that tells it counts. A folder that tells it is no part of the key: thermal_8_bit/FLIR_00001 and RGB/FLIR_00001
     have one key.
@@ -120,7 +120,7 @@ def match_files(
 
 
 def nearest_pairs(thermal: NDArray[np.int64], rgb: NDArray[np.int64], max_gap: float) -> list[tuple[int, int]]:
-    """Indices of the images of which each is the nearest in time to the other; times in ns, the gap in seconds."""
+    """Indices of pairs of images that are mutually nearest in time; times in ns, the gap in seconds."""
     if not (len(thermal) and len(rgb)):
         return []
     forth, back = _nearest(thermal, rgb), _nearest(rgb, thermal)
@@ -175,7 +175,7 @@ def _by_time(
 
 
 def _by_numbers(found: Mapping[str, Files], left_out: Counter[str]) -> tuple[dict[str, dict[str, Path]], str]:
-    """The files by what their names have in common, and in words what that is."""
+    """The files grouped by the common part of their names, and a description of that part."""
     of_camera = {role: {_parted(key)[1] for key in files} for role, files in found.items()}
     if all(len(numbers) == 1 and "" not in numbers for numbers in of_camera.values()):
         # as SpeakingFaces' names end with the number of the camera

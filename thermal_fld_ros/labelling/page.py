@@ -82,13 +82,13 @@ class PageServer(ThreadingHTTPServer, ABC):
         """
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that goes away or says nothing is no error."""
+        """Ignore browsers that disconnect or send nothing."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers who knows the secret."""
+    """Answers requests that contain the secret."""
 
     server: PageServer
 
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer("application/json", b"{}")
 
     def _asked(self) -> str | None:
-        """The path behind the secret; None for who does not know that, of whose request nothing else is looked at."""
+        """The path behind the secret; None if the request does not contain the secret, in which case the rest of it is ignored."""
         _, secret, what = [*self.path.split("/", 2), "", ""][:3]
         return what if secrets.compare_digest(secret.encode(), self.server.secret.encode()) else None
 

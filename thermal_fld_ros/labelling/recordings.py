@@ -101,7 +101,7 @@ class RecordedPair:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """The pairs of one recording, in their order; each iteration starts anew.
+    """The pairs of one recording, in order; each iteration starts from the beginning.
 
     Attributes
     ----------
@@ -176,7 +176,7 @@ def open_recording(text: str, matching: Matching) -> Recording:
     elif Path(path).is_dir():
         recording = _folder(path, matching)
     else:
-        raise SourceError(f"{path}: no such bag or folder")
+        raise SourceError(f"{path}: no such file or folder")
     given = name or recording.name
     return replace(recording, name=re.sub(r"[^\w.-]+", "_", given).strip("._") or "recording")
 
@@ -187,7 +187,9 @@ def open_recording(text: str, matching: Matching) -> Recording:
 def _bag(text: str, matching: Matching) -> Recording:
     path = Path(text)
     if path.is_dir() and is_unfinished(path.absolute()):
-        raise SourceError(f"{path}: its recording was killed: python -m thermal_fld_ros recover {path}")
+        raise SourceError(
+            f"{path}: its recording was not finished. To finish it, run: python -m thermal_fld_ros recover {path}"
+        )
     manifest = read_manifest(path)
     told = manifest.get("topics", {})
     topics = {role: matching.topics.get(role) or told.get(role, {}).get("name", "") for role in WORDS}
@@ -306,7 +308,7 @@ def _data_set(text: str) -> Recording:
     folder = Path(text)
     if (folder / ABOUT).is_file() and not read_about(folder)["settings"]["storing"]["frames"]:
         raise SourceError(
-            f"{folder}: its images are cut out around faces, so they tell nothing of the whole ones; expected the recordings "
+            f"{folder}: its images are cut out around faces, so a registration cannot be estimated from them: use the recordings "
             "that it was made of, or a data set that was made with --frames"
         )
     listed = read_pairs(folder)
@@ -332,7 +334,7 @@ def _data_set(text: str) -> Recording:
 
 
 def _folder(text: str, matching: Matching) -> Recording:
-    """Images of both kinds in one folder and those below it, told apart by the words in their names or folders."""
+    """Images of both kinds in a folder and its subfolders, distinguished by words in their names."""
     folder = Path(text)
     kinds: dict[str, list[tuple[str, Path]]] = {role: [] for role in WORDS}
     left_out: Counter[str] = Counter()
@@ -346,7 +348,7 @@ def _folder(text: str, matching: Matching) -> Recording:
 
 
 def _folders(text: str, thermal: Path, rgb: Path, matching: Matching) -> Recording:
-    """Two folders, one a camera."""
+    """Two folders, one for each camera."""
     for folder in (thermal, rgb):
         if not folder.is_dir():
             raise SourceError(f"{text}: no folder {folder}")

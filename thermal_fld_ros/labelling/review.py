@@ -44,7 +44,7 @@ class ReviewServer(PageServer):
     def __init__(self, folder: Path, port: int = 0) -> None:
         read_about(folder)
         if not read_entries(folder):
-            raise DataSetError(f"{folder}: no face in it")
+            raise DataSetError(f"{folder}: the data set has no faces")
         self.folder, self.lock = folder, threading.Lock()
         super().__init__(port)
 
@@ -66,7 +66,7 @@ class ReviewServer(PageServer):
             raise LookupError("not here")
         reason, image = content["struck"], content["image"]
         if not (reason is None or (isinstance(reason, str) and reason)):
-            raise ValueError("a reason is a text or null")
+            raise ValueError("a reason must be a string or null")
         self.strike(int(what), image, reason)
 
     def listed(self) -> list[dict[str, Any]]:
@@ -100,5 +100,5 @@ class ReviewServer(PageServer):
         """
         with self.lock:
             if read_entry(self.folder, number)["thermal"] != image:
-                raise LookupError("the data set has changed, load the page again")
+                raise LookupError("the data set has changed: reload the page")
             strike(self.folder, {number: reason})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -144,6 +146,11 @@ class MediaPipe:
             return [self._face(points) for points in self._everywhere(image)]
         return [self._at(image, box) for box in boxes]
 
+    def person(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """How surely each pixel of an image (H, W, 3) RGB shows a person, 0 to 1 (H, W), by Selfie Segmentation."""
+        mask = zlib.decompress(base64.b64decode(self._ask(image, "person")))
+        return np.frombuffer(mask, np.uint8).reshape(image.shape[:2]).astype(np.float32) / np.float32(255)
+
     def close(self) -> None:
         """End the process."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -190,14 +197,17 @@ class MediaPipe:
         return RgbFace(points, confidence)
 
     def _points(self, image: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+        return [np.array(points) for points in self._ask(image)]
+
+    def _ask(self, image: NDArray[np.uint8], *what: str) -> Any:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(f"{json.dumps(image.shape[:2])}\n".encode())
+            self._process.stdin.write(f"{json.dumps([*image.shape[:2], *what])}\n".encode())
             self._process.stdin.write(np.ascontiguousarray(image).data)
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # the missing answer tells more
-        return [np.array(points) for points in self._answer()]
+        return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
@@ -243,7 +253,7 @@ class NetworkTeacher:
         try:
             network, state = load_trained(checkpoint)
         except Exception as error:  # whatever torch makes of a file of another kind
-            raise TeacherError(f"{checkpoint}: not a checkpoint of this package: {error}") from error
+            raise TeacherError(f"{checkpoint}: this is not a checkpoint of this package: {error}") from error
         config = state["config"]
         if not isinstance(network, LandmarkNet) or config.get("modality") != "rgb":
             raise TeacherError(f"{checkpoint}: task {config['task']}, modality {config.get('modality', 'thermal')}, "
@@ -255,7 +265,7 @@ class NetworkTeacher:
     def __call__(self, image: NDArray[np.uint8], boxes: Sequence[ArrayLike] | None = None) -> list[RgbFace | None]:
         """See `RgbTeacher`."""
         if boxes is None:
-            raise ValueError("this teacher finds no faces by itself, expected their boxes")
+            raise ValueError("this teacher does not find faces by itself and needs their boxes")
         results = look_twice(partial(self._look, image), boxes, self._size, self._scale)
         return [None if result is None else result[1] for result in results]
 

@@ -39,7 +39,7 @@ class CameraIntrinsics:
             self._refuse(str(error))
 
     def of(self, frame: ThermalFrame) -> Camera | None:
-        """The camera of the incoming image, if it is calibrated for it or for what is left of it after the row crop.
+        """The camera of the incoming image, if its calibration is for the whole image or for the rows that remain after the row crop.
 
         Telemetry is no part of what a camera sees: where the calibration is for the rows that are left, it is moved down by those
         that are dropped at the top.
@@ -55,11 +55,13 @@ class CameraIntrinsics:
             self.status = "calibrated"
             return camera.part((0.0, -float(frame.top)), (1, 1), frame.image_size)
         left = f", {rows} of its rows after the row crop" if rows != height else ""
-        self._refuse(f"it is for {camera.size[0]} x {camera.size[1]} px, the image has {width} x {height}{left}")
+        self._refuse(
+            f"the calibration is for {camera.size[0]} x {camera.size[1]} px, but the image has {width} x {height}{left}"
+        )
         return None
 
     def _refuse(self, reason: str) -> None:
-        status = f"camera_info is refused: {reason}"
+        status = f"camera_info was refused: {reason}"
         if status != self.status:
             self._log(status)
         self.status = status

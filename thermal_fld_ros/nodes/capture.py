@@ -105,7 +105,7 @@ class CaptureNode(ManagedNode):
     # --- input
 
     def _listen(self, values: Values) -> None:
-        """Subscribe, in place of the subscriptions that there are."""
+        """Replace the present subscriptions by new ones."""
         self._end_subscriptions()
         roles = self._message_types(values)
         self._pairing = Pairing(
@@ -130,7 +130,7 @@ class CaptureNode(ManagedNode):
     def _listen_for_transforms(self) -> None:
         """Where the cameras are goes with their calibration, where somebody says it."""
         if TFMessage is None:
-            self.get_logger().warning("the package tf2_msgs is not installed: /tf_static is not recorded")
+            self.get_logger().warning("/tf_static is not recorded, because the package tf2_msgs is not installed")
             return
         self._tf_subscription = self.create_subscription(
             TFMessage, "/tf_static", self._on_transforms, qos.transforms(), raw=True
@@ -194,7 +194,9 @@ class CaptureNode(ManagedNode):
             episode.put_transforms(message)
         self.get_logger().info(f"recording {episode.folder}")
         if not label.consent:
-            self.get_logger().warning("consent is not stated: the manifest will say nothing of it")
+            self.get_logger().warning(
+                "no consent was given, so the manifest will not mention any: set the parameter consent"
+            )
         return episode
 
     def _end(self, reason: str, failure: str = "") -> Episode | None:
@@ -212,12 +214,12 @@ class CaptureNode(ManagedNode):
         label = Label(
             request.subject or self._values["subject"], request.consent or self._values["consent"], request.note
         )
-        self._end("another episode has begun")
+        self._end("another episode was started")
         try:
             response.bag = str(self._begin(label).folder)
         except (ValueError, OSError) as error:
             response.message = str(error)
-            self.get_logger().error(f"no episode: {error}")
+            self.get_logger().error(f"the episode could not be started: {error}")
         response.success = not response.message
         return response
 
@@ -236,14 +238,18 @@ class CaptureNode(ManagedNode):
         unfinished = [str(folder) for folder in folders if is_unfinished(folder)]
         if unfinished:
             command = f"python -m thermal_fld_ros recover {' '.join(unfinished)}"
-            self.get_logger().warning(f"a recording was not finished, or is still going on; to finish it: {command}")
+            self.get_logger().warning(
+                f"found a recording that was not finished or is still in progress. To finish it, run: {command}"
+            )
 
     # --- parameters
 
     def _apply(self, values: Values, changed: frozenset[str]) -> None:
         """Make changed parameters take effect, or raise ValueError with the reason and leave everything as it was."""
         if self._episode is not None and not self._episode.ended and changed - LIVE:
-            raise ValueError("an episode is being recorded under these parameters: stop it first")
+            raise ValueError(
+                "this parameter cannot be changed while an episode is being recorded: stop the episode first"
+            )
         episode_options(values)
         if changed & PAIRING and self._pairing is not None:
             self._listen(values)
@@ -310,8 +316,10 @@ class CaptureNode(ManagedNode):
             failure,
             *(subscription.trouble for subscription in self._subscriptions_of.values()),
             pairing.trouble(rates, rates["pairs"]),
-            f"the disk is too slow: {episode.dropped} pairs were dropped" if episode and episode.dropped else "",
-            f"a closed shutter cannot be told: {unreadable}" if unreadable else "",
+            f"{episode.dropped} pairs were dropped, because the disk is too slow"
+            if episode and episode.dropped
+            else "",
+            f"closed shutters cannot be detected: {unreadable}" if unreadable else "",
         ]
         problems = [problem for problem in problems if problem]
         if problems:

@@ -97,7 +97,7 @@ class DetectorNode(ManagedNode):
             if before is None:
                 raise
             self.images = self._image_subscription(self._settings.values)
-            raise ValueError(f"no subscription with transport {values['transport']}: {error}") from error
+            raise ValueError(f"cannot subscribe with transport {values['transport']}: {error}") from error
         finally:
             if before is not None and self.images is not None:
                 self.images.continue_from(before)
@@ -181,7 +181,7 @@ class DetectorNode(ManagedNode):
             f"images are refused: {processor.refusals.latest}" if refused else "",
             images.trouble,
             processor.fallback,
-            "slower than the camera: images are replaced unseen" if too_slow else "",
+            "slower than the camera: some images are skipped" if too_slow else "",
             *processor.oddities,
         ]
         problems = [problem for problem in problems if problem]

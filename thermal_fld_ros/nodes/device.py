@@ -100,11 +100,11 @@ class CameraNode(Node):
     def _complain(self, text: str) -> None:
         """Say what is wrong, once until it changes."""
         if text != self._complaint and not self._ending.is_set():
-            self.get_logger().error(f"{text} It is tried again every {self._retry_period:g} s.")
+            self.get_logger().error(f"{text} The node tries again every {self._retry_period:g} s.")
         self._complaint = text
 
     def close(self, failure: str = "") -> None:
-        """Let go of the camera and tell how many images there were."""
+        """Release the camera and log the number of published images."""
         self._ending.set()
         self._thread.join(5.0)  # a driver may hold an image back for long
         self.get_logger().info(f"published {self.published} images")

@@ -11,8 +11,8 @@ TABLE = (
     Parameter(
         "layout",
         "auto",
-        "What of the camera's buffer is the image: all of it (plain), or the lower half, as temperatures (two_part: P2 Pro, TC001); "
-        "auto goes by the buffer's size.",
+        "Which part of the camera's buffer is the image: all of it (plain), or the lower half, the temperatures (two_part: P2 Pro, TC001); "
+        "auto decides by the buffer's size.",
         choices=LAYOUTS,
         read_only=True,
     ),

@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
@@ -77,24 +77,44 @@ class Latencies:
 
 
 class DiagnosticsPublisher:
-    """Publishes one status of a node on /diagnostics."""
+    """Publishes one status of a node on /diagnostics, named "<node with its namespace>: status"."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._send = _sender(node)
 
     def publish(self, level: bytes, message: str, values: Mapping[str, object], hardware_id: str = "") -> None:
         """Send the status; values are shown as text, floating-point numbers with three digits."""
-        status = DiagnosticStatus(
-            level=level,
-            name=self._node.get_fully_qualified_name().lstrip("/"),
-            message=message,
-            hardware_id=hardware_id,
-        )
+        status = DiagnosticStatus(level=level, name="status", message=message, hardware_id=hardware_id)
         status.values = [
             KeyValue(key=key, value=f"{value:.3g}" if isinstance(value, float) else str(value))
             for key, value in values.items()
         ]
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(array)
+        self._send(status)
+
+
+def _sender(node: Node) -> Callable[[DiagnosticStatus], None]:
+    """What publishes a status under the name of the node: diagnostic_updater where it is installed, else its like.
+
+    The updater's timer is not used: it follows the node's clock, and the report that /clock is silent must not wait for /clock.
+    """
+    node_name = node.get_fully_qualified_name().lstrip("/")
+    try:
+        from diagnostic_updater import Updater
+    except ImportError:
+        publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+
+        def send(status: DiagnosticStatus) -> None:
+            status.name = f"{node_name}: {status.name}"
+            array = DiagnosticArray(status=[status])
+            array.header.stamp = node.get_clock().now().to_msg()
+            publisher.publish(array)
+
+        return send
+    updater = Updater(node)
+    node.destroy_timer(updater.timer)
+    for parameter in ("diagnostic_updater.period", "diagnostic_updater.use_fqn"):  # they would have no effect
+        if node.has_parameter(parameter):
+            node.undeclare_parameter(parameter)
+    updater.node_name = node_name
+    updater_sends: Callable[[DiagnosticStatus], None] = updater.publish
+    return updater_sends

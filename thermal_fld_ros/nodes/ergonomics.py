@@ -98,7 +98,9 @@ class ErgonomicsNode(ManagedNode):
         message = deserialize_message(serialised, FaceLandmarksArray)
         stamp = Time.from_msg(message.header.stamp).nanoseconds / 1e9
         if stamp < self._stamp - TIME_JUMP:
-            self.get_logger().info(f"time went back by {self._stamp - stamp:.3f} s: everybody is forgotten")
+            self.get_logger().info(
+                f"time went back by {self._stamp - stamp:.3f} s, so the state of all persons was reset"
+            )
             self._people.clear()
         self._stamp = stamp
         up = self._gravity.up(message.header) if self._gravity is not None else None
@@ -106,7 +108,7 @@ class ErgonomicsNode(ManagedNode):
         for face in message.faces:
             if face.scheme != SCHEME:
                 self.get_logger().error(
-                    f'a face has the point scheme "{face.scheme}", expected "{SCHEME}": it is left out',
+                    f'a face was ignored, because its point scheme is "{face.scheme}" and not "{SCHEME}"',
                     throttle_duration_sec=5.0,
                 )
                 continue
@@ -126,13 +128,13 @@ class ErgonomicsNode(ManagedNode):
         done = [name for name, person in people.items() if person.calibrate()]
         response.success = bool(done)
         if done:
-            response.message = f"reference taken of {', '.join(done)}"
+            response.message = f"reference posture set for {', '.join(done)}"
         elif request.id and not people:
             known = ", ".join(self._people) or "nobody"
-            response.message = f"no face has the id {request.id}; there is: {known}"
+            response.message = f"there is no face with the id {request.id}; the known ids are: {known}"
         else:
             response.message = (
-                "nobody's head pose is known: is there a face, and camera_info or field_of_view at the detector?"
+                "no head pose is known. Is a face visible, and does the detector have camera_info or field_of_view?"
             )
         return response
 
@@ -172,7 +174,7 @@ class ErgonomicsNode(ManagedNode):
 
 
 def observation(face: FaceLandmarks, stamp: float) -> Observation:
-    """What a message tells of a face."""
+    """The observation of a face in a message."""
     pose = None
     if face.pose_valid:
         position, turn = face.pose.position, face.pose.orientation

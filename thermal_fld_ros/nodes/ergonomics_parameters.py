@@ -88,7 +88,9 @@ TABLE = (
         "Estimate breathing and the temperature difference of nose and forehead; no medical measurement.",
     ),
     Parameter("forget", 5.0, "Seconds without a face after which its person is forgotten.", 0.1, 3600.0),
-    Parameter("no_message_timeout", 5.0, "Seconds without landmarks after which the log says why.", 0.5, 3600.0),
+    Parameter(
+        "no_message_timeout", 5.0, "Seconds without landmarks after which the log gives the reason.", 0.5, 3600.0
+    ),
     Parameter("diagnostics_period", 1.0, "Seconds between two reports on /diagnostics.", 0.1, 60.0),
 )
 

@@ -33,9 +33,9 @@ from thermal_fld_ros.perception.pictures import Picture, tiled
 TABLE = (
     Parameter("output", "demo_output", "Folder for the video, the contact sheet and the summary.", read_only=True),
     Parameter("rate", 30.0, "Frames per second of the video.", 0.1, 1000.0, read_only=True),
-    Parameter("rotate", 0, "Clockwise turn in degrees of the pictures.", 0, 270, step=90, read_only=True),
+    Parameter("rotate", 0, "Clockwise rotation of the pictures in degrees.", 0, 270, step=90, read_only=True),
     Parameter(
-        "total", 0, "How many images are to come, for the progress; 0: unknown.", 0, 1_000_000_000, read_only=True
+        "total", 0, "Number of images to expect, for the progress report; 0: unknown.", 0, 1_000_000_000, read_only=True
     ),
 )
 TILES, SHEET_COLUMNS, TILE_WIDTH, TILE_GAP = 12, 4, 480, 2
@@ -224,12 +224,12 @@ class FilmNode(Node):
         )
 
     def close(self, failure: str = "") -> None:
-        """Finish the files and tell what came."""
+        """Finish the files and print a summary."""
         self.film.close()
         summary = {**self.statistics.summary(), "film": {"frames": self.film.frames, "dropped": self.film.dropped}}
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if not self.statistics.faces:
-            print("\nno result arrived from the detector", flush=True)
+            print("\nno results arrived from the detector", flush=True)
             return
         latency = summary["latency_ms"]
         print(
@@ -237,7 +237,7 @@ class FilmNode(Node):
             f"\n  with a face    {summary['results_with_a_face']} (at most {summary['most_faces']} at a time, "
             f"{len(summary['ids'])} identities)"
             f"\n  latency        {latency['median']:.1f} ms median, {latency['p95']:.1f} ms p95, image published to result "
-            f"received\n  of it at work  {summary['processing_ms']['median']:.1f} ms median"
+            f"received\n    processing    {summary['processing_ms']['median']:.1f} ms median"
             f"\n  video          {self.film.video} ({self.film.frames} frames, {self.film.dropped} dropped because encoding was too slow)"
             f"\n  contact sheet  {self.film.sheet}"
             f"\n  summary        {self.folder / 'summary.json'}",

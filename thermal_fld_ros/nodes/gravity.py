@@ -43,25 +43,30 @@ class Gravity:
                 from tf2_ros import Buffer, TransformListener
             except ImportError as error:
                 raise ValueError(
-                    "gravity: tf needs the package tf2_ros, which is not installed; mounting does not"
+                    "gravity: tf needs the package tf2_ros, which is not installed. Install it, or use gravity: mounting"
                 ) from error
             self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, node)
 
     def up(self, header: Header) -> Array | None:
-        """The vector (3,) in the frame and at the stamp of `header`; None where it is unknown."""
+        """The vector (3,) in the frame of `header`, at its stamp or else the newest that tf has; None where it is unknown."""
         kind = self._values["gravity"]
         if kind == NONE:
             return None
         if kind == MOUNTING:
             return mounted_up(self._values["camera_pitch"], self._values["camera_roll"])
+        from tf2_ros import TransformException
+
+        frame, vertical = header.frame_id, self._values["gravity_frame"]
+        stamp = Time.from_msg(header.stamp)
+        if not self._buffer.can_transform(frame, vertical, stamp):
+            stamp = Time()  # the newest there is
         try:
-            found = self._buffer.lookup_transform(header.frame_id, self._values["gravity_frame"], Time())
-        except Exception as error:  # tf2's own exceptions have no common base in Python
+            turn = self._buffer.lookup_transform(frame, vertical, stamp).transform.rotation
+        except TransformException as error:
             self.status = f"tf: {error}"
             return None
-        self.status = f"tf: {self._values['gravity_frame']}"
-        turn = found.transform.rotation
+        self.status = f"tf: {vertical}"
         up: Array = rotation_matrix(np.array([turn.x, turn.y, turn.z, turn.w]))[:, 2]
         return up
 

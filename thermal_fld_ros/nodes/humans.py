@@ -220,7 +220,7 @@ def _transform_sender(node: Node) -> Callable[[list[TransformStamped]], None]:
         from tf2_msgs.msg import TFMessage
     except ImportError:
         node.get_logger().warning(
-            "humans: neither tf2_ros nor tf2_msgs is installed, there are no frames face_<id>, gaze_<id>"
+            "humans: the frames face_<id> and gaze_<id> are not published, because neither tf2_ros nor tf2_msgs is installed"
         )
         return lambda transforms: None
     publisher = node.create_publisher(TFMessage, "/tf", QoSProfile(depth=100))

@@ -84,7 +84,7 @@ class ManagedNode(LifecycleNode):
             except RCLError:
                 transition = request.transition
                 self.get_logger().warning(
-                    f"transition {transition.id} {transition.label} is not possible in this state"
+                    f"the transition {transition.label} ({transition.id}) is not possible in the present state"
                 )
                 response.success = False
                 return response

@@ -105,9 +105,11 @@ def image_from_cdr(serialised: bytes) -> ReceivedImage:
         step, size = struct.unpack_from(f"{order}II", serialised, place)
         place += 8
         if len(serialised) < place + size:
-            raise ValueError(f"it ends after {len(serialised)} bytes, its data after {place + size}")
+            raise ValueError(
+                f"the message ends after {len(serialised)} bytes, but its data would end after {place + size}"
+            )
     except (struct.error, IndexError, ValueError) as error:
-        raise ImageError("message", f"the bytes that arrived are no sensor_msgs/Image: {error}") from error
+        raise ImageError("message", f"the received bytes are not a sensor_msgs/Image: {error}") from error
     header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
     return ReceivedImage(
         header, height, width, encoding, is_bigendian, step, memoryview(serialised)[place : place + size]
@@ -120,7 +122,7 @@ def _text(serialised: bytes, place: int, length: int) -> tuple[str, int]:
     if length == 0:
         return "", end
     if not length <= len(serialised) - place or serialised[end - 1] != 0:
-        raise ValueError(f"no text of {length} bytes at {place}")
+        raise ValueError(f"expected a string of {length} bytes at byte {place}")
     return serialised[place : end - 1].decode(), end
 
 
@@ -151,7 +153,7 @@ def received(kind: type[Image | CompressedImage], serialised: bytes) -> Received
     try:
         return deserialize_message(serialised, kind)
     except RuntimeError as error:
-        raise ImageError("message", "the bytes that arrived are no sensor_msgs/CompressedImage") from error
+        raise ImageError("message", "the received bytes are not a sensor_msgs/CompressedImage") from error
 
 
 def decoded(image: Image | ReceivedImage | CompressedImage, options: Decoding) -> tuple[ThermalFrame, str]:

@@ -59,7 +59,7 @@ class Counts:
 
 
 class Pairing:
-    """Matches messages of several topics, of which thermal and RGB images are two.
+    """Matches messages of several topics, among them the thermal and RGB images.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Pairing:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: nothing waits, nothing is counted."""
+        """Reset: drop waiting messages and set all counts to zero."""
         self.counts = Counts()
         self._restart()
 
@@ -114,19 +114,19 @@ class Pairing:
             stamp = stamp_of(data)
         except ValueError as error:
             if not counts.unreadable[role]:
-                self._node.get_logger().warning(f"{role} messages are left out: {error}")
+                self._node.get_logger().warning(f"{role} messages were left out: {error}")
             counts.unreadable[role] += 1
             return
         if stamp <= 0:
             if not counts.unstamped[role]:
-                self._node.get_logger().warning(f"{role} messages have no stamp: the time of their arrival is used")
+                self._node.get_logger().warning(f"{role} messages have no stamp, so their time of arrival is used")
             counts.unstamped[role] += 1
             stamp = self._node.get_clock().now().nanoseconds
         time = stamp + self._shift[role]
         back = 1e-9 * (self._newest.get(role, 0) - time)
         if back > TIME_JUMP:
             # The queues would throw every new message away for being the earliest.
-            text = f"time went back by {back:.3f} s on {role}: pairing begins anew"
+            text = f"time went back by {back:.3f} s on {role}, so pairing starts again"
             self._node.get_logger().warning(text, throttle_duration_sec=1.0)
             counts.time_jumps += 1
             self._restart()
@@ -155,7 +155,7 @@ class Pairing:
         return self.counts.received[role] - self.counts.pairs - self.waiting(role)
 
     def gap_statistics(self) -> dict[str, float]:
-        """Distribution of the pairs' gaps in whole ms; empty where there is no pair."""
+        """Distribution of the pairs' gaps in whole ms; empty without pairs."""
         gaps = sorted(self.counts.gaps.items())
         if not gaps:
             return {}
@@ -180,11 +180,11 @@ class Pairing:
             return ""
         silent = [role for role in self._roles if rates[role] <= 0.0]
         if silent:
-            return f"pairs wait for {', '.join(silent)}"
+            return f"no pairs, because nothing arrives on {', '.join(silent)}"
         ahead = 1e-9 * statistics.median(self._ahead) if self._ahead else math.nan
         return (
-            f"{pair_rate:.1f} pairs a second of {slower:.1f} that are possible: the newest RGB stamp is {ahead:+.3f} s from the "
-            f"newest thermal one (median), slop is {self._slop:g} s; a difference of the clocks is for clock_offset"
+            f"only {pair_rate:.1f} of {slower:.1f} possible pairs a second: the newest RGB stamp differs by {ahead:+.3f} s from the "
+            f"newest thermal one (median), and slop is {self._slop:g} s. If the cameras' clocks differ, set clock_offset"
         )
 
     def report(self) -> dict[str, Any]:

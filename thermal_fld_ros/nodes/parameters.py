@@ -82,7 +82,7 @@ class Parameter:
             raise ValueError(f"{self.name}: {value} is not a finite number")
 
     def descriptor(self) -> ParameterDescriptor:
-        """The ROS descriptor, by which rclpy refuses what is out of range and tools draw their sliders."""
+        """The ROS descriptor, with which rclpy checks ranges and tools draw sliders."""
         from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
         descriptor = ParameterDescriptor(description=self.description, read_only=self.read_only)
@@ -138,8 +138,8 @@ class Parameters:
             if name in self._table or node.has_parameter(name) or name.startswith(OTHERS):
                 continue
             near = difflib.get_close_matches(name, self._table, 1)
-            guess = f"did you mean {near[0]}?" if near else "`ros2 param list` shows those that there are"
-            node.get_logger().warning(f"there is no parameter {name}, its value is not used; {guess}")
+            guess = f"did you mean {near[0]}?" if near else "`ros2 param list` shows the parameters of the node"
+            node.get_logger().warning(f"there is no parameter {name}, so its value is ignored; {guess}")
 
     def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
         from rcl_interfaces.msg import SetParametersResult

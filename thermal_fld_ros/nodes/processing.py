@@ -77,7 +77,7 @@ class Processor:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: no faces, no counts."""
+        """Reset: forget all faces and set all counts to zero."""
         self.pipeline.reset()
         self.published = self.shutter_frames = self.repeated = self.faces = self.time_jumps = 0
         self.refusals, self.latencies = Refusals(), Latencies()
@@ -92,7 +92,9 @@ class Processor:
         """Take new parameter values from the next image on. Raises ValueError or ModelError and leaves all as it was."""
         new_decoding = decoding(values)
         if changed & ROWS and 0 < self._rows <= sum(new_decoding.rows):
-            raise ValueError(f"rows_top and rows_bottom are {new_decoding.rows}, the image has only {self._rows} rows")
+            raise ValueError(
+                f"rows_top and rows_bottom are {new_decoding.rows}, but the image has only {self._rows} rows"
+            )
         before = self.pipeline.detector, self.pipeline.landmarker
         self.pipeline.update(pipeline_options(values), reload=bool(changed & MODELS))
         cv2.setNumThreads(values["threads"])
@@ -106,7 +108,7 @@ class Processor:
         for model in (self.pipeline.detector.model, self.pipeline.landmarker.model):
             self._logger.info(f"model {model.name} ({model.path}, sha256 {model.sha256[:12]}) runs on {model.provider}")
             if wanted not in ("auto", model.provider):
-                elsewhere.append(f"{model.name} runs on {model.provider}, {wanted} is not available")
+                elsewhere.append(f"{model.name} runs on {model.provider}, because {wanted} is not available")
         self.fallback = "; ".join(elsewhere)
         if elsewhere:
             self._logger.warning(self.fallback)
@@ -124,7 +126,7 @@ class Processor:
         self._node.destroy_publisher(self._publisher)
 
     def status(self) -> dict[str, object]:
-        """What the diagnostics show of it."""
+        """The values for the diagnostics."""
         detector, landmarker = self.pipeline.detector.model, self.pipeline.landmarker.model
         statistics = self.pipeline.statistics
         return {
@@ -206,7 +208,7 @@ class Processor:
         if stamp == 0.0:
             stamp = 1e-9 * self._node.get_clock().now().nanoseconds
         if stamp < self._last_stamp - TIME_JUMP:
-            text = f"time went back by {self._last_stamp - stamp:.3f} s: all faces are forgotten"
+            text = f"time went back by {self._last_stamp - stamp:.3f} s, so all tracked faces were dropped"
             self._logger.warning(text, throttle_duration_sec=5.0)
             self.time_jumps += 1
             self.pipeline.reset()
@@ -221,7 +223,9 @@ class Processor:
         self._until_look = LOOK_EVERY
         found = frame.warnings()
         if encoding not in GREY_ENCODINGS:
-            found.append(f"{encoding} images show a palette: they are used as grey, the camera's raw format is better")
+            found.append(
+                f"{encoding} images show a colour palette and are converted to grey. Set the camera to its raw format for better results"
+            )
         if found and not self.oddities:
             self._logger.warning("; ".join(found))
         self.oddities = found

@@ -22,7 +22,7 @@ def images(reliability: str = "best_effort") -> QoSProfile:
 
 
 def camera_images() -> QoSProfile:
-    """Images and calibrations out of a camera: reliable, so that reliable and best-effort subscriptions both hear them."""
+    """Images and calibrations published by a camera: reliable, so that reliable and best-effort subscriptions receive them."""
     return QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A subscription that can say why nothing arrives, or too little."""
+"""A subscription that reports why messages do not arrive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-TRANSPORT_HINT = " (the transport parameter of this topic says which it is: raw or compressed)"
+TRANSPORT_HINT = " (set the transport parameter of this topic to raw or compressed)"
 
 KNOWS_INFO = hasattr(Subscription, "CallbackType")  # Humble gives callbacks the message alone
 REPEAT_SECONDS = 30.0
@@ -36,7 +36,7 @@ LOST_COUNT = 5
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")  # until Jazzy, from Kilted on
 FAST_DDS_HINT = (
     "Fast DDS's default shared memory is smaller than a large image: publisher and subscriber both need the environment variable "
-    f"{' (from Kilted on '.join(PROFILE_VARIABLES)}) set to config/fastdds.xml of this package; here it is"
+    f"{' (from Kilted on '.join(PROFILE_VARIABLES)}) set to config/fastdds.xml of this package; in this process it is"
 )
 SOCKET_HINT = "Between hosts, raise net.core.rmem_max or make publisher and subscription reliable."
 
@@ -101,7 +101,7 @@ class WatchedSubscription:
 
     @property
     def closing(self) -> bool:
-        """Whether `close` was called, be it that a message is still in work; of a subscription with a thread of its own."""
+        """Whether `close` was called, even if a message is still being processed; only for a subscription with its own thread."""
         return self._reader is not None and self._reader.stopped
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class WatchedSubscription:
 
     def _note_silence(self, silent: bool) -> None:
         if self._silent and not silent:
-            self._node.get_logger().info(f"{self.topic}: messages arrive")
+            self._node.get_logger().info(f"{self.topic}: messages arrive again")
         self._silent = silent
 
     def _complain(self, trouble: str, reason: str) -> None:
@@ -148,7 +148,7 @@ class WatchedSubscription:
             self._said = (reason, time.monotonic())
 
     def _reason(self, lost: int) -> str:
-        """Why nothing arrives, as far as the graph tells."""
+        """Why nothing arrives, as far as the ROS graph shows."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         ours = type_name(self._type)
         if not publishers:
@@ -174,10 +174,10 @@ class WatchedSubscription:
             return "; ".join(reasons)
         if lost:
             return f"messages were lost on the way. {self._transport_hint()}"
-        return f"{len(publishers)} publisher(s) with a compatible QoS, but none sends"
+        return f"{len(publishers)} publisher(s) with a compatible QoS, but none of them sends messages"
 
     def _transport_hint(self) -> str:
-        size = f"The last one that arrived had {self._bytes / 1000:.0f} kB. " if self._bytes else ""
+        size = f"The last message that arrived had {self._bytes / 1000:.0f} kB. " if self._bytes else ""
         if "fastrtps" not in get_rmw_implementation_identifier():
             return size + SOCKET_HINT
         is_set = any(os.environ.get(name) for name in PROFILE_VARIABLES)

@@ -27,14 +27,19 @@ TABLE = (
     Parameter("input", "", "What to play: any input of docs/input.md.", read_only=True),
     Parameter("topic", "", "Image topic of a bag that has several.", read_only=True),
     Parameter("axes", "", "Order of an array's axes, such as THW or HWT; empty: by its shape.", read_only=True),
-    Parameter("preview", False, "Of radiometric JPEG files the picture, not the temperatures.", read_only=True),
+    Parameter(
+        "preview",
+        False,
+        "Play the preview picture of radiometric JPEG files instead of their temperatures.",
+        read_only=True,
+    ),
     Parameter("rate", 0.0, "Images per second; 0: the recording's own rate, or 30.", 0.0, 1000.0, read_only=True),
-    Parameter("loop", False, "Begin again at the end, until interrupted.", read_only=True),
+    Parameter("loop", False, "Start again at the end, until interrupted.", read_only=True),
     Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
     Parameter(
         "field_of_view",
         50.0,
-        "Angle in degrees that the longer side of the images spans, for camera_info; 0: publish none.",
+        "Field of view of the longer side of the images in degrees, published as camera_info; 0: publish no camera_info.",
         0.0,
         170.0,
         read_only=True,
@@ -42,7 +47,7 @@ TABLE = (
     Parameter(
         "wait_for_subscribers",
         0,
-        "Subscriptions of the image topic to wait for before the start.",
+        "Number of subscriptions of the image topic to wait for before the start.",
         0,
         100,
         read_only=True,
@@ -62,7 +67,7 @@ class ReplayNode(Node):
         self._loop, self._wait_for = bool(values["loop"]), int(values["wait_for_subscribers"])
         self._frame_id = str(values["frame_id"])
         if not values["input"]:
-            raise SourceError("the parameter input is empty, expected what to play: -p input:=recording.npz")
+            raise SourceError("the parameter input is empty: name a recording, such as -p input:=recording.npz")
         self._field_of_view = float(values["field_of_view"])
         self._source = open_source(
             str(values["input"]), Reading(str(values["topic"]), str(values["axes"]), bool(values["preview"]))
@@ -105,7 +110,7 @@ class ReplayNode(Node):
             self.published += 1
 
     def _next(self) -> RawImage | None:
-        """The next image; those that cannot be read are told and left out. Raises SourceError where none can."""
+        """The next image; unreadable ones are logged and skipped. Raises SourceError if none can be read."""
         error: SourceError | None = None
         for entry in self._entries:
             if not isinstance(entry, SourceError):

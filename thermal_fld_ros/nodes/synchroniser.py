@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""message_filters where it is installed, and else as much of it as is needed, with the same interface and behaviour."""
+"""message_filters if it is installed, otherwise a replacement for the needed part with the same interface and behaviour."""
 
 from __future__ import annotations
 

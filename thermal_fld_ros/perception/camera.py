@@ -70,7 +70,8 @@ class Camera:
         k, d = self.matrix, self.distortion
         if k.shape != (3, 3) or not np.isfinite(k).all() or k[0, 0] <= 0 or k[1, 1] <= 0 or (k[2] != (0, 0, 1)).any():
             raise ValueError(
-                "a camera matrix is 3 x 3 with focal lengths above 0 and last row 0 0 1; zeros mean: not calibrated"
+                "the camera matrix must be 3 x 3, with focal lengths above 0 and the last row 0 0 1 "
+                "(all zeros mean that the camera is not calibrated)"
             )
         if self.model not in COEFFICIENTS:
             raise ValueError(f'distortion model "{self.model}" is not one of {", ".join(COEFFICIENTS)}')

@@ -33,7 +33,7 @@ _LARGEST = 100_000_000
 
 
 def is_compressed(transport: str, topic: str) -> bool:
-    """Whether a topic carries CompressedImage: as told, or ("auto") where it has the name that image_transport gives one."""
+    """Whether a topic carries CompressedImage: as stated, or ("auto") by the name that image_transport gives such topics."""
     return transport == "compressed" or (transport == "auto" and topic.endswith(("/compressed", f"/{DEPTH}")))
 
 
@@ -74,7 +74,7 @@ def coded_pixels(data: Any, form: str) -> tuple[NDArray[np.uint8], NDArray[Any]]
     if any(codec in form.lower() for codec in VIDEO):
         raise ImageError(
             "compressed",
-            f'an image of format "{form}" is a part of a video, which loses temperatures: expected PNG, JPEG, TIFF or {DEPTH}, '
+            f'an image of format "{form}" is part of a video, which loses temperatures: expected PNG, JPEG, TIFF or {DEPTH}, '
             "or raw images (ros2 run image_transport republish)",
         )
     content = np.frombuffer(data, np.uint8)
@@ -122,7 +122,7 @@ def _coded(content: NDArray[np.uint8], form: str) -> NDArray[Any]:
 
 def _rvl(coded: NDArray[np.uint8], form: str) -> NDArray[np.uint16]:
     """Runs of zeros and of differences between neighbours (A. D. Wilson, "Fast Lossless Depth Image Compression", 2017)."""
-    wrong = ImageError("compressed", f'an image of format "{form}" and {coded.size} bytes is not whole RVL code')
+    wrong = ImageError("compressed", f'an image of format "{form}" and {coded.size} bytes is not complete RVL data')
     if coded.size < _RVL_SIZE.size:
         raise wrong
     width, height = _RVL_SIZE.unpack_from(coded.data)

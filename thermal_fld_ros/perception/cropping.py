@@ -116,6 +116,6 @@ def roll_from_points(points: ArrayLike) -> float:
 def _square(centre: tuple[float, float], extent: float, size: int, scale: float, angle: float) -> Affine:
     side = extent * scale
     if not (math.isfinite(side) and side > 0.0 and math.isfinite(centre[0]) and math.isfinite(centre[1])):
-        raise ValueError(f"no crop around centre {centre} with a side of {side} pixels")
+        raise ValueError(f"cannot crop around the centre {centre} with a side of {side} pixels")
     middle = (size - 1) / 2
     return Affine.similarity(side / size, angle, (middle, middle), centre)

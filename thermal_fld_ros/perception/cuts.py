@@ -20,7 +20,8 @@ class CutDetector:
 
     Two things must have changed: where it is warm (correlation of a coarse grid of pixels below `LEAST_CORRELATION`), which a quick
     movement does too, and how warm it is (mean shift of the quantiles, above `MOST_SHIFT` of their range), which a new range
-    of the camera's gain control does too.
+    of the camera's gain control does too. A body that fills a fifth of the image or more from one frame to the next does both and counts
+    as a cut: faces beside it get new ids. Two people photographed in one place look alike to that, so there is no telling them apart here.
     """
 
     def __init__(self) -> None:

@@ -341,7 +341,7 @@ def decode_array(array: NDArray[Any], options: Decoding = DEFAULTS) -> ThermalFr
 
 
 def message_array(array: NDArray[Any]) -> tuple[NDArray[Any], str]:
-    """The pixels and the encoding by which an array is a ROS image.
+    """An array as the pixels and the encoding of a ROS image.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def message_array(array: NDArray[Any]) -> tuple[NDArray[Any], str]:
     """
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ImageError(
-            "shape", f"an array of shape {array.shape} is no image, expected (H, W), (H, W, 3) or (H, W, 4)"
+            "shape", f"an array of shape {array.shape} is not an image, expected (H, W), (H, W, 3) or (H, W, 4)"
         )
     if array.size == 0:
         raise ImageError("size", f"the image is {array.shape[1]} x {array.shape[0]} pixels, expected at least 1 x 1")
@@ -376,7 +376,7 @@ def _meant(encoding: str) -> str:
     known = {one.lower(): one for one in ENCODINGS}
     known |= {other: one for one, others in _OTHER_NAMES.items() for other in others}
     near = difflib.get_close_matches(name, known, 1)
-    return f'; did the driver mean "{known[near[0]]}"?' if near else ""
+    return f'; did you mean "{known[near[0]]}"?' if near else ""
 
 
 def _check_pixels(count: int, options: Decoding) -> None:
@@ -388,7 +388,7 @@ def _check_grey(encoding: str, options: Decoding) -> None:
     if options.unit.radiometric:
         raise ImageError(
             "unit",
-            f'a {encoding} image shows a palette, it holds no temperatures: expected unit "agc" or "counts", '
+            f'a {encoding} image shows a colour palette and holds no temperatures: expected unit "agc" or "counts", '
             f'not "{options.unit.name}"',
         )
 
@@ -411,7 +411,7 @@ def _frame(pixels: NDArray[Any], options: Decoding) -> ThermalFrame:
     height, width = pixels.shape
     top, bottom = options.rows
     if top + bottom >= height:
-        raise ImageError("rows", f"{top} + {bottom} rows are to be dropped, but the image has only {height}")
+        raise ImageError("rows", f"cannot drop {top} + {bottom} rows, because the image has only {height}")
     pixels = pixels[top : height - bottom]
     dead_share = 0.0
     if pixels.dtype.kind in "fi":

@@ -34,7 +34,7 @@ class Detector:
         self._normalisation = model.normalisation()
         if self._max_side % self._multiple:
             raise ModelError(
-                f'{model.path}: the metadata field "input.max_side" ({self._max_side}) is no multiple of "input.multiple" '
+                f'{model.path}: the metadata field "input.max_side" ({self._max_side}) is not a multiple of "input.multiple" '
                 f"({self._multiple})"
             )
         self._input = np.zeros((1, 1, 0, 0), dtype=np.float32)

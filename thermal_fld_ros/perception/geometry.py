@@ -47,7 +47,7 @@ class Affine:
         (a, b, tx), (c, d, ty) = self.matrix.tolist()
         det = a * d - b * c
         if det == 0.0 or not math.isfinite(det):
-            raise ValueError(f"this affine map has no inverse: {self.matrix.tolist()}")
+            raise ValueError(f"the affine map has no inverse: {self.matrix.tolist()}")
         return Affine(
             np.array([[d, -b, b * ty - d * tx], [-c, a, c * tx - a * ty]]) / det,
         )

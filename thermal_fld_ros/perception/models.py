@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX files with the metadata that tells how to use them: load, check, run.
+"""Load, check and run ONNX files that carry metadata about their use.
 
 A model carries its input size, normalisation and thresholds as a JSON object in its custom metadata; the runtime reads them
 there and repeats none of them.
@@ -47,7 +47,9 @@ def default_model_folder() -> Path:
             for folder in (parent / "models", parent / "share" / "thermal_fld_ros" / "models"):
                 if (folder / LANDMARKS_FILE).is_file():
                     return folder
-    raise ModelError(f"no folder models/ with {DETECTOR_FILE} and {LANDMARKS_FILE} was found beside the package")
+    raise ModelError(
+        f"found no folder models/ with {DETECTOR_FILE} and {LANDMARKS_FILE} beside the package: install the package again"
+    )
 
 
 class Model:
@@ -218,5 +220,5 @@ def _read_metadata(path: Path, session: ort.InferenceSession) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f'{path}: the metadata property "{METADATA_KEY}" is not JSON: {error}') from error
     if not isinstance(metadata, dict):
-        raise ModelError(f'{path}: the metadata property "{METADATA_KEY}" is no JSON object')
+        raise ModelError(f'{path}: the metadata property "{METADATA_KEY}" is not a JSON object')
     return metadata

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all drawn pictures have in common: dots between pixels, text that can be read, sheets of tiles, files."""
+"""Shared by all drawn pictures: subpixel dots, legible text, tiled sheets, files."""
 
 from __future__ import annotations
 

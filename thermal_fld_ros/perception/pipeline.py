@@ -60,11 +60,11 @@ class PipelineOptions:
     threads : int
         Threads of each network.
     detection_threshold : float
-        Least score of a detection; 0: the detector's own working point.
+        Minimum score of a detection; 0: the threshold in the detector's metadata.
     score_threshold : float
         Least score of a new face: the probability that its points are right; 0: the landmark model's own threshold.
     keep_threshold : float
-        Least score of a face that is followed already.
+        Minimum score of a face that is already tracked.
     patience : float
         Seconds for which a followed face may stay below `score_threshold`.
     max_faces : int
@@ -115,7 +115,7 @@ class PipelineOptions:
 
     @property
     def models(self) -> tuple[str, str, str, bool, int]:
-        """What asks for loading the models anew when it changes."""
+        """The options that require the models to be loaded again when they change."""
         return self.detector_model, self.landmark_model, self.provider, self.require_provider, self.threads
 
 

@@ -42,7 +42,7 @@ class ShutterState(Enum):
 
     @property
     def closed(self) -> bool:
-        """Whether the frame does not show the scene as it is now."""
+        """Whether the frame does not show the present scene."""
         return self in (ShutterState.FROZEN, ShutterState.FLAT)
 
 

@@ -80,7 +80,7 @@ class Surface:
     Attributes
     ----------
     emissivity : float
-        Above 0, at most 1; 1 leaves the camera's temperatures as they are. Skin has 0.98; set it if the camera assumes 1.
+        Above 0, at most 1; 1 leaves the camera's temperatures unchanged. Skin has 0.98; set it if the camera assumes 1.
     reflected : float
         degC of what the skin reflects: walls, usually the temperature of the room.
     """

@@ -71,7 +71,7 @@ class Track:
         return math.sqrt(float(self.box[2] * self.box[3]))
 
     def expected(self, step: float) -> NDArray[np.float64]:
-        """Where the points (68, 2) are `step` seconds later, if the face goes on as it did; a face at rest stays put.
+        """The points (68, 2) after `step` seconds of the face's present motion; a face at rest does not move.
 
         After more than `LONGEST_GUESS` seconds nobody knows, and they are taken to be where they were.
         """
@@ -112,7 +112,7 @@ class Tracker:
 
     @property
     def lost(self) -> list[Track]:
-        """Tracks whose face is out of sight for the moment."""
+        """Tracks whose face is currently not visible."""
         return [track for track in self.tracks if track.lost_since is not None]
 
     def follow(self, track: Track, landmarks: Landmarks, score: float, step: float) -> None:

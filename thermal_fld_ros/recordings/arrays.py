@@ -117,7 +117,7 @@ def is_image(size: tuple[int, ...]) -> bool:
 
 
 def is_sensor(size: tuple[int, ...]) -> bool:
-    """Whether a common thermal camera has so many pixels, lying or standing."""
+    """Whether the size is that of a common thermal camera, in either orientation."""
     return tuple(sorted(size)) in SENSORS
 
 

@@ -44,11 +44,15 @@ def open_bag(path: Path, options: Reading) -> Source:
     topic = options.topic
     if not topic:
         if len(counts) != 1:
-            found = f"images on {', '.join(sorted(counts))}: choose one topic" if counts else "no images in this bag"
+            found = (
+                f"there are images on {', '.join(sorted(counts))}: choose one topic"
+                if counts
+                else "no images in this bag"
+            )
             raise SourceError(f"{path}: {found}")
         topic = next(iter(counts))
     if topic not in counts:
-        raise SourceError(f"{path}: no images on {topic}, there are some on: {', '.join(sorted(counts)) or 'no topic'}")
+        raise SourceError(f"{path}: there are no images on {topic}, but on: {', '.join(sorted(counts)) or 'no topic'}")
 
     def entries() -> Iterator[Entry]:
         with bag_reader(path) as reader:
@@ -88,7 +92,7 @@ def bag_reader(path: Path) -> Iterator[Any]:
             refused.append(str(error).rstrip(".") or type(error).__name__)
             reader = None
     if reader is None:
-        raise SourceError(f"{path}: not a bag that can be read: {'; '.join(dict.fromkeys(refused))}{_cure(path)}")
+        raise SourceError(f"{path}: the bag cannot be read: {'; '.join(dict.fromkeys(refused))}{_cure(path)}")
     try:
         yield reader
     except _damage() as error:
@@ -108,13 +112,13 @@ def _damage() -> tuple[type[Exception], ...]:
         import apsw
 
         found.append(apsw.Error)
-    return (*found, OSError, EOFError, RuntimeError)
+    return (*found, OSError, EOFError, RuntimeError, OverflowError, MemoryError, IndexError, UnicodeDecodeError)
 
 
 def bag_notes(path: Path, reader: Any) -> tuple[str, ...]:
     """What a person should know of how a bag was opened."""
     if any(isinstance(one, _Relabelled) for one in reader.paths):
-        return ("the MCAP file names no profile and is taken for one of ROS 2",)
+        return ("the MCAP file names no profile and is read as a bag of ROS 2",)
     if path.is_dir() and list(reader.paths) != [path]:
         state = "cannot be used" if (path / METADATA).is_file() else "is missing"
         return (f"{METADATA} {state}: the bag is read by its files; `ros2 bag reindex {path}` writes a new one",)
@@ -144,12 +148,12 @@ def _cure(path: Path) -> str:
     folder = path if path.is_dir() else path.parent
     ros1 = next((file for file in files if _begins_with(file, ROS1_MAGIC)), None)
     if ros1 is not None:
-        return f". A bag of ROS 1 that was cut: rosbag reindex {ros1}"
+        return f". If the bag of ROS 1 was cut short, run: rosbag reindex {ros1}"
     if is_unfinished(folder):
-        return f". Its recording was cut short: python -m thermal_fld_ros recover {folder}"
+        return f". Its recording was cut short. To finish it, run: python -m thermal_fld_ros recover {folder}"
     cut = next((one for one in files if _begins_with(one, MCAP_MAGIC) and not _ends_with(one, MCAP_MAGIC)), None)
     if cut is not None:
-        return f". Its recording was cut short: {mcap_cure(cut)}"
+        return f". Its recording was cut short; {mcap_cure(cut)}"
     if any(file.stat().st_size == 0 for file in files):
         return ". A file of it is empty: nothing was recorded, or the copy failed"
     return ""

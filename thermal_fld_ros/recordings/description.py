@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an input was taken for, in words: the first thing to look at when something looks wrong."""
+"""A description of how an input is read: the first thing to check when something looks wrong."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def _temperatures(values: NDArray[np.float64], frame: ThermalFrame) -> list[tupl
         for unit in UNITS.values()
         if unit.radiometric and ROOM[0] <= middle * unit.scale + unit.offset <= ROOM[1]
     ]
-    hint = f"; units with which the median would be that of a room, in degC: {', '.join(fitting)}" if fitting else ""
-    return [("temperatures", f"none: {frame.unit.name} are no temperatures{hint}")]
+    hint = f"; units with which the median would be a room temperature in degC: {', '.join(fitting)}" if fitting else ""
+    return [("temperatures", f"none: {frame.unit.name} are not temperatures{hint}")]
 
 
 def _told(stamps: list[float | None], source: Source) -> str:

@@ -92,7 +92,7 @@ class Device:
         self.about = ""
         if not self._capture.isOpened():
             raise SourceError(
-                f"{path}: cannot be opened as a video device: is it there (ls /dev/video*), may this user read it (group video), "
+                f"{path}: cannot be opened as a video device. Does it exist (ls /dev/video*), may this user read it (group video), "
                 "and does no other program use it?"
             )
         capture, (width, height) = self._capture, options.size
@@ -115,7 +115,7 @@ class Device:
         except cv2.error as error:
             raise SourceError(f"{self._path}: OpenCV cannot read an image: {error}") from error
         if not more:
-            raise SourceError(f"{self._path}: no image comes: was the camera unplugged?")
+            raise SourceError(f"{self._path}: the camera sends no images. Was it unplugged?")
         size = (int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
         image, about = image_of_buffer(np.asarray(buffer), self._options.layout, size, self._path)
         self.about = about
@@ -132,7 +132,7 @@ def _open_v4l2(path: str) -> Capture:
 
 
 def image_of_buffer(buffer: NDArray[Any], layout: str, size: Size, name: str) -> tuple[RawImage, str]:
-    """The image in a buffer as OpenCV's V4L2 hands it out without conversion, and in words what was taken for it.
+    """The image in an unconverted buffer of OpenCV's V4L2 backend, and a description of the part that was used.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def image_of_buffer(buffer: NDArray[Any], layout: str, size: Size, name: str) ->
         return RawImage.from_array(np.ascontiguousarray(part), name=name), about
     if is_two_part:
         raise SourceError(
-            f"{name}: layout two_part wants 2 bytes a pixel, the buffer has {buffer.dtype} of shape {buffer.shape}"
+            f"{name}: layout two_part requires 2 bytes a pixel, but the buffer has type {buffer.dtype} and shape {buffer.shape}"
         )
     if buffer.ndim == 3 and buffer.shape[2] == 2:
         data = np.ascontiguousarray(buffer).reshape(-1)
@@ -180,6 +180,6 @@ def _shaped(buffer: NDArray[Any], size: Size, name: str) -> NDArray[Any]:
     if buffer.dtype == np.uint8 and width > 0 and height > 0 and buffer.size == 2 * width * height:
         return np.ascontiguousarray(buffer).reshape(-1).view("<u2").reshape(height, width)
     raise SourceError(
-        f"{name}: a buffer of {buffer.dtype} and shape {buffer.shape} for {width} x {height} px is of no known kind, expected Y16 or YUYV: "
-        "which formats the camera has tells v4l2-ctl --list-formats-ext"
+        f"{name}: a buffer of {buffer.dtype} and shape {buffer.shape} for {width} x {height} px is of an unknown kind, expected Y16 or "
+        "YUYV. `v4l2-ctl --list-formats-ext` lists the formats of the camera"
     )

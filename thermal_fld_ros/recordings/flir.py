@@ -15,6 +15,10 @@ from thermal_fld_ros.recordings.source import RawImage, Reading, Source, SourceE
 SUFFIXES = (".jpg", ".jpeg")
 EXTRA = "flir"
 _SEGMENT = re.compile(rb"\xff\xe1..FLIR\x00", re.DOTALL)
+_DIRECTORY = re.compile(_SEGMENT.pattern + rb".{3}FFF\x00.{24}(.{4})", re.DOTALL)
+_MOST_RECORDS = 1000
+"""In a file; flyr walks as many as the file says there are, up to 2^32 in a damaged one."""
+
 _HEAD = 1 << 18
 
 
@@ -27,7 +31,7 @@ def open_jpeg(path: Path, options: Reading) -> Source:
     except ImportError:
         plain = open_image(path, options)
         note = (
-            "the file holds temperatures, of which only the coloured preview is read: for the temperatures install flyr "
+            "only the coloured preview of this file is read. To read its temperatures, install flyr "
             f'(pip install "thermal_fld_ros[{EXTRA}]", or pip install flyr)'
         )
         return Source(path, f"preview of {KIND}", 1, plain.entries, notes=(note,))
@@ -48,6 +52,9 @@ def _read(path: Path) -> RawImage:
 
     with reading(path):
         content = path.read_bytes()
+    directory = _DIRECTORY.search(content)
+    if directory and (records := int.from_bytes(directory[1], "big")) > _MOST_RECORDS:
+        raise SourceError(f"{path}: its temperatures cannot be read ({records} records); --preview reads the picture")
     try:
         celsius = flyr.unpack(BytesIO(content)).celsius
     except Exception as error:  # whatever a damaged file makes of a parser

@@ -41,7 +41,7 @@ def open_folder(folder: Path, options: Reading, open_file: Callable[[Path, Readi
                 yield replace(entry, stamp=time) if stamped else entry  # type: ignore[type-var]
 
     notes = [f"{hidden} hidden files (._*, of macOS) are left out"] if hidden else []
-    notes += ["the times in the names are the stamps"] if timed else []
+    notes += ["the stamps are taken from the names"] if timed else []
     first = _first(files, options, open_file)
     kinds = Counter(file.suffix.lower() for file in files)
     kind = f"folder of {', '.join(f'{count} {suffix}' for suffix, count in kinds.most_common())}"
@@ -85,7 +85,7 @@ def _going_on(source: Source) -> Iterator[Entry]:
 
 
 def _first(files: list[Path], options: Reading, open_file: Callable[[Path, Reading], Source]) -> Source | None:
-    """The first file that can be opened; it tells the unit and the notes of all."""
+    """The first file that can be opened; its unit and notes are used for all files."""
     for file in files:
         try:
             return open_file(file, options)

@@ -26,7 +26,7 @@ def read_pixels(path: Path) -> NDArray[Any]:
         content = np.fromfile(path, dtype=np.uint8)
     array = read_code(content)
     if array is None:
-        state = "it is empty" if not content.size else "it is cut short, damaged or of another kind than its name says"
+        state = "it is empty" if not content.size else "it is cut short, damaged, or of another type than its name says"
         raise SourceError(f"{path}: not an image that OpenCV can read: {state}")
     return array
 

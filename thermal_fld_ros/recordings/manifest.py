@@ -29,14 +29,14 @@ def read_manifest(bag: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{file}: not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{file}: expected an object")
+        raise ValueError(f"{file}: expected a JSON object")
     return content
 
 
 def mcap_cure(file: Path) -> str:
     """How to keep what is whole of an MCAP file that another recorder has left without its end."""
     whole = file.with_name(f"{file.stem}_whole.mcap")
-    return f"mcap recover {file} -o {whole} keeps what is whole (the command mcap of https://mcap.dev/guides/cli)"
+    return f"run `mcap recover {file} -o {whole}` to keep what is intact (https://mcap.dev/guides/cli)"
 
 
 def is_unfinished(folder: Path) -> bool:

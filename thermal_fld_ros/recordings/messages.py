@@ -78,4 +78,6 @@ def definition_folder() -> Path:
             for folder in (parent / "msg", parent / "share" / "thermal_fld_ros" / "msg"):
                 if (folder / f"{DEFINITIONS[0]}.msg").is_file():
                     return folder
-    raise FileNotFoundError(f"no folder msg/ with {DEFINITIONS[0]}.msg was found beside the package")
+    raise FileNotFoundError(
+        f"found no folder msg/ with {DEFINITIONS[0]}.msg beside the package: install the package again"
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the names of files tell: their order, times and indices."""
+"""Order, times and indices from the names of files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"\d+")
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:
-    """Sort key by which frame_2 comes before frame_10."""
+    """Sort key that puts frame_2 before frame_10."""
     parts = re.split(r"(\d+)", name)
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part]
 
 
 def time_in(name: str) -> float | None:
-    """The time that a file's name tells, in seconds since 1970; None where it tells none.
+    """The time in a file's name, in seconds since 1970; None if there is none.
 
     A whole number of seconds, milliseconds, microseconds or nanoseconds since 1970; seconds and their fraction
     (1700000000.250, 1700000000_250000000); or a date and a time of day (20260131_120000_250), taken as UTC.

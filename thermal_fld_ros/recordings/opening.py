@@ -112,7 +112,7 @@ def format_table() -> str:
 
 def _open_file(path: Path, options: Reading) -> Source:
     if not path.is_file():  # opening a pipe waits for its other end, and a device may never end
-        raise SourceError(f"{path}: it is no regular file")
+        raise SourceError(f"{path}: not a regular file")
     suffix = path.suffix.lower()
     known = next((one for one in FORMATS if suffix in one.suffixes), None)
     return (known.open if known else video.open_video)(path, options)

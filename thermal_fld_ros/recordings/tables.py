@@ -34,7 +34,7 @@ def open_table(path: Path, options: Reading) -> Source:
     images, headings = _blocks(text)
     if not images:
         raise SourceError(
-            f"{path}: no image in this table: expected at least {LEAST_SIDE} lines of as many numbers each, at least {LEAST_SIDE}"
+            f"{path}: there is no image in this table: expected at least {LEAST_SIDE} lines of as many numbers each, at least {LEAST_SIDE}"
         )
     frames = [np.array(image, np.float32) for image in images]
     named = next((unit for unit, pattern in _UNITS.items() if pattern.search(headings)), "")
@@ -56,7 +56,7 @@ def _unit(named: str, frame: NDArray[np.float32]) -> tuple[str | None, str]:
     if named:
         return named, ""
     if PLAUSIBLE_CELSIUS[0] <= float(np.nanmedian(frame)) <= PLAUSIBLE_CELSIUS[1]:
-        return "celsius", "the table names no unit: its values are taken for degC, which --unit changes"
+        return "celsius", "the table names no unit, so its values are read as degC; use --unit to change this"
     return None, ""
 
 

@@ -40,7 +40,7 @@ def open_video(path: Path, options: Reading) -> Source:
             f"{path}: neither a known kind of file nor a video that OpenCV can read{f' ({hint})' if hint else ''}"
         )
     deep = grey and bits > 8
-    notes = (f"a colour video of {bits} bit, of which 8 are read",) if bits > 8 and not grey else ()
+    notes = (f"a colour video of {bits} bits, of which 8 are read",) if bits > 8 and not grey else ()
 
     def entries() -> Iterator[Entry]:
         capture = cv2.VideoCapture(str(path))
@@ -60,10 +60,10 @@ def open_video(path: Path, options: Reading) -> Source:
                 yield image_of_array(frame, f"{path.name}[{index}]", index / fps if fps > 0 else None)
                 index += 1
             if not index:
-                raise SourceError(f"{path}: there is no image in it that OpenCV can read")
+                raise SourceError(f"{path}: OpenCV can read no image in this video")
             if index < count / 2:  # some containers only estimate the number
                 yield SourceError(
-                    f"{path}: ends after {index} of the {count:.0f} images that it tells of: it is cut short or damaged"
+                    f"{path}: ends after {index} of the {count:.0f} images that its header states: it is cut short or damaged"
                 )
         finally:
             capture.release()

@@ -42,7 +42,7 @@ class Calibration:
         for name, camera, size in ((THERMAL, self.thermal, thermal), (RGB, self.rgb, rgb)):
             if camera.size != size:
                 raise ValueError(
-                    f"the {name} camera is calibrated for {camera.size[0]} x {camera.size[1]} px, "
+                    f"the {name} camera is calibrated for {camera.size[0]} x {camera.size[1]} px, but "
                     f"the images have {size[0]} x {size[1]}"
                 )
 
@@ -55,7 +55,7 @@ class Calibration:
         distances = [known for view in views if (known := view_distance(pair, view)) is not None]
         if not distances:
             raise ValueError(
-                "no view tells its distance, expected faces, a board whose squares are known, or --distance"
+                "the distance of the views is not known: use faces, give the size of the board's squares, or set --distance"
             )
         return CameraPair(self.thermal, self.rgb, *self.extrinsics, distance=float(np.median(distances)))
 
@@ -92,7 +92,7 @@ def open_calibration(
         return Calibration(cameras[THERMAL], cameras[RGB])
     if frames is None and len(named) < len(cameras):
         raise ValueError(
-            "which frames of tf are those of the cameras? --frames THERMAL RGB; a calibration file does not tell"
+            "the cameras' frames in tf are not known, because a calibration file does not name them: use --frames THERMAL RGB"
         )
     source, target = frames or named
     return Calibration(cameras[THERMAL], cameras[RGB], between(read_transforms(extrinsics), source, target))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures by which a person can judge a registration."""
+"""Pictures for judging a registration by eye."""
 
 from __future__ import annotations
 

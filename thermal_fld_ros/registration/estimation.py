@@ -127,14 +127,14 @@ def estimate_plane(views: Sequence[View], size: Size, model: str = "auto") -> tu
     points = np.concatenate([view.thermal for view in views]) if views else np.empty((0, 2))
     if len(points) < LEAST_POINTS:
         raise ValueError(
-            f"{len(points)} corresponding points in {len(views)} views, at least {LEAST_POINTS} are needed"
+            f"found {len(points)} corresponding points in {len(views)} views, but at least {LEAST_POINTS} are required"
         )
     covered, spread = coverage(points, size), spread_of(views)
     possible = [n for n in PLANE_MODELS if covered >= LEAST_COVERAGE[n] and spread >= LEAST_SPREAD[n]]
     if model != "auto" and model not in possible:
         raise ValueError(
             f"{model} needs points that span {LEAST_COVERAGE[model]:.0%} of the thermal image and faces that span {LEAST_SPREAD[model]} "
-            f"times one of them, these span {covered:.1%} and {spread:.1f}: let the person move about, or take {' or '.join(possible)}"
+            f"times one of them, but these span {covered:.1%} and {spread:.1f}: let the person move about, or use {' or '.join(possible)}"
         )
     compared = {name: estimate_of(name, views, _plane_fit(name)) for name in (possible if model == "auto" else [model])}
     least = min(estimate.loss for estimate in compared.values())
@@ -156,7 +156,7 @@ def _plane_fit(name: str) -> Fit:
             matrix, _ = find(thermal, rgb, None, cv2.RANSAC, threshold, 5000, 0.9999, 20)
             matrix = None if matrix is None else np.vstack([matrix, (0.0, 0.0, 1.0)])
         if matrix is None:
-            raise ValueError(f"no {name} fits the {len(thermal)} points: do they belong together?")
+            raise ValueError(f"no {name} fits the {len(thermal)} points. Do the thermal and RGB points correspond?")
         return Homography(np.asarray(matrix, dtype=np.float64))
 
     return fit
@@ -169,13 +169,13 @@ def _plane_warnings(estimate: Estimate, covered: float) -> list[str]:
         and not estimate.views[0].exact
         and spread_of(estimate.views) < LEAST_SPREAD["homography"]
     ):
-        warnings.append("all faces are about in one place: let the person move about for a better map")
+        warnings.append("all faces are at about the same place: let the person move about for a better map")
     if covered < GOOD_COVERAGE:
         warnings.append(f"the points span {covered:.1%} of the thermal image: elsewhere the map is a guess")
     ratio = size_ratio(estimate.views)
     if ratio > ALIKE and not estimate.views[0].exact:
         warnings.append(
-            f"the largest face is {ratio:.1f} times the smallest: distances differ, and such a map holds for one of them only; "
+            f"the largest face is {ratio:.1f} times the smallest: their distances differ, and such a map holds for one distance only; "
             "calibrated cameras hold for all"
         )
     return warnings + _common_warnings(estimate)
@@ -184,7 +184,7 @@ def _plane_warnings(estimate: Estimate, covered: float) -> list[str]:
 def _common_warnings(estimate: Estimate) -> list[str]:
     warnings = []
     if len(estimate.views) < FEW_VIEWS and len(estimate.errors) < FEW_VIEWS * 25:
-        warnings.append(f"only {len(estimate.views)} views: what is peculiar to one of them goes into the map")
+        warnings.append(f"only {len(estimate.views)} views were used, so the map depends on the peculiarities of each")
     share = float(estimate.inliers.mean())
     if share < 0.7:
         warnings.append(f"only {share:.0%} of the points are where the registration puts them")
@@ -207,7 +207,7 @@ def estimate_cameras(views: Sequence[View], thermal: Camera, rgb: Camera) -> Est
 
     if not views or any(view.model is None for view in views):
         raise ValueError(
-            "extrinsics need views of faces, of a board whose squares are known, or of points with a model"
+            "extrinsics require views of faces, of a board whose squares are known, or of points with a model"
         )
     estimate = estimate_of("cameras", views, fit)
     estimate.warnings.extend(_common_warnings(estimate))

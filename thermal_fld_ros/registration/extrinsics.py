@@ -61,7 +61,7 @@ def relative_pose(things: Sequence[SeenPoints]) -> RelativePose:
             relatives.append((rotation, other[1] - rotation @ one[1]))
     if not used:
         raise ValueError(
-            f"no pose was found in {len(things)} views, at least one with {LEAST_POSE_POINTS} points is needed"
+            f"no pose was found in {len(things)} views: at least one view with {LEAST_POSE_POINTS} points is required"
         )
     u, _, vt = np.linalg.svd(np.median([rotation for rotation, _ in relatives], axis=0))
     between: RigidMotion = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt, np.zeros(3)

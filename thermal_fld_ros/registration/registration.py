@@ -50,7 +50,7 @@ class Registration(ABC):
 
     @abstractmethod
     def fields(self) -> dict[str, Any]:
-        """What the file holds of it."""
+        """The fields of the registration file."""
 
     def affine_at(self, box: ArrayLike, distance: float | None = None) -> Affine:
         """The affine map thermal -> RGB that is nearest to this map (least squares) in a box of the thermal image.

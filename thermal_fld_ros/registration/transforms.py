@@ -41,7 +41,7 @@ def rotation_of(quaternion: Sequence[float]) -> Array:
     x, y, z, w = (float(value) for value in quaternion)
     length = float(np.linalg.norm((x, y, z, w)))
     if not (np.isfinite(length) and length > 1e-6):
-        raise ValueError(f"({x}, {y}, {z}, {w}) is no rotation, expected a unit quaternion x, y, z, w")
+        raise ValueError(f"({x}, {y}, {z}, {w}) is not a rotation: expected a unit quaternion x, y, z, w")
     axis = np.array([x, y, z])
     sine = float(np.linalg.norm(axis))
     angle = 2.0 * np.arctan2(sine, w)
@@ -67,7 +67,7 @@ def between(transforms: Sequence[Transform], source: str, target: str) -> tuple[
         steps.setdefault(one.parent, []).append((one.child, one.rotation.T, -one.rotation.T @ one.translation))
     for frame in (source, target):
         if frame not in steps:
-            raise ValueError(f'tf knows no frame "{frame}", only: {", ".join(sorted(steps)) or "none"}')
+            raise ValueError(f'frame "{frame}" not found in tf, which has: {", ".join(sorted(steps)) or "no frames"}')
     reached = {source: (np.eye(3), np.zeros(3))}
     waiting = deque([source])
     while waiting:
@@ -78,7 +78,9 @@ def between(transforms: Sequence[Transform], source: str, target: str) -> tuple[
                 reached[following] = turn @ rotation, turn @ translation + shift
                 waiting.append(following)
     if target not in reached:
-        raise ValueError(f'tf does not connect "{source}", which reaches {", ".join(sorted(reached))}, with "{target}"')
+        raise ValueError(
+            f'tf does not connect "{source}" with "{target}"; from "{source}" it reaches only: {", ".join(sorted(reached))}'
+        )
     return reached[target]
 
 

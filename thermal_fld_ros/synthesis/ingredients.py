@@ -23,7 +23,7 @@ OFFICE = (19.0, 27.0)  # degC, the commonest rooms
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise a ValueError when one of the names is no ingredient."""
+    """Raise a ValueError if one of the names is not an ingredient."""
     unknown = [name for name in names if name not in SCENE_INGREDIENTS]
     if unknown:
         raise ValueError(f'ingredient "{unknown[0]}" is unknown, expected one of {", ".join(SCENE_INGREDIENTS)}')
@@ -76,7 +76,7 @@ def _plain_materials(warmth: Warmth) -> Warmth:
 
 
 def _one_room(scene: Scene) -> Scene:
-    """Move cold and hot rooms to 23 degC; the people's temperatures are drawn anew for that."""
+    """Move cold and hot rooms to 23 degC; the people's temperatures are drawn again for that."""
     if OFFICE[0] <= scene.ambient <= OFFICE[1]:
         return scene
     ambient = float(np.mean(OFFICE))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 WHERE_TO_GET = (
-    "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and pass its folder FaceXModel, or an .npz cached from it"
+    "clone https://github.com/ICT-VGL/ICT-FaceKit (MIT) and give its folder FaceXModel, or an .npz file cached from it"
 )
 
 # Of the 100 identity modes the first; the later ones hardly move a vertex.
@@ -127,7 +127,7 @@ def load_morphable_model(path: str | Path) -> MorphableModel:
         with np.load(cache) as data:
             raw = {k: data[k] for k in data.files}
     else:
-        raise MorphableModelError(f"no morphable face at {path}: {WHERE_TO_GET}")
+        raise MorphableModelError(f"there is no morphable face at {path}: {WHERE_TO_GET}")
     missing = {"neutral", "triangles", "identity", "expression", "expression_names"} - raw.keys()
     if missing:
         raise MorphableModelError(f"{cache} lacks {', '.join(sorted(missing))}: {WHERE_TO_GET}")

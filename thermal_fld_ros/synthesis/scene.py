@@ -118,7 +118,7 @@ class _Canvas:
         return x, y, np.all((pixel >= 0) & (pixel <= last), axis=1)
 
 
-class _Body:
+class Body:
     """A morphable model at one fineness, with what is computed once for it."""
 
     def __init__(self, model: MorphableModel):
@@ -132,9 +132,9 @@ class _Body:
         return Appearance(self.model, self.skin)
 
     @cached_property
-    def coarser(self) -> _Body:
+    def coarser(self) -> Body:
         """The same on fewer vertices; its labels are the same."""
-        return _Body(decimated(self.model, self.jaw.vertices))
+        return Body(decimated(self.model, self.jaw.vertices))
 
 
 class Renderer:
@@ -143,9 +143,9 @@ class Renderer:
     def __init__(self, model: MorphableModel, supersample: int = 2):
         self.model = model
         self.supersample = supersample
-        self._body = _Body(model)
+        self._body = Body(model)
 
-    def _body_for(self, scale: float) -> _Body:
+    def body_for(self, scale: float) -> Body:
         """The body whose triangles are a few samples wide at ``scale`` pixels per cm."""
         samples = scale * self.supersample
         body = self._body
@@ -157,7 +157,7 @@ class Renderer:
     def sample_face(self, rng: np.random.Generator, size: int = 160) -> Scene:
         """A scene with one face in the middle, whose box is about half as wide as the image: for the landmark network."""
         person = sample_person(self.model, rng)
-        ambient = _sample_ambient(rng)
+        ambient = sample_ambient(rng)
         # the box of 68 points is about 14.5 cm high and wide on the frontal neutral face
         scale = 0.47 * size / 14.5 * rng.uniform(0.95, 1.05)
         middle = ((size - 1) / 2, (size - 1) / 2)
@@ -174,7 +174,7 @@ class Renderer:
     def sample_frame(self, rng: np.random.Generator, size: tuple[int, int] = (320, 256)) -> Scene:
         """A camera frame with none to six people, near or far, some with their backs to the camera: for the face detector."""
         width, height = size
-        ambient = _sample_ambient(rng)
+        ambient = sample_ambient(rng)
         count = int(rng.choice([0, 1, 1, 2, 3, 4, 6]))
         nearest = 0.75 * height if rng.random() < 0.65 else 30.0  # the rest sit or stand at the far end of the room
         base = np.exp(rng.uniform(np.log(9), np.log(nearest)))  # box size of the nearest
@@ -225,13 +225,13 @@ class Renderer:
 
     def _draw(self, place: Placement, number: int, canvas: _Canvas, visible: Visible | None) -> FaceLabel:
         """Draw one person over the images; returns the label."""
-        body = self._body_for(place.scale)
+        body = self.body_for(place.scale)
         meshes, shape = build(body.model, place.person)
         camera = Viewpoint.looking_at(shape[body.model.landmarks], place.centre, place.scale, place.distance)
         figure = Figure.of(meshes)
         xy, depth = camera.enlarged(canvas.supersample).project(figure.vertices)
         footprint = Footprint(figure, xy, depth, canvas.owner.shape)
-        footprint.paint(canvas.celsius, _temperatures(body.skin, figure, footprint, place))
+        footprint.paint(canvas.celsius, temperatures(body.skin, figure, footprint, place))
         numbers = np.arange(1, len(MATERIALS) + 1, dtype=np.uint8)
         footprint.paint(canvas.material, np.repeat(numbers, np.diff(footprint.starts)))
         footprint.paint(canvas.owner, np.full(len(footprint.pixels), number, np.int16))
@@ -244,7 +244,7 @@ class Renderer:
         return _label(body, place.person, shape, camera, footprint, canvas)
 
 
-def _temperatures(regions: SkinRegions, figure: Figure, footprint: Footprint, place: Placement) -> Array:
+def temperatures(regions: SkinRegions, figure: Figure, footprint: Footprint, place: Placement) -> Array:
     """Temperatures (N,) float32 degC of a footprint's pixels."""
     warmth = place.warmth
     skin = regions.temperature(place.person, warmth)
@@ -265,7 +265,7 @@ def _temperatures(regions: SkinRegions, figure: Figure, footprint: Footprint, pl
 
 
 def _label(
-    body: _Body, person: Person, shape: Array, camera: Viewpoint, footprint: Footprint, canvas: _Canvas
+    body: Body, person: Person, shape: Array, camera: Viewpoint, footprint: Footprint, canvas: _Canvas
 ) -> FaceLabel:
     xy, depth = camera.project(shape)
     points, near = xy[body.model.landmarks], depth[body.model.landmarks]
@@ -279,5 +279,6 @@ def _label(
     )
 
 
-def _sample_ambient(rng: np.random.Generator) -> float:
+def sample_ambient(rng: np.random.Generator) -> float:
+    """Temperature of a room or of a street, degC: mostly a comfortable one."""
     return float(rng.choice([rng.uniform(19, 27), rng.uniform(-10, 20), rng.uniform(26, 39)], p=[0.6, 0.21, 0.19]))

@@ -112,7 +112,7 @@ def render_shards(model: Path, out: Path, recipe: Recipe, processes: int = 1) ->
     if note.exists():
         there, made_by = _read(note)
         if there != recipe:
-            raise ValueError(f"{out} holds another data set ({there}), not {recipe}: choose another folder")
+            raise ValueError(f"{out} holds another data set ({there}) than {recipe}: choose another folder")
     shards = {f"{s // SHARD:04d}": range(s, min(s + SHARD, recipe.count)) for s in range(0, recipe.count, SHARD)}
     todo = [name for name in shards if not (out / f"labels_{name}.npz").exists()]
     done = recipe.count - sum(len(shards[name]) for name in todo)
