@@ -21,6 +21,7 @@ TEACHER = ["mediapipe==0.10.21"]
 # Temperatures of FLIR's radiometric JPEG files; EUPL-1.2, so it is no part of what this package needs.
 FLIR = ["flyr>=3.3"]
 COMPLETION = ["argcomplete>=3.1"]
+DOCS = ["latex2mathml>=3.77", "mkdocs>=1.6", "mkdocs-material>=9.5.30", "mkdocstrings[python]>=0.26"]
 DEV = [
     "argcomplete>=3.1",
     "catkin_pkg>=1.0",
@@ -59,6 +60,7 @@ setup(
         "timm": [*TRAIN, "timm>=1.0"],
         "flir": FLIR,
         "completion": COMPLETION,
-        "dev": [*DEV, *FLIR, *TRAIN],
+        "docs": DOCS,
+        "dev": [*DEV, *DOCS, *FLIR, *TRAIN],
     },
 )

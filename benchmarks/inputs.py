@@ -281,12 +281,12 @@ def page(rows: list[list[str]], before: str | None) -> str:
     """The document."""
     heads = ["input", "command", *([f"{before}"] if before else []), "now"]
     lines = [
-        "# Inputs as people have them",
+        "# Input, case by case",
         "",
-        f"Written by `python benchmarks/inputs.py{f' --before {before}' if before else ''}` from small inputs that it makes of the "
-        f"rendered demo clip; now: {git_state()}.",
-        "Each row is one example of a kind; [input](../input.md) says what is read. The clip has one face in each of its "
-        f"{len(FRAMES)} images; where there are temperatures, that of the first forehead is told.",
+        f"Written by `python benchmarks/inputs.py{f' --before {before}' if before else ''}`, from small inputs that it makes of the "
+        f"rendered demo clip. The column *now* is commit {git_state()}.",
+        "Each row is one example of a kind of input, and [input](../input.md) lists what is supported. The clip has one face in each "
+        f"of its {len(FRAMES)} images. If there are temperatures, the first forehead temperature is shown.",
         "",
         "| " + " | ".join(heads) + " |",
         "|" + "---|" * len(heads),

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write docs/accuracy.md, docs/accuracy_tables.md and their plots from the JSON in docs/results: `python scripts/accuracy_report.py`.
+"""Write docs/accuracy.md, docs/accuracy_tables.md, their plots and the README's comparison: `python scripts/accuracy_report.py`.
 
-accuracy.json is what `python -m thermal_fld_ros evaluate --json docs/results/accuracy.json` writes; renderer_ablation.json,
-student_size.json and input_size.json are those of the benchmarks of these names.
+All come from the JSON in docs/results. The comparison is printed, too. accuracy.json is what `python -m thermal_fld_ros
+evaluate --json docs/results/accuracy.json` writes; renderer_ablation.json,
+student_size.json and input_size.json are those of the benchmarks of these names. peers.json is written by `evaluate` as well: the rows of
+other tools, whose points `scripts/mediapipe_points.py` finds.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,10 @@ from thermal_fld_ros.evaluation.video import STILL  # noqa: E402
 from thermal_fld_ros.perception.geometry import box_around  # noqa: E402
 
 FOLDER, IMAGES = ROOT / "docs/results", ROOT / "docs/images"
+README, COMPARED = (
+    ROOT / "README.md",
+    ("<!-- comparison: python scripts/accuracy_report.py -->\n", "<!-- end of comparison -->"),
+)
 PAGE, APPENDIX = ROOT / "docs/accuracy.md", ROOT / "docs/accuracy_tables.md"
 
 # What is aimed at on real images: data set, what, place of the figure in a row of the results, factor for percent, least or most.
@@ -45,7 +52,7 @@ GOALS: list[tuple[str, str, tuple[str, ...], float, str, float]] = [
 ]  # fmt: skip
 
 HEADINGS = {
-    "errors": "Share of faces (vertical) with a mean error of at most so much (horizontal); a face that was not found never counts",
+    "errors": "Cumulative error: share of faces (vertical) with at most a given mean error (horizontal), missed faces included",
     "score": "Score of published faces: stated against observed probability that the mean error is below 10 %",
     "confidence": f"Stated against observed probability that a point's error is below {RIGHT_LIMIT:g} %",
     "yaw": "Error by yaw",
@@ -64,7 +71,7 @@ def data_table(results: dict[str, Any]) -> str:
         [name, data["images"], data["faces"], data["labels"], data["about"] + _left_out(data)]
         for name, data in results["data"].items()
     ]
-    return markdown_table(["data", "images", "faces", "labels", "what it is"], rows)
+    return markdown_table(["data", "images", "faces", "labels", "description"], rows)
 
 
 def _left_out(data: dict[str, Any]) -> str:
@@ -89,7 +96,9 @@ def goal_table(results: dict[str, Any]) -> str:
         reached = round(value * factor, 2)
         good = reached <= limit if relation == "at most" else reached >= limit
         rows.append([data, what, f"{relation} {limit:g}", figure(reached), "yes" if good else "no"])
-    return f"Of `{first}`.\n\n" + markdown_table(["data", "figure", "goal", "measured", "met"], rows)
+    return f"Measured with the networks `{first}`.\n\n" + markdown_table(
+        ["data", "figure", "goal", "measured", "met"], rows
+    )
 
 
 def model_table(results: dict[str, Any]) -> str:
@@ -121,17 +130,18 @@ def ablation() -> str:
     points = ", ".join(f"{name}: {whole['tests'][name]['main']} points" for name in sets)
     rows: list[list[object]] = [[whole["name"], *(figure(nme(whole, name)) for name in sets)]]
     rows += [[row["name"], *(f"{nme(row, name) - nme(whole, name):+.2f}" for name in sets)] for row in others]
-    return f"""## What the renders' ingredients buy
+    return f"""## What each ingredient of the renders is worth
 
 `{results["command"]}`
-at commit {results["git"]}: the student trained briefly ({results["faces"]} faces, {results["epochs"]} epochs), each time
-without one ingredient; NME in % with everything (boxes given; {points}), and by how much it gets worse.
-*everything, again* is the same with another seed: differences of that size are chance.
+at commit {results["git"]}. Each row is a short training of the student ({results["faces"]} faces, {results["epochs"]} epochs)
+without one ingredient. The first row
+is the NME in % with all ingredients (given boxes; {points}). The other rows are differences from it. *everything, again* is the
+same training with another seed, so differences of that size are chance.
 {_machine(results)}
 
 {markdown_table(["training", *(name.replace("test", "rendered faces") for name in sets)], rows)}
 
-![by how much the error grows](results/renderer_ablation.png)
+![growth of the error without each ingredient](results/renderer_ablation.png)
 """
 
 
@@ -142,11 +152,12 @@ def student_size() -> str:
         [row["name"], f"{row['parameters'] / 1e6:.2f}", figure(row["nme"]), figure(row["nme51"])]
         for row in results["rows"]
     ]
-    return f"""## What the student's size costs
+    return f"""## What the size of the student costs
 
 `{results["command"]}`
-at commit {results["git"]}: both trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces. The student's
-is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
+at commit {results["git"]}. Both networks were trained in the same way for {results["epochs"]} epochs. NME in % on rendered
+test faces. The error of
+the student is {results["student_over_large"]:.3f} times that of the network ten times its size. {_machine(results)}
 
 {markdown_table(["network", "parameters, M", "NME, 68 points", "NME, 51 points"], rows)}
 """
@@ -161,8 +172,9 @@ def input_size() -> str:
     return f"""## What the size of the crop is worth
 
 `{results["command"]}`
-at commit {results["git"]}: trained alike, for {results["epochs"]} epochs; NME in % on rendered test faces, time of a crop on one thread.
-As short as these trainings are, half a point is chance. {_machine(results)}
+at commit {results["git"]}. All networks were trained in the same way for {results["epochs"]} epochs. NME in % on rendered
+test faces; time per crop on one
+thread. The trainings are short, so a difference of half a percentage point is chance. {_machine(results)}
 
 {markdown_table(["side, pixels", "NME, 68 points", "NME, 51 points", "ms"], rows)}
 """
@@ -195,19 +207,66 @@ def summary(results: dict[str, Any]) -> str:
     score, found = published["score"], frames["detection"]["recall"]
     empty = [rows[name]["detection"] for name in ("RoadScene", "HIT-UAV held-out") if name in rows]
     false, images = sum(one["false_faces"] for one in empty), sum(one["images"] for one in empty)
-    return f"""- On {main["faces"]} real thermal images of {given["people"]} people, labelled by eye twice, the mean error of 54 points is
-  **{main["nme"]:.1f} %** of sqrt(w h) of the face's box (95 % interval {low:.1f} to {high:.1f}, by people).
-  The two rounds of labels are {rounds_apart():.1f} % apart (`python scripts/hand_points.py`).
-- A face of 100 pixels has a mean error of about {main["nme"]:.0f} pixels: {regions["nose"]:.1f} % at the nose, {regions["eyes"]:.1f} % at
-  the eyes, {regions["jaw"]:.1f} % along the jaw, whose points lie {given["jaw_line"]:.1f} % off the labelled line.
-- Of faces in rendered frames of everyday scenes {100 * found:.0f} % are found, and {100 * published["wrong_share"]:.1f} % of what
-  is published is wrong.
-- The score is a probability: stated {100 * score["stated"]:.0f} %, right {100 * score["observed"]:.0f} % on these frames.
-- On {images} real scenes without faces {false} are published.
-- The opening of the mouth is followed with a slope of {mouth["slope"]:.2f} and a correlation of {mouth["correlation"]:.2f};
-  a closed one reads {mouth["closed_reads"]:.1f} %.
-- That of the eyes has a slope of {eyes["slope"]:.2f} and a correlation of {eyes["correlation"]:.2f}: take blinks for a hint.
-- Rendered people are easier than real ones, and a difference of a few tenths on the small real sets says nothing."""
+    return f"""- **Real faces**: the mean error of 54 points is **{main["nme"]:.1f} %** of sqrt(w h) of the face's box (95 %
+  interval {low:.1f} to
+  {high:.1f}), on {main["faces"]} thermal images of {given["people"]} people. A person labelled them twice; the two rounds are
+  {rounds_apart():.1f} % apart.
+- **In pixels**: on a face of 100 pixels the mean error is about {main["nme"]:.0f} pixels.
+- **By region**: {regions["nose"]:.1f} % at the nose, {regions["eyes"]:.1f} % at the eyes, {regions["jaw"]:.1f} % along the
+  jaw. The jaw points lie
+  {given["jaw_line"]:.1f} % away from the labelled jaw line.
+- **Detection**: {100 * found:.0f} % of the faces in rendered frames of everyday scenes are found.
+- **False faces**: {100 * published["wrong_share"]:.1f} % of the faces published on these frames are wrong. On {images} real
+  scenes without faces, {false} faces are published.
+- **Score**: on these frames the mean score is {100 * score["stated"]:.0f} %, and {100 * score["observed"]:.0f} % of the
+  published faces are right.
+- **Mouth**: the opening is followed with a slope of {mouth["slope"]:.2f} and a correlation of {mouth["correlation"]:.2f}. A
+  closed mouth reads {mouth["closed_reads"]:.1f} %.
+- **Eyes**: the opening is followed with a slope of {eyes["slope"]:.2f} and a correlation of {eyes["correlation"]:.2f}.
+- **Caution**: rendered people are easier than real ones. On the small real sets, a difference of a few tenths of a percent is
+  not significant."""
+
+
+def comparison(results: dict[str, Any], peers: dict[str, Any]) -> str:
+    """The first model beside other tools, on the same real images."""
+    first = results["rows"][0]["model"]
+    (peer,) = {row["model"] for row in peers["rows"]}
+    rows = {(row["model"], row["data"]): row for row in [*results["rows"], *peers["rows"]]}
+    hand, empty, unknown = "hand-clicked", ("RoadScene", "HIT-UAV held-out"), "not measured"
+
+    def of_each(tell: Callable[[str], str]) -> list[object]:
+        return [tell(first), tell(peer), unknown]
+
+    def found(model: str) -> str:
+        figures = rows[model, hand]["detection"]
+        return f"{round(figures['recall'] * figures['faces'])} of {figures['faces']}"
+
+    def error(model: str) -> str:
+        main = rows[model, hand]["given_box"]["points"]["54"]
+        return f"{main['nme']:.1f} %" + (f" ({main['missed']} missed)" if main["missed"] else "")
+
+    def false(model: str) -> str:
+        counts = [rows[model, name]["detection"] for name in empty]
+        return f"{sum(one['false_faces'] for one in counts)} on {sum(one['images'] for one in counts)} images"
+
+    lines: list[list[object]] = [
+        ["made for", "thermal images", "RGB images", "thermal images"],
+        ["landmarks", "68", "468, mapped to 68", "70"],
+        ["licence of the weights", "Apache-2.0", "Apache-2.0", "CC BY-NC-SA 4.0"],
+        ["real thermal faces found", *of_each(found)],
+        ["mean error of 54 points, given box", *of_each(error)],
+        ["false faces in scenes without faces", *of_each(false)],
+    ]
+    return markdown_table(["", "thermal_fld_ros", peer, "TFAN (T-FAKE)"], lines)
+
+
+def with_comparison(readme: str, told: str) -> str:
+    """The text of the README with the comparison between its marks."""
+    before, _, rest = readme.partition(COMPARED[0])
+    _, mark, after = rest.partition(COMPARED[1])
+    if not mark:
+        raise ValueError(f"README.md: expected the lines {COMPARED[0].strip()} and {COMPARED[1]}")
+    return f"{before}{COMPARED[0]}{told}\n{mark}{after}"
 
 
 MAIN_TABLES = ("Landmarks", "Faces", "Published faces and their score", "Openings of mouth and eyes")
@@ -220,8 +279,10 @@ def text(results: dict[str, Any]) -> str:
 
 {summary(results)}
 
-Written by `python scripts/accuracy_report.py` from `docs/results/accuracy.json`, which `python -m thermal_fld_ros evaluate`
-wrote at commit {results["git"]}. [All tables and plots](accuracy_tables.md) are made from the same file.
+`python scripts/accuracy_report.py` generates this page from `docs/results/accuracy.json`, which `python -m thermal_fld_ros evaluate`
+wrote at commit {results["git"]}. The [appendix](accuracy_tables.md) has all other tables and the plots. To measure on your
+own images, see
+[evaluate](howto_evaluate.md).
 
 ## Goals
 
@@ -229,35 +290,59 @@ wrote at commit {results["git"]}. [All tables and plots](accuracy_tables.md) are
 
 ## How it is measured
 
-Nothing that is measured on here was trained on. Labels made by another network measure agreement, not accuracy. The data are
-not part of this package; [datasets.md](datasets.md) tells how to bring them, and others, into a form that `evaluate` reads.
+None of the test data was used for training. Labels made by another network measure agreement, not accuracy. The data sets are
+not part of this package;
+[labelled data sets](datasets.md) explains how to bring them into a form that `evaluate` reads.
 
-**Protocols.** *given box*: the landmark network gets the labelled face's box and looks a second time about its own points, as
-the pipeline does with a new detection. *pipeline*: the images go through the pipeline that the robot runs, with detection,
-tracking and smoothing. What it finds is paired with the labelled faces by the overlap of boxes (IoU of at least
-{results["iou"]:g}), best pairs first. Images that are no sequence are independent of each other.
+### Protocols
 
-**Errors** are distances in percent of sqrt(w h) of the box around the labelled points, or of the labelled box where the points
-do not outline the face. *NME* is their mean over points and faces, *95 %* its interval by a bootstrap over people, *shifted* the NME
-after the points of each image are moved as a whole onto the labels: what remains of labels that come from another camera's image.
-*missed* faces are in no mean, but they are failures: *FR* is the share of faces with a mean error above 8 or 10 %, or not found,
-*AUC* the area under the curve of cumulated errors up to 8 %. *jaw line* is the distance of the jaw points from the labelled line,
-wherever along it they lie. Points: 68, the inner 51, and the 54 of SF-TL54 (iBUG 0-47, 48, 51, 54, 57, 62, 66).
+- **given box**: the landmark network gets the box of the labelled face. It then looks a second time at a crop around its own
+  points, as the pipeline does with
+  a new detection.
+- **pipeline**: the images pass through the pipeline that runs on the robot, with detection, tracking and smoothing. Found
+  faces are matched to labelled
+  ones by the overlap of their boxes (IoU of at least {results["iou"]:g}), best matches first. Images that are not a sequence
+  are processed independently.
 
-**Faces.** *recall* and *precision* are of the pipeline's output; *located* asks only that the centre of a found face lies in
-the labelled box, as sets mean different things by a box; *elsewhere* are the false faces whose centre lies in no labelled face.
-*AP* is the average precision of the detector alone.
+### Errors of landmarks
 
-**Published faces** are *wrong* when their mean error is 10 % or more, or when there is no face. The score states the probability
-that they are right; *ECE* is the mean gap between stated and observed, also of the confidence of a point, which states the probability of
-an error below {RIGHT_LIMIT:g} %.
+An error is a distance in percent of sqrt(w h) of the box around the labelled points. If the points do not outline the face,
+the labelled box is used.
 
-**Openings** are the mean distances of the inner lips and of the lids, over faces whose labels do not call them hidden: the slope and the
-correlation of found over labelled ones, and what is found where the label is below 1.5 %.
+| term | meaning |
+|---|---|
+| NME | mean error over points and faces |
+| 95 % | confidence interval of the NME, by a bootstrap over people |
+| shifted | NME after shifting the points of each image as a whole onto the labels, for labels from another camera's image |
+| missed | faces that were not found; they are not part of any mean, but count as failures |
+| FR | failure rate: share of faces with a mean error above 8 or 10 %, or not found |
+| AUC | area under the cumulative error curve up to 8 % |
+| jaw line | distance of the jaw points from the labelled jaw line, wherever along it they lie |
+| points | 68, the inner 51, or the 54 of SF-TL54 (iBUG 0-47, 48, 51, 54, 57, 62, 66) |
 
-**Jitter** is the mean distance that points go between two frames, in percent of sqrt(w h), while the head is still: while the
-mean length of the dense optical flow over the face is at most {STILL:g} % of it. *lag* is the shift in frames by which the
-smoothed points match the unsmoothed ones best.
+### Faces
+
+| term | meaning |
+|---|---|
+| recall, precision | of the output of the pipeline |
+| located | the centre of a found face lies in the labelled box; data sets define boxes differently |
+| elsewhere | false faces whose centre lies in no labelled face |
+| AP | average precision of the detector alone |
+| wrong | a published face with a mean error of 10 % or more, or where there is no face |
+| ECE | expected calibration error: mean gap between stated and observed probability |
+
+The score states the probability that a face is not wrong. The confidence of a point states the probability of an error below
+{RIGHT_LIMIT:g} %.
+
+### Openings and jitter
+
+- The **opening** is the mean distance of the inner lips, or of the lids. Faces whose lips or lids are labelled as hidden are
+  left out. The tables give slope and
+  correlation of found over labelled openings, and what is found where the label is below 1.5 %.
+- **Jitter** is the mean distance that points move between two frames while the head is still, in percent of sqrt(w h). The
+  head counts as still while the mean
+  length of the dense optical flow over the face is at most {STILL:g} % of it.
+- **Lag** is the shift in frames at which the smoothed points match the unsmoothed points best.
 
 ## Data
 
@@ -278,7 +363,7 @@ smoothed points match the unsmoothed ones best.
 def appendix(results: dict[str, Any]) -> str:
     """The other tables, the plots and the ablations."""
     parts = [
-        "# Accuracy: all tables\n\nWritten by `python scripts/accuracy_report.py`. [Accuracy](accuracy.md) explains the terms.\n"
+        "# Accuracy: all tables\n\n`python scripts/accuracy_report.py` generates this page. [Accuracy](accuracy.md) explains the terms.\n"
     ]
     for title, rows_of in TABLES.items():
         head, rows = rows_of(results)
@@ -305,6 +390,9 @@ def main() -> None:
     for file in write_plots(results, IMAGES):
         print(file.relative_to(ROOT))
     print(PAGE.relative_to(ROOT))
+    told = comparison(results, load("peers"))
+    README.write_text(with_comparison(README.read_text(encoding="utf-8"), told), encoding="utf-8")
+    print(f"\n{told}")
 
 
 if __name__ == "__main__":

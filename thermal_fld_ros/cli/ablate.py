@@ -3,7 +3,7 @@
 
   thermal-fld ablate config/distillation/ablation.yaml --data "pairs=plain:labels.json"
 
-Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation.md.
+Writes docs/results/<name of the plan>.json and two plots, and the table into docs/distillation_tables.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", type=int, default=2, help="number of trainings that run in parallel, one thread each"
     )
     parser.add_argument(
-        "--page", type=Path, default=Path("docs/distillation.md"), help="Markdown page that the table is written into"
+        "--page",
+        type=Path,
+        default=Path("docs/distillation_tables.md"),
+        help="Markdown page that the table is written into",
     )
     parser.add_argument("--estimate", action="store_true", help="only print an estimate of the time")
 

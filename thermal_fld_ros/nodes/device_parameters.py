@@ -16,9 +16,13 @@ TABLE = (
         choices=LAYOUTS,
         read_only=True,
     ),
-    Parameter("width", 0, "Columns of the buffer to ask the camera for; 0: its own.", 0, 10_000, read_only=True),
-    Parameter("height", 0, "Rows of the buffer to ask the camera for; 0: its own.", 0, 10_000, read_only=True),
-    Parameter("rate", 0.0, "Images per second to ask the camera for; 0: its own.", 0.0, 1000.0, read_only=True),
+    Parameter("width", 0, "Width of the buffer to request from the camera; 0: its default.", 0, 10_000, read_only=True),
+    Parameter(
+        "height", 0, "Height of the buffer to request from the camera; 0: its default.", 0, 10_000, read_only=True
+    ),
+    Parameter(
+        "rate", 0.0, "Images per second to request from the camera; 0: its default.", 0.0, 1000.0, read_only=True
+    ),
     Parameter("frame_id", "thermal_camera_optical_frame", "frame_id of the images.", read_only=True),
     Parameter("calibration", "", "File of the camera's calibration, published on camera_info.", read_only=True),
     Parameter("retry_period", 2.0, "Seconds between two attempts to open the device.", 0.05, 3600.0, read_only=True),

@@ -14,12 +14,14 @@ NONE, MOUNTING, TF = "none", "mounting", "tf"
 GRAVITIES = (NONE, MOUNTING, TF)
 
 TABLE = (
-    Parameter("autostart", True, "Configure and activate at the start, without a lifecycle manager.", read_only=True),
+    Parameter(
+        "autostart", True, "Configure and activate the node at the start, without a lifecycle manager.", read_only=True
+    ),
     # the neck
     Parameter.of(
         ErgonomicsOptions,
         "calibration_seconds",
-        "Seconds of a person's poses at first sight whose mean is the reference.",
+        "Seconds after a person is first seen whose mean pose is the reference.",
     ),
     Parameter(
         "gravity",
@@ -28,7 +30,7 @@ TABLE = (
         "gravity_frame, such as of an IMU's odometry; needs tf2_ros).",
         choices=GRAVITIES,
     ),
-    Parameter("camera_pitch", 0.0, "Degrees by which the camera looks up from the horizontal.", -90.0, 90.0),
+    Parameter("camera_pitch", 0.0, "Angle in degrees by which the camera looks up from the horizontal.", -90.0, 90.0),
     Parameter(
         "camera_roll", 0.0, "Degrees by which the camera is turned clockwise about its line of sight.", -180.0, 180.0
     ),
@@ -43,20 +45,23 @@ TABLE = (
         ErgonomicsOptions, "asymmetry", "Degrees of lateral bend or twist from which on ISO 11226 and RULA count them."
     ),
     # the eyes
-    Parameter.of(EyeOptions, "eye_open", "Eye aspect ratio of open eyes until the person's own is known."),
+    Parameter.of(
+        EyeOptions, "eye_open", "Eye aspect ratio of open eyes that is assumed until the person's own is known."
+    ),
     Parameter.of(
         EyeOptions,
         "eye_closed",
-        "Ratio at which eyes are closed, in shares of that of the person's open ones; what the network makes of closed lids.",
+        "Ratio at which eyes are closed, in shares of that of the person's open ones; what the "
+        "network makes of closed lids.",
     ),
     Parameter.of(
         EyeOptions, "blink_opening", "Opening (0 closed, 1 open) below which a blink begins; it ends above 1.5 of it."
     ),
-    Parameter.of(EyeOptions, "blink_seconds", "Seconds beyond which a closure is no blink."),
-    Parameter.of(EyeOptions, "perclos_window", "Seconds over which PERCLOS is taken."),
+    Parameter.of(EyeOptions, "blink_seconds", "Maximum duration of a blink in seconds."),
+    Parameter.of(EyeOptions, "perclos_window", "Length in seconds of the window for PERCLOS."),
     # the mouth
-    Parameter.of(MouthOptions, "yawn_opening", "Gap of the inner lips in lengths of the nose that a yawn reaches."),
-    Parameter.of(MouthOptions, "yawn_seconds", "Seconds for which a yawn keeps the mouth that wide open."),
+    Parameter.of(MouthOptions, "yawn_opening", "Minimum gap of the inner lips in a yawn, in lengths of the nose."),
+    Parameter.of(MouthOptions, "yawn_seconds", "Minimum duration of a yawn in seconds."),
     Parameter.of(
         MouthOptions,
         "speech_motion",
@@ -66,9 +71,10 @@ TABLE = (
     Parameter.of(
         ErgonomicsOptions,
         "attention_angle",
-        "Degrees between the direction of the face and that to the camera up to which somebody attends.",
+        "Maximum angle in degrees between the direction of the face and the direction to the "
+        "camera for a person to count as attentive.",
     ),
-    Parameter.of(ErgonomicsOptions, "attention_window", "Seconds over which the share of attention is taken."),
+    Parameter.of(ErgonomicsOptions, "attention_window", "Length in seconds of the window for the share of attention."),
     # all
     Parameter.of(
         ErgonomicsOptions,

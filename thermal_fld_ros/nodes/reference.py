@@ -32,7 +32,7 @@ def yaml_text(node_name: str, table: Sequence[Parameter]) -> str:
 
 def markdown(node_name: str, table: Sequence[Parameter]) -> str:
     """A node's section of the reference table."""
-    lines = [f"## {node_name}", "", "| parameter | type | default | permitted | |", "|---|---|---|---|---|"]
+    lines = [f"## {node_name}", "", "| parameter | type | default | permitted | description |", "|---|---|---|---|---|"]
     for parameter in table:
         description = parameter.description + (" Read at the start only." if parameter.read_only else "")
         kind = TYPE_NAMES[type(parameter.default)]
@@ -51,9 +51,9 @@ def generated_files() -> dict[str, str]:
     }
     head = (
         "# Parameters\n\n"
-        "Written by `python -m thermal_fld_ros.nodes.reference` from the declarations in the code; a test keeps it true.\n"
-        "All can be changed while the node runs (`ros2 param set`), unless it says otherwise: a change takes effect from the\n"
-        "next image on, or is refused with the reason. Those of a recording stay as they are while an episode is recorded.\n\n"
+        "This page is generated from the declarations in the code by `python -m thermal_fld_ros.nodes.reference`. Unless the\n"
+        "description says otherwise, you can change a parameter while the node runs (`ros2 param set`). The change takes effect\n"
+        "with the next image, or is refused with a reason. Parameters of the capture node cannot be changed during an episode.\n\n"
     )
     files = {path: yaml_text(name, table) for name, (path, table) in tables.items()}
     files["docs/parameters.md"] = head + "\n".join(markdown(name, table) for name, (_, table) in tables.items())

@@ -123,6 +123,8 @@ class Camera:
         size : (int, int)
             Width and height of the result.
 
+        Notes
+        -----
         The middle of the first binned pixel lies between those that it is made of, so a coordinate x becomes
         (x - offset + 0.5) / binning - 0.5. (image_geometry leaves out the halves, which differs by less than half a binned pixel.)
         """
