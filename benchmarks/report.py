@@ -76,9 +76,10 @@ def others() -> str:
     return f"""## Beside other face finders: `python benchmarks/others.py`
 
 Each row is one case at one pace: how many faces are in view, the size of the 16-bit images, and at which rate they come. All run in one
-process on one core, in turns of {result["seconds"]:g} s, {result["rounds"]} rounds. Times are in ms: median, mean, and processor time,
-which other work on the machine disturbs least. *conversion* is the part of the median that makes 8-bit images of 16-bit ones, or decodes. *faces*
-are those found on average. The last three columns are ratios to Face Mesh's median, mean and processor time in the same round. The clip is rendered; Face Mesh
+process on one core, in turns of {result["seconds"]:g} s, {result["rounds"]} rounds. Times are in ms: median, mean, and processor
+time, which other work on the machine disturbs least. *conversion* is the part of the median that makes 8-bit images of 16-bit ones,
+or decodes. *faces* are those found on average. The last three columns are ratios to Face Mesh's median, mean and processor time in
+the same round. The clip is rendered; Face Mesh
 does not find its faces in each frame and then detects again, which costs it time. The detectors give boxes without landmarks.
 The mean counts detections: those of the pipeline come every ten frames, and in an empty scene every 0.3 s.
 
