@@ -64,9 +64,10 @@ Medians by stage, ms:
 def others() -> str:
     """Beside other face finders."""
     result = load("benchmarks/results/others.json")
+    columns = ("median", "mean", "processor", "conversion", "faces", "median_ratio", "mean_ratio", "processor_ratio")
+    head = ["case", "pace", "contestant", *(column.replace("_", " ") for column in columns)]
     rows: list[list[object]] = [
-        [case, f"{rate} Hz" if rate != "0" else "tight", name, *(f"{values[key]:.2f}" for key in ("median", "mean", "processor", "conversion")),
-         f"{values['faces']:.2f}", f"{values['median_ratio']:.2f}", f"{values['mean_ratio']:.2f}", f"{values['processor_ratio']:.2f}"]
+        [case, f"{rate} Hz" if rate != "0" else "tight", name, *(f"{values[key]:.2f}" for key in columns)]
         for case, rates in result["cases"].items() for rate, names in rates.items() for name, values in names.items()
     ]  # fmt: skip
     targets = "; ".join(f"{case} at most {most:g}" for case, most in result["targets"].items())
@@ -75,16 +76,17 @@ def others() -> str:
     return f"""## Beside other face finders: `python benchmarks/others.py`
 
 Each row is one case at one pace: how many faces are in view, the size of the 16-bit images, and at which rate they come. All run in one
-process on one core, in turns of {result["seconds"]:g} s, {result["rounds"]} rounds. Times are in ms: median, mean, and processor time, which other work on the machine
-disturbs least. *conversion* is the part of the median that makes 8-bit images of 16-bit ones, or decodes. *faces* are those found on
-average. The last three columns are ratios to Face Mesh's median, mean and processor time in the same round. The clip is rendered; Face Mesh
+process on one core, in turns of {result["seconds"]:g} s, {result["rounds"]} rounds. Times are in ms: median, mean, and processor
+time, which other work on the machine disturbs least. *conversion* is the part of the median that makes 8-bit images of 16-bit ones,
+or decodes. *faces* are those found on average. The last three columns are ratios to Face Mesh's median, mean and processor time in
+the same round. The clip is rendered; Face Mesh
 does not find its faces in each frame and then detects again, which costs it time. The detectors give boxes without landmarks.
 The mean counts detections: those of the pipeline come every ten frames, and in an empty scene every 0.3 s.
 
 {on_machine(result)}. Versions: {versions}. Skipped: {skipped or "none"}.
 Targets for the ratio of *ours*: {targets}; six faces at most {result["most_times_one"]:g} times one.
 
-{table(["case", "pace", "contestant", "median", "mean", "processor", "conversion", "faces", "median ratio", "mean ratio", "processor ratio"], rows)}
+{table(head, rows)}
 """
 
 
@@ -117,7 +119,8 @@ def node() -> str:
     return f"""## The node over DDS: `python benchmarks/node.py`
 
 One face; from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
-answers each image with an empty result. *CPU* is the share of a core; *first result*: seconds from the process's start. {on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
+answers each image with an empty result. *CPU* is the share of a core; *first result*: seconds from the process's start.
+{on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
 
 {table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "first result s", "memory MB"], rows)}
 """
@@ -315,22 +318,9 @@ forgotten.
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
-    return "\n".join(
-        [
-            head,
-            pipeline(),
-            others(),
-            network_speed(),
-            node(),
-            soak(),
-            transport(),
-            rendering(),
-            landmark_layout(),
-            capture(),
-            adaptation(),
-            thermal_only(),
-        ]
-    )
+    parts = (pipeline, others, network_speed, node, soak, transport, rendering, landmark_layout, capture, adaptation, thermal_only)
+    return "
+".join([head, *(part() for part in parts)])
 
 
 if __name__ == "__main__":
