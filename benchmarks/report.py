@@ -318,9 +318,20 @@ forgotten.
 def text() -> str:
     """The whole page."""
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
-    parts = (pipeline, others, network_speed, node, soak, transport, rendering, landmark_layout, capture, adaptation, thermal_only)
-    return "
-".join([head, *(part() for part in parts)])
+    parts = (
+        pipeline,
+        others,
+        network_speed,
+        node,
+        soak,
+        transport,
+        rendering,
+        landmark_layout,
+        capture,
+        adaptation,
+        thermal_only,
+    )
+    return "\n".join([head, *(part() for part in parts)])
 
 
 if __name__ == "__main__":
