@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.perception.pictures import Picture, dot, tiled, write_image  # noqa: E402
+from thermal_fld_ros.photographs.pseudo import Portrait, pseudo_thermal  # noqa: E402
 from thermal_fld_ros.synthesis.morphable import load_morphable_model  # noqa: E402
-from thermal_fld_ros.synthesis.pseudo import Portrait, pseudo_thermal  # noqa: E402
 from thermal_fld_ros.synthesis.scene import Renderer  # noqa: E402
 
 SIDE, FACE, DRAWS = 192, 0.4, 3

@@ -5,7 +5,7 @@
         --teacher-python mp/bin/python
 
 Only people that `photos --marks` keeps for the test are measured. The face mesh is measured as MediaPipe gives it, and moved to where
-people click (`labelling/portraits.py`). Every network looks at the same crops, about MediaPipe's points.
+people click (`photographs/portraits.py`). Every network looks at the same crops, about MediaPipe's points.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ sys.path.insert(0, str(ROOT))
 
 from thermal_fld_ros.datasets.hand_marks import read_hand_marks  # noqa: E402
 from thermal_fld_ros.evaluation.report import figure, table  # noqa: E402
-from thermal_fld_ros.labelling.portraits import (  # noqa: E402
+from thermal_fld_ros.perception.geometry import extent  # noqa: E402
+from thermal_fld_ros.photographs.portraits import (  # noqa: E402
     PortraitTeacher,
     in_convention,
     read_photograph,
     splits_of,
     subject_of,
 )
-from thermal_fld_ros.perception.geometry import extent  # noqa: E402
 
 PARTS = {"all marked": range(68), "brows": range(17, 27), "eyes": range(36, 48), "mouth": range(48, 68)}
 

@@ -23,6 +23,7 @@ LAYERS = (
     {"evaluation"},
     {"distillation"},
     {"labelling", "nodes"},
+    {"photographs"},
     {"launching", "cli"},
     {"__main__"},
 )

@@ -63,10 +63,10 @@ def _run(args: argparse.Namespace) -> int:
     from thermal_fld_ros.datasets.hand_marks import read_hand_marks
     from thermal_fld_ros.datasets.pairs import read_pairs
     from thermal_fld_ros.labelling.picture import pairs_sheet
-    from thermal_fld_ros.labelling.portraits import Made, Settings, make_pairs, photographs
     from thermal_fld_ros.labelling.teachers import OWN_FILE
     from thermal_fld_ros.perception.models import default_model_folder
     from thermal_fld_ros.perception.pictures import write_image
+    from thermal_fld_ros.photographs.portraits import Made, Settings, make_pairs, photographs
 
     if min(args.draws, args.processes) < 1:
         raise ValueError(f"--draws {args.draws} --processes {args.processes}: expected 1 or more of each")

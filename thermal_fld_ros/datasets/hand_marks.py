@@ -16,12 +16,12 @@ FRL = 189
 """Points of the template of the Face Research Lab (webmorphR's "frl")."""
 
 # iBUG points that are points of the FRL template.
-SAME = {
+FRL_POINTS = {
     8: 129, 17: 71, 21: 76, 22: 77, 26: 82, 33: 55, 36: 18, 39: 22, 42: 23, 45: 27, 48: 87, 49: 88, 50: 89, 51: 90, 52: 91,
     53: 92, 54: 93, 55: 108, 56: 107, 57: 106, 58: 105, 59: 104, 62: 96, 66: 101,
 }  # fmt: skip
 # Points at shares of the length of a line: of lids from corner to corner, of the inner lips from the corner to the middle.
-LINES = {
+FRL_LINES = {
     (37, 38): ((18, 19, 20, 21, 22), (1 / 3, 2 / 3)), (41, 40): ((18, 28, 29, 30, 22), (1 / 3, 2 / 3)),
     (43, 44): ((23, 24, 25, 26, 27), (1 / 3, 2 / 3)), (47, 46): ((23, 31, 32, 33, 27), (1 / 3, 2 / 3)),
     (61,): ((87, 94, 95, 96), (0.57,)), (63,): ((93, 98, 97, 96), (0.57,)),
@@ -37,9 +37,9 @@ def from_frl(marks: ArrayLike) -> NDArray[np.float64]:
     """The 68 points (68, 2) of iBUG from the FRL template's (189, 2); NaN where the template has no such point (jaw and nose)."""
     frl = np.asarray(marks, np.float64)
     points = np.full((POINTS, 2), np.nan)
-    for ibug, number in SAME.items():
+    for ibug, number in FRL_POINTS.items():
         points[ibug] = frl[number]
-    for some, (line, shares) in LINES.items():
+    for some, (line, shares) in FRL_LINES.items():
         points[list(some)] = _along(frl[list(line)], np.array(shares))
     for three, edges in BROWS.items():
         quarters = np.array([1, 2, 3]) / 4

@@ -29,9 +29,9 @@ LARGEST_GAP = 1.0
 """Seconds without a value after which all begins anew."""
 EVERY = 0.5
 SIZE = 2048
-RIDGE = 0.1
+MOTION_RIDGE = 0.1
 """Of the regression on the head's motion, in shares of the motion's power."""
-AGREE = 1.0
+RATES_AGREE = 1.0
 """Breaths a minute by which the rates with and without what the head's motion explains may differ."""
 
 
@@ -84,7 +84,7 @@ class Breathing:
         rate, quality = _strongest(stamps, values)
         if motion:
             other, quality = _strongest(stamps, _without(stamps, values, np.array(motion)))
-            rate, quality = ((rate + other) / 2.0, quality) if abs(rate - other) <= AGREE else (rate, 0.0)
+            rate, quality = ((rate + other) / 2.0, quality) if abs(rate - other) <= RATES_AGREE else (rate, 0.0)
         self.rate, self.quality = rate, quality
 
 
@@ -124,5 +124,5 @@ def _without(stamps: Array, values: Array, motion: Array) -> Array:
     moves = moves - slow @ (slow.T @ moves)
     moves /= np.maximum(moves.std(axis=0), 1e-9)
     left = values - slow @ (slow.T @ values)
-    normal = moves.T @ moves + RIDGE * len(moves) * np.eye(moves.shape[1])
+    normal = moves.T @ moves + MOTION_RIDGE * len(moves) * np.eye(moves.shape[1])
     return left - moves @ np.linalg.solve(normal, moves.T @ left)

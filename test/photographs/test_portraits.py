@@ -21,11 +21,11 @@ from dummy_models import face_template
 from face_model import write_face_model
 
 from thermal_fld_ros.__main__ import main
-from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, LINES, SAME, from_frl
+from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, FRL_LINES, FRL_POINTS, from_frl
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.distillation.export import export_weights
 from thermal_fld_ros.distillation.pairs import PairSamples
-from thermal_fld_ros.synthesis.fitting import fit_face
+from thermal_fld_ros.photographs.fitting import fit_face
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.scene import Renderer
@@ -59,7 +59,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(folder / f"photos/person{seed}_a.png"), photo[:, :, ::-1])
         marks[f"person{seed}_a.png"] = rendering.to_rgb(rendering.faces[0].points).tolist()
     (folder / "marks.json").write_text(json.dumps(marks))
-    shutil.copy(Path(__file__).with_name("fake_face_mesh.py"), folder)
+    shutil.copy(Path(__file__).parents[1] / "labelling/fake_face_mesh.py", folder)
     np.save(folder / "template.npy", face_template())
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder / "fake_face_mesh.py"}"\n')
@@ -220,6 +220,6 @@ def test_the_fitted_face_goes_through_the_points(studio: Path) -> None:
 def test_the_template_of_the_laboratory_is_read_by_number() -> None:
     marks = np.stack([np.arange(FRL), np.zeros(FRL)], 1).astype(float)
     points = from_frl(marks)
-    known = {*SAME, *(k for some in (*LINES, *BROWS) for k in some)}
+    known = {*FRL_POINTS, *(k for some in (*FRL_LINES, *BROWS) for k in some)}
     assert {k for k in range(68) if np.isfinite(points[k]).all()} == known
-    assert all(points[k, 0] == number for k, number in SAME.items())
+    assert all(points[k, 0] == number for k, number in FRL_POINTS.items())

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.geometry import extent
+from thermal_fld_ros.photographs.fitting import FaceFit, fit_face
 from thermal_fld_ros.synthesis import worn
 from thermal_fld_ros.synthesis.background import background
 from thermal_fld_ros.synthesis.body import beard_mask
 from thermal_fld_ros.synthesis.figure import Figure, Footprint
-from thermal_fld_ros.synthesis.fitting import Fit, fit_face
 from thermal_fld_ros.synthesis.mesh import Mesh
 from thermal_fld_ros.synthesis.morphable import Array
 from thermal_fld_ros.synthesis.person import Glasses, Person
@@ -93,18 +93,18 @@ def pseudo_thermal(renderer: Renderer, portrait: Portrait, rng: np.random.Genera
     return expose(celsius, sample_sensor(rng), rng, rng)
 
 
-def _figure(body: Body, fit: Fit, more: list[Mesh]) -> Figure:
+def _figure(body: Body, fit: FaceFit, more: list[Mesh]) -> Figure:
     surfaces = [Mesh(name, fit.head, triangles, body.model.neutral) for name, triangles in body.model.surfaces.items()]
     figure = Figure.of([*surfaces, *more])
     return replace(figure, vertices=np.ascontiguousarray(figure.vertices @ fit.rotation.T, np.float32))
 
 
-def _footprint(fit: Fit, figure: Figure, size: int) -> Footprint:
+def _footprint(fit: FaceFit, figure: Figure, size: int) -> Footprint:
     xy, depth = fit.project(np.ascontiguousarray(figure.vertices @ fit.rotation, np.float32))
     return Footprint(figure, xy, depth, (size, size))
 
 
-def _front(body: Body, fit: Fit, figure: Figure, size: int) -> tuple[Array, Array]:
+def _front(body: Body, fit: FaceFit, figure: Figure, size: int) -> tuple[Array, Array]:
     """Where the mesh of the face is seen, 0 or 1 (S, S), and the place on the neutral face that is seen there (S, S, 3) cm."""
     footprint = _footprint(fit, figure, size)
     canonical = np.full((size, size, 3), NOWHERE, np.float32)
@@ -208,7 +208,7 @@ def _blurred(image: Array, sigma: float) -> Array:
     return np.asarray(cv2.resize(blurred, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _where(points: NDArray[np.float64], fit: Fit, size: int) -> Array:
+def _where(points: NDArray[np.float64], fit: FaceFit, size: int) -> Array:
     """A place (S * S, 3) cm for each pixel, as if the person were flat: what patterns of hair and cloth are laid over."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     middle = points[27:31].mean(0)
@@ -228,7 +228,7 @@ def _texture(rgb: NDArray[np.uint8]) -> Array:
     return np.asarray(np.clip(fine / 25, -1.5, 1.5), np.float32)
 
 
-def _wear(celsius: Array, body: Body, fit: Fit, place: Placement, rng: np.random.Generator) -> None:
+def _wear(celsius: Array, body: Body, fit: FaceFit, place: Placement, rng: np.random.Generator) -> None:
     """Put glasses on."""
     pair = Glasses(width=rng.uniform(2.0, 3.2), height=rng.uniform(1.2, 2.6), power=rng.uniform(2, 5), drop=rng.uniform(-0.3, 0.8),
                    forward=rng.uniform(1.0, 2.0), wrap=rng.uniform(0, 0.35), rim=rng.uniform(0.06, 0.35))  # fmt: skip

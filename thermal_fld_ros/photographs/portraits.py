@@ -15,30 +15,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.datasets.colour import sampled_colour
+from thermal_fld_ros.datasets.colour import Rgb, sampled_colour
 from thermal_fld_ros.datasets.pairs import INDEX
 from thermal_fld_ros.labelling.teachers import MediaPipe, NetworkTeacher
 from thermal_fld_ros.perception.cropping import crop_from_points, roll_from_points
 from thermal_fld_ros.perception.geometry import Affine, box_around, extent
 from thermal_fld_ros.perception.pictures import write_image
+from thermal_fld_ros.photographs.pseudo import Portrait, pseudo_thermal
 from thermal_fld_ros.synthesis.morphable import MIRROR68, load_morphable_model
-from thermal_fld_ros.synthesis.pseudo import Portrait, pseudo_thermal
 from thermal_fld_ros.synthesis.scene import Renderer
 from thermal_fld_ros.synthesis.sensor import centikelvin
 
-Rgb = NDArray[np.uint8]
-Points = NDArray[np.float64]
+PortraitPoints = NDArray[np.float64]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-SIZE = 192
+PAIR_SIZE = 192
 """Side of the stored crops, pixels."""
-CROP_SCALE = 2.4
+PAIR_SCALE = 2.4
 """Side of the stored crops over the longer side of the face's box: turned and shifted crops of 1.5 still find pixels."""
 LOOKS = 5  # crops that the network looks at
 AGREED, APART = 0.03, 0.06
 """Distance of the two teachers' points, of the face's size, up to which a point is trusted and from which on it is not."""
 JAW_SLACK = 2.0  # points slide along the jaw line: both distances are as many times larger there
-HELD_OUT = 4
+TEST_PERSON = 4
 """One person of so many with hand marks is kept for measuring."""
 LEAST_SEEN = 0.8  # of the points within the face, in the mask of the person
 PERSPECTIVE = 0.05  # by how much of the crop's side its corners are moved about
@@ -55,10 +54,10 @@ CONVENTION = {
 }  # fmt: skip
 
 
-class Label(NamedTuple):
+class PortraitLabel(NamedTuple):
     """Points (68, 2) in pixels of the photograph, and what each is worth (68,), 0 to 1."""
 
-    points: Points
+    points: PortraitPoints
     confidence: NDArray[np.float64]
 
 
@@ -73,7 +72,7 @@ class Settings:
     python: str
     draws: int = 4
     seed: int = 0
-    marks: Mapping[str, Points] = field(default_factory=dict)
+    marks: Mapping[str, PortraitPoints] = field(default_factory=dict)
 
 
 class NoFaceError(ValueError):
@@ -98,7 +97,7 @@ def subject_of(name: str) -> str:
 def splits_of(names: Sequence[str], marked: Mapping[str, Any]) -> dict[str, str]:
     """The split of each photograph: "test" for some of the people with hand marks, always the same ones, else "train"."""
     people = {subject_of(name) for name in marked}
-    held = {person for person in people if zlib.crc32(person.encode()) % HELD_OUT == 0}
+    held = {person for person in people if zlib.crc32(person.encode()) % TEST_PERSON == 0}
     return {name: "test" if subject_of(name) in held else "train" for name in names}
 
 
@@ -113,7 +112,7 @@ class PortraitTeacher:
         self.network = NetworkTeacher(checkpoint)
         self.mediapipe = MediaPipe(python)
 
-    def __call__(self, image: Rgb) -> Label:
+    def __call__(self, image: Rgb) -> PortraitLabel:
         """The label of the largest face (RGB image, uint8); raises NoFaceError."""
         faces = [face.points for face in self.mediapipe(image) if face is not None]
         if not faces:
@@ -127,9 +126,9 @@ class PortraitTeacher:
         mean = float((apart / slack).mean())
         if mean > APART:
             raise NoFaceError(f"the teachers are {100 * mean:.0f} % apart")
-        return Label(np.where(np.arange(68)[:, None] < 17, own, mesh), confidence)
+        return PortraitLabel(np.where(np.arange(68)[:, None] < 17, own, mesh), confidence)
 
-    def network_points(self, image: Rgb, points: Points) -> Points:
+    def network_points(self, image: Rgb, points: PortraitPoints) -> PortraitPoints:
         """The network's points (68, 2), mean of several crops about given ones."""
         box, rng = box_around(points), np.random.default_rng(0)
         side = float(max(box[2:]))
@@ -141,7 +140,7 @@ class PortraitTeacher:
         self.mediapipe.close()
 
 
-def in_convention(mesh: Points) -> Points:
+def in_convention(mesh: PortraitPoints) -> PortraitPoints:
     """MediaPipe's points (68, 2) moved to where people click iBUG's."""
     offset = np.zeros((68, 2))
     for k, (x, y) in CONVENTION.items():
@@ -177,8 +176,8 @@ class Maker:
             label = self.teacher(image)
             points = np.where(marked[:, None], points, label.points)
             confidence = np.where(marked, 1.0, label.confidence)
-        crop = crop_from_points(points, SIZE, CROP_SCALE)
-        rgb = np.ascontiguousarray(sampled_colour(image, crop, (SIZE, SIZE)))
+        crop = crop_from_points(points, PAIR_SIZE, PAIR_SCALE)
+        rgb = np.ascontiguousarray(sampled_colour(image, crop, (PAIR_SIZE, PAIR_SIZE)))
         portrait = Portrait(rgb, self.teacher.mediapipe.person(rgb), crop.inverse()(points))
         seen = _share_seen(portrait)
         if seen < LEAST_SEEN:

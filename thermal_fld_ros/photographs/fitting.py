@@ -12,16 +12,16 @@ from thermal_fld_ros.perception.geometry import extent
 from thermal_fld_ros.synthesis.figure import Viewpoint
 from thermal_fld_ros.synthesis.morphable import Array, MorphableModel
 
-ROUNDS = 6
+FIT_ROUNDS = 6
 EXPRESSION_SPREAD = 0.3  # of the weights of expressions, where those of identities have 1
 POINT_SPREAD, JAW_SPREAD = 0.12, 0.5  # cm, how far a point may lie from where the face has it
-FAR = 3000.0  # cm: as good as a parallel projection
+FIT_DISTANCE = 3000.0  # cm: as good as a parallel projection
 REACH = 0.12  # of the last correction about a point, in sizes of the face
 STIFFNESS = 0.1  # of the last correction: 0 goes through every point
 
 
 @dataclass(frozen=True)
-class Fit:
+class FaceFit:
     """A morphable face in an image.
 
     Attributes
@@ -50,7 +50,7 @@ class Fit:
         return (xy + _kernel(xy, self.anchors, self.reach) @ self.pull).astype(np.float32), depth
 
 
-def fit_face(model: MorphableModel, points: NDArray[np.float64]) -> Fit:
+def fit_face(model: MorphableModel, points: NDArray[np.float64]) -> FaceFit:
     """The face whose landmarks lie at ``points`` (68, 2), pixels of an image, all of them finite."""
     target = points * [1.0, -1.0]  # the model's y points up
     rest = model.neutral[model.landmarks].astype(np.float64)
@@ -60,7 +60,7 @@ def fit_face(model: MorphableModel, points: NDArray[np.float64]) -> Fit:
     spread = np.repeat([1.0, EXPRESSION_SPREAD], [len(model.identity), len(model.expression)])
     sigma = np.where(np.arange(68) < 17, JAW_SPREAD, POINT_SPREAD)
     weights = np.zeros(len(modes))
-    for _ in range(ROUNDS):
+    for _ in range(FIT_ROUNDS):
         rotation, scale, offset = _pose(rest + np.tensordot(weights, modes, 1), target, 1 / sigma**2)
         residual = (target - offset) / scale - rest @ rotation[:2].T
         design = (modes @ rotation[:2].T).transpose(1, 2, 0) / sigma[:, None, None]
@@ -71,11 +71,11 @@ def fit_face(model: MorphableModel, points: NDArray[np.float64]) -> Fit:
     identity, expression = weights[: len(model.identity)], weights[len(model.identity) :]
     head = model.morph(identity.astype(np.float32), expression.astype(np.float32))
     rotation, scale, offset = _pose(head[model.landmarks].astype(np.float64), target, 1 / sigma**2)
-    camera = Viewpoint((float(offset[0]), -float(offset[1])), scale, FAR)
+    camera = Viewpoint((float(offset[0]), -float(offset[1])), scale, FIT_DISTANCE)
     seen = camera.project((head[model.landmarks] @ rotation.T).astype(np.float32))[0].astype(np.float64)
     reach = REACH * extent(points)
     bend = _kernel(seen, seen, reach) + STIFFNESS * np.eye(68)
-    return Fit(head, rotation.astype(np.float32), camera, seen, np.linalg.solve(bend, points - seen), reach)
+    return FaceFit(head, rotation.astype(np.float32), camera, seen, np.linalg.solve(bend, points - seen), reach)
 
 
 def _pose(shape: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]):  # type: ignore[no-untyped-def]
