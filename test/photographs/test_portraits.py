@@ -23,19 +23,21 @@ from face_model import write_face_model
 from thermal_fld_ros.__main__ import main
 from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, FRL_LINES, FRL_POINTS, from_frl
 from thermal_fld_ros.datasets.pairs import read_pairs
+from thermal_fld_ros.distillation.config import SampleConfig
 from thermal_fld_ros.distillation.export import export_weights
 from thermal_fld_ros.distillation.pairs import PairSamples
+from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.photographs.fitting import fit_face
 from thermal_fld_ros.synthesis.morphable import load_morphable_model
 from thermal_fld_ros.synthesis.person import Person
 from thermal_fld_ros.synthesis.scene import Renderer
 
-from .test_teachers import CONFIG as NETWORK
-from .test_teachers import checkpoint
+from ..labelling.test_teachers import CONFIG as NETWORK
+from ..labelling.test_teachers import checkpoint
 
 COUNT = 3
 BLUE = (0, 0, 255)
-CONFIG = {"size": 64, "crop_scale": 1.5, "normalisation": {"method": "percentile", "low": 1.0, "high": 99.0}}
+CONFIG = SampleConfig(size=64, crop_scale=1.5, normalisation=Normalisation("percentile", 1.0, 99.0))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_training_reads_the_pairs_and_their_points_lie_where_they_are_marked(
         fitted = np.linalg.lstsq(np.c_[points, np.ones(68)], truth, rcond=None)[0]  # the crop, undone
         assert np.abs(np.c_[points, np.ones(68)] @ fitted - truth).max() < 0.2
     sample = PairSamples(CONFIG, tmp_path / "pairs", "thermal", "rgb")[0]
-    assert sample["image"].shape == (1, 64, 64) and sample["view"].shape == (3, 64, 64) and sample["known"].all()
+    assert sample["image"].shape == (1, 64, 64) and sample["view"].shape == (3, 64, 64) and sample["label_weight"].all()
 
 
 def test_the_person_of_the_photograph_is_the_warm_one(photos: Callable[..., int], tmp_path: Path) -> None:
