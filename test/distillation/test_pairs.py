@@ -247,7 +247,7 @@ def test_folders_are_mixed_by_their_shares(tmp_path: Path) -> None:
     shares = {str(tmp_path / "few"): 3, str(tmp_path / "many"): 1}
     samples = open_samples(shares, CONFIG, "thermal")
     torch.manual_seed(0)
-    unlabelled = sum(not samples[0]["known"].any() for _ in range(80))
+    unlabelled = sum(not samples[0]["label_weight"].any() for _ in range(80))
     assert len(samples) == 22 and 45 < unlabelled < 75
 
 

@@ -319,7 +319,7 @@ def test_other_settings_than_those_of_the_file_are_refused(
     out = tmp_path / "labels.json"
     with annotating(out, images) as server:
         save(server, 0, [face()])
-    with pytest.raises(DataSetError, match=r"made with rotation 0, not 90; choose another --out"):
+    with pytest.raises(DataSetError, match=r"made with rotation 0, not 90: choose another --out"):
         Annotation(out, places_in(images), {"rotation": 90})
     for more, message in (
         (["--scheme", "ibug68"], "made with scheme sftl54, not ibug68"),
