@@ -276,7 +276,7 @@ def test_a_damaged_file_does_not_cost_the_others(
     (first,) = (path for path in bag.iterdir() if path.suffix in (".mcap", ".db3") and path.stem == "bag_0")
     first.write_bytes(b"damaged" * 1000)
     assert main(["recover", str(bag)]) == 2
-    assert f"{first}: damaged" in capsys.readouterr().err
+    assert f"{first}: the file is damaged" in capsys.readouterr().err
     assert first.read_bytes() == b"damaged" * 1000
     found = contents(bag)
     assert [*found][:2] == [1003, 1004]

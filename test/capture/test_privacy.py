@@ -121,7 +121,7 @@ def test_with_calibrated_cameras_a_face_is_where_its_distance_says(tmp_path: Pat
 
 def test_a_pair_whose_faces_the_registration_does_not_reach_is_refused(tmp_path: Path) -> None:
     keeper = Keeper("faces", WITH_FACES, registration(tmp_path, [[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]]))
-    with pytest.raises(ValueError, match="cannot see"):
+    with pytest.raises(ValueError, match="outside the RGB camera's view"):
         keeper(pair(0, face(roi=(12.0, 3.0, 6.0, 5.0))))
 
 

@@ -117,7 +117,7 @@ def test_what_is_no_teacher_is_named(tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="modality thermal, expected a landmark network for rgb"):
         open_teacher(str(checkpoint(tmp_path / "thermal.pt", modality="thermal")))
     (tmp_path / "text.pt").write_text("no checkpoint")
-    with pytest.raises(TeacherError, match=r"text\.pt: not a checkpoint"):
+    with pytest.raises(TeacherError, match=r"text\.pt: this is not a checkpoint"):
         open_teacher(str(tmp_path / "text.pt"))
     with pytest.raises(TeacherError, match="no such file"):
         open_teacher("mediapipes", sys.executable)

@@ -56,7 +56,7 @@ MALFORMED: dict[str, tuple[Break, str, str]] = {
         "the image has 100000000 pixels, expected at most 16000000",
     ),
     "2^64 pixels": (changed(height=2**32 - 1, width=2**32 - 1), "max_pixels", "expected at most 16000000"),
-    "palette as temperatures": (with_pixels(np.zeros((240, 320, 3), np.uint8)), "unit", "shows a palette"),
+    "palette as temperatures": (with_pixels(np.zeros((240, 320, 3), np.uint8)), "unit", "shows a colour palette"),
     "fewer rows than are cropped": (with_pixels(np.zeros((3, 320), np.uint16)), "rows", "image has only 3"),
 }
 

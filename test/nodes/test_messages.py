@@ -70,7 +70,7 @@ def test_a_padded_step_is_skipped() -> None:
 
 
 def test_what_is_no_image_is_named() -> None:
-    with pytest.raises(ValueError, match="is no image"):
+    with pytest.raises(ValueError, match="is not an image"):
         image_from_array(np.zeros((2, 2, 2)), Header())
     with pytest.raises(ValueError, match='encoding "h264"'):
         array_from_image(Image(encoding="h264", height=4, width=4, step=4))

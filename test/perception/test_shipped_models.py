@@ -11,7 +11,7 @@ from thermal_fld_ros.perception.models import default_model_folder
 from thermal_fld_ros.perception.pipeline import Face, Pipeline, PipelineOptions
 
 CLIP = Path(__file__).parents[2] / "resource/demo_clip.npz"
-TOGETHER = 8 * 1024 * 1024
+TOGETHER = 10 * 1024**2
 """Bytes that the folder of models may have."""
 
 

@@ -25,6 +25,7 @@ from thermal_fld_ros.datasets.hand_marks import BROWS, FRL, FRL_LINES, FRL_POINT
 from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.distillation.config import SampleConfig
 from thermal_fld_ros.distillation.export import export_weights
+from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.pairs import PairSamples
 from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.photographs.fitting import fit_face
@@ -100,7 +101,11 @@ def test_training_reads_the_pairs_and_their_points_lie_where_they_are_marked(
         fitted = np.linalg.lstsq(np.c_[points, np.ones(68)], truth, rcond=None)[0]  # the crop, undone
         assert np.abs(np.c_[points, np.ones(68)] @ fitted - truth).max() < 0.2
     sample = PairSamples(CONFIG, tmp_path / "pairs", "thermal", "rgb")[0]
-    assert sample["image"].shape == (1, 64, 64) and sample["view"].shape == (3, 64, 64) and sample["label_weight"].all()
+    assert (
+        sample["image"].shape == (1, 64, 64)
+        and sample["teacher_image"].shape == (3, 64, 64)
+        and sample["label_weight"].all()
+    )
 
 
 def test_the_person_of_the_photograph_is_the_warm_one(photos: Callable[..., int], tmp_path: Path) -> None:
@@ -189,10 +194,10 @@ def test_sources_without_a_licence_are_refused(
 def test_the_model_card_names_the_photographs(photos: Callable[..., int], tmp_path: Path) -> None:
     sources = Path(__file__).parents[2] / "config/photos/sources.json"
     assert photos(sources=sources, draws=1) == 0
-    config = CONFIG | {"pairs": {str(tmp_path / "pairs"): 1}, "task": "distillation", "modality": "rgb", "name": "t", "version": "1",
-                       "threshold": 0.5, "network": NETWORK["network"]}  # fmt: skip
+    config = plain(CONFIG) | {"pairs": {str(tmp_path / "pairs"): 1}, "task": "distillation", "modality": "rgb", "name": "t", "version": "1",
+                              "threshold": 0.5, "network": NETWORK["network"]}  # fmt: skip
     checkpoint(tmp_path / "network.pt", **config)
-    state = torch.load(tmp_path / "network.pt", weights_only=True) | {"figures": {}}
+    state = torch.load(tmp_path / "network.pt", weights_only=True) | {"metrics": {}}
     torch.save(state, tmp_path / "network.pt")
     export_weights(tmp_path / "network.pt", tmp_path / "out.pt", "a command")
     card = (tmp_path / "out.md").read_text()

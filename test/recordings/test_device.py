@@ -70,7 +70,7 @@ def test_a_size_and_a_rate_are_asked_for() -> None:
 def test_what_cannot_be_opened_or_read_is_named() -> None:
     with pytest.raises(SourceError, match="/dev/fake: cannot be opened as a video device"):
         Device("/dev/fake", opener=lambda path: FakeCapture([], "Y16 ", (0, 0), opened=False))
-    with pytest.raises(SourceError, match="no image comes"):
+    with pytest.raises(SourceError, match="sends no images"):
         read(FakeCapture([], "Y16 ", (160, 120)))
     with pytest.raises(SourceError, match=r"of an unknown kind.*v4l2-ctl"):
         image_of_buffer(np.zeros((1, 12345), np.uint8), "auto", (160, 120), "/dev/fake")

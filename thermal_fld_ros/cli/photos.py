@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn RGB portraits into pairs for training: points of two teachers, and the face as a thermal camera might have seen it.
 
+  thermal-fld photos portraits --face-model FaceXModel --out runs/photo_pairs --teacher-python mp/bin/python --sheet sheet.png
+
 MediaPipe and the package's RGB network label each photograph; a point is trusted as far as both agree. The thermal half has the
 renderer's temperatures: a morphable face laid over the points, and hair, clothes and background where the photograph has them.
 Photographs of which no pair can be made are counted and named. A run that was interrupted goes on where it was.

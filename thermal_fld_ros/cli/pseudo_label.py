@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label thermal recordings by the network itself, so that `adapt` can fit it to a camera without an RGB one beside it.
 
-  thermal-fld pseudo_label monday.mcap tuesday.mcap wednesday.mcap --out faces --unit centikelvin && thermal-fld adapt faces
+  thermal-fld pseudo_label monday.mcap tuesday.mcap wednesday.mcap --out faces --unit centikelvin
+
+Then run `thermal-fld adapt faces`.
 
 Each recording should show other people than the others: by recordings `adapt` tells what it learns from and what it is judged by.
 docs/adaptation.md says what this can do and what it cannot see.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,10 +122,13 @@ def _runtime_of(network: nn.Module, config: dict[str, Any]) -> _Runtime:
 
 def _onnx(runtime: _Runtime) -> bytes:
     exported = io.BytesIO()
-    torch.onnx.export(
-        runtime.module, (runtime.images[0],), exported, input_names=["image"], output_names=runtime.outputs,  # type: ignore[arg-type]
-        dynamic_axes=runtime.axes, opset_version=OPSET, dynamo=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # patches are normalised by their own statistics, in training and at run time
+        warnings.filterwarnings("ignore", message=".*'instance_norm' is set to train=True")
+        torch.onnx.export(
+            runtime.module, (runtime.images[0],), exported, input_names=["image"], output_names=runtime.outputs,  # type: ignore[arg-type]
+            dynamic_axes=runtime.axes, opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
     return exported.getvalue()
 
 
