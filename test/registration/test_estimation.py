@@ -142,7 +142,7 @@ def test_faces_in_one_place_do_not_make_a_homography() -> None:
         View(str(k), view.thermal, bent.to_rgb(true.to_rgb(view.thermal)), None, 20.0, exact=False) for k in range(9)
     ]
     estimate, compared = estimate_plane(still, SIZE)
-    assert list(compared) == ["similarity"] and any("in one place" in warning for warning in estimate.warnings)
+    assert list(compared) == ["similarity"] and any("the same place" in warning for warning in estimate.warnings)
     with pytest.raises(ValueError, match="affine needs"):
         estimate_plane(still, SIZE, "affine")
 
