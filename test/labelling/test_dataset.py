@@ -641,7 +641,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, dataset: Dataset, capsys:
     (tmp_path / "full" / "notes.txt").write_text("mine")
     for arguments, options, message in (
         ([tmp_path / "none"], {}, "none: no such file or folder"),
-        ([], {}, "expected a recording"),
+        ([], {}, "no recording was given"),
         ([tmp_path / "empty"], {}, "0 thermal and 0 RGB images"),
         ([bag], {}, "which topic is thermal? There are images on: /rgb/image, /thermal/image"),
         ([bag, "--thermal-topic", "/nowhere"], {}, "no images on /nowhere"),
