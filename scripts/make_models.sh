@@ -36,12 +36,12 @@ run export runs/face_detector/checkpoint.pt --out "$out/face_detector.onnx"
 
 run photos "$photos" --face-model "$face_model" --out runs/photo_pairs --draws 3 --marks "$marks" \
     --sources config/photos/sources.json --teacher-python "$teacher_python" --processes "$(nproc)"
+run train config/training/rgb_teacher.yaml
+run export runs/rgb_teacher/checkpoint.pt --config config/training/rgb_teacher.yaml --out "$out/rgb_teacher.pt"
+
 run train config/training/face_landmarks_refined.yaml
-run train config/training/face_landmarks_photos.yaml
+run train config/training/thermal_teacher.yaml
 last=config/training/face_landmarks_last.yaml
 run train "$last"
 run export runs/face_landmarks_last/checkpoint.pt --config "$last" --out "$out/face_landmarks.onnx"
 run calibrate --models "$out" --data renders:runs/calibration_frames
-
-run train config/training/rgb_teacher.yaml
-run export runs/rgb_teacher/checkpoint.pt --config config/training/rgb_teacher.yaml --out "$out/rgb_teacher.pt"

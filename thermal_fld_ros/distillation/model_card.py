@@ -27,6 +27,7 @@ def model_card(metadata: dict[str, Any]) -> str:
     """Describe a model for people, from its JSON alone."""
     training = metadata["training"]
     adapted = training["config"].get("adapted_from")
+    teacher = training["config"].get("teacher")
     faces = "the faces that chose the epoch" if adapted else "rendered test faces"
     file = metadata.get("file", f"{metadata['name']}.onnx")
     rows = [
@@ -37,6 +38,7 @@ def model_card(metadata: dict[str, Any]) -> str:
         *([("gate", f"`{json.dumps(metadata['gate'])}`: weights of the detector's and this network's logit, and bias")]
           if "gate" in metadata else []),
          ("trained on", training["data"]),
+        *([("student by MLCM-KD of", f"`{teacher}`, see `docs/distillation.md`")] if teacher else []),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
         *([("adapted from", f"{adapted['name']} {adapted['version']}, commit {adapted['git']}")] if adapted else []),
         *((METRICS[k].format(faces=faces), f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
