@@ -232,11 +232,11 @@ def test_a_number_that_is_none_is_named(rendered: Path, tmp_path: Path, key: str
         load_config(file)
 
 
-def test_the_large_network_has_the_students_recipe_and_ten_times_its_size() -> None:
+def test_the_large_network_has_the_students_recipe_and_several_times_its_size() -> None:
     student, large = (load_config(CONFIGS / f"{name}.yaml") for name in ("face_landmarks", "face_landmarks_large"))
     assert replace(large, name=student.name, network=student.network) == student
     sizes = [sum(p.numel() for p in landmark_net(config).parameters()) for config in (student, large)]
-    assert 9.5 < sizes[1] / sizes[0] < 11
+    assert 5 < sizes[1] / sizes[0] < 7  # the comments and docs say six
 
 
 def test_what_was_trained_is_exported_and_run_by_the_pipeline(rendered: Path, tmp_path: Path) -> None:
