@@ -15,10 +15,11 @@ from thermal_fld_ros.datasets.pairs import read_pairs
 from thermal_fld_ros.datasets.sample import DataSetError
 from thermal_fld_ros.distillation.augmentation import INGREDIENTS
 from thermal_fld_ros.distillation.config import SampleConfig
-from thermal_fld_ros.distillation.pairs import PairSamples, PlainPairs, open_samples
+from thermal_fld_ros.distillation.pairs import MixedSamples, PairSamples, PlainPairs, open_samples
 from thermal_fld_ros.perception.geometry import Affine
 from thermal_fld_ros.perception.normalisation import Normalisation
 from thermal_fld_ros.synthesis.morphable import MIRROR68
+from thermal_fld_ros.synthesis.shards import load_shards
 
 CONFIG = SampleConfig(
     size=64, crop_scale=1.5, normalisation=Normalisation("percentile", 0.0, 100.0), without=(*INGREDIENTS, "gain")
@@ -208,6 +209,17 @@ def test_rendered_pairs_are_pairs(rendered_pairs: Path, rendered: Path) -> None:
         PairSamples(CONFIG, rendered / "faces", "rgb")
 
 
+def test_every_face_of_a_rendered_frame_that_can_be_learnt_from_is_a_pair(rendered: Path) -> None:
+    images, labels = load_shards(rendered / "frames")
+    size = np.sqrt(np.prod(np.ptp(labels["points"], axis=1), axis=1))
+    wanted = labels["facing"] & (size >= 12) & (labels["visible"].mean(axis=1) >= 0.25)
+    pairs = read_pairs(rendered / "frames")
+    assert len(images) < len(labels["points"]) and 0 < len(pairs) == wanted.sum()
+    for pair, row in zip(pairs, np.flatnonzero(wanted), strict=True):
+        np.testing.assert_array_equal(pair.pixels("thermal"), images[labels["frame"][row]])
+        np.testing.assert_allclose(pair.face.points, labels["points"][row])
+
+
 def test_crops_without_a_face_teach_nothing_but_that(rendered: Path, rendered_pairs: Path) -> None:
     samples = PairSamples(replace(CONFIG, negatives=1.0), rendered_pairs, "thermal", "rgb", rendered / "frames")
     sample = drawn(samples, 0, 0)
@@ -249,6 +261,13 @@ def test_folders_are_mixed_by_their_shares(tmp_path: Path) -> None:
     torch.manual_seed(0)
     unlabelled = sum(not samples[0]["label_weight"].any() for _ in range(80))
     assert len(samples) == 22 and 45 < unlabelled < 75
+
+
+def test_labels_of_a_folder_can_be_kept_back(tmp_path: Path, rendered_pairs: Path) -> None:
+    folder = str(write(tmp_path, 3))
+    samples = open_samples({folder: 1, str(rendered_pairs): 1}, CONFIG, "thermal", unlabelled=[folder])
+    assert isinstance(samples, MixedSamples)
+    assert [bool(drawn(part, 0, 0)["label_weight"].any()) for part in samples.parts] == [False, True]
 
 
 def test_a_split_is_that_of_the_folders_with_a_list(tmp_path: Path, rendered_pairs: Path) -> None:

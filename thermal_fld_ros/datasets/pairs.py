@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from thermal_fld_ros.datasets.renders import LEAST_RENDERED_SIZE
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSetError, LabelledFace, face_from, number
 from thermal_fld_ros.files import parse_json
 from thermal_fld_ros.perception.face import POINTS
@@ -29,6 +30,9 @@ INDEX_FIELDS = {
     "thermal", "rgb", "points", "box", "to_rgb", "subject", "confidence", "split", "episode", "stamp", "evidence",
     "struck",
 }  # fmt: skip
+
+LEAST_SEEN = 0.25
+"""Rendered faces are left out when fewer of their points are visible: nothing can be learnt from the rest."""
 
 TEXTS = {"thermal", "rgb", "subject", "split", "episode", "struck"}
 
@@ -192,14 +196,15 @@ def _confidence(where: str, entry: dict[str, Any]) -> NDArray[np.float64] | None
 
 
 def _rendered(folder: Path) -> Iterator[Pair]:
+    """The faces that are turned towards the camera and large enough to be learnt from."""
     from thermal_fld_ros.synthesis.shards import open_shards  # brings numba
 
     for shard, (images, labels) in enumerate(open_shards(folder)):
-        frames = labels["frame"]
-        nearest = np.flatnonzero(np.append(np.diff(frames) > 0, True))  # the last face of each image is in front
-        for row in nearest.tolist():
-            k = int(frames[row])
-            name = f"{shard:04d}/{k:04d}"
+        size = np.sqrt(np.prod(np.ptp(labels["points"], axis=1), axis=1))
+        seen = labels["visible"].mean(axis=1)
+        for row in np.flatnonzero(labels["facing"] & (size >= LEAST_RENDERED_SIZE) & (seen >= LEAST_SEEN)).tolist():
+            k = int(labels["frame"][row])
+            name = f"{shard:04d}/{k:04d}/{row:04d}"
             face = face_from(f"{folder}, {name}", points=labels["points"][row], scheme=SCHEMES["ibug68"])
             rgb = images["rgb"][k] if "rgb" in images else None
             matrix = labels["to_rgb"][row] if "to_rgb" in labels else Affine.identity().matrix

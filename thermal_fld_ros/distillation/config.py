@@ -211,10 +211,12 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     Attributes
     ----------
     pairs, validation
-        Folders of pairs; renders of single faces are pairs without RGB. ``pairs`` may map folders to their shares of the batches;
+        Folders of pairs; renders of faces or frames are pairs without RGB. ``pairs`` may map folders to their shares of the batches;
         ``split`` is then that of the folders that have splits.
     split, validation_split
         Of these, where they have splits.
+    unlabelled
+        Those of the folders in ``pairs`` whose labels are kept back: the teacher's points stand for them.
     frames
         For crops without a face: rendered frames, or a folder of listed pairs.
     terms
@@ -234,6 +236,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     loss_weights: LossWeights = field(default_factory=LossWeights)
     split: str | None = None
     validation_split: str | None = None
+    unlabelled: tuple[str, ...] = ()
     frames: str | None = None
     teacher: str | None = None
     start: str | None = None
@@ -249,6 +252,12 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
             raise ValueError(f"frames are thermal images, but the network's modality is {self.modality}")
         if (self.frames is None) != (self.negatives == 0):
             raise ValueError(f"negatives is {self.negatives} and frames is {self.frames!r}, expected both or neither")
+        if set(self.unlabelled) - set(self.pairs if isinstance(self.pairs, dict) else ()):
+            raise ValueError(
+                f"unlabelled names {', '.join(self.unlabelled)}, expected folders that pairs maps to shares"
+            )
+        if self.unlabelled and self.teacher is None:
+            raise ValueError(f"unlabelled names {', '.join(self.unlabelled)}, but there is no teacher to label them")
 
 
 CONFIGS: dict[str, type[TrainingConfig]] = {"detection": DetectionConfig, "distillation": LandmarkConfig}

@@ -82,7 +82,7 @@ class DistillationTask:
         self.reverse_injection = "reverse_injection" in wanted
         other = teacher_modality if teacher_modality != config.modality else None
         frames = Path(config.frames) if config.frames is not None else None
-        samples = open_samples(config.pairs, config, config.modality, other, frames, config.split)
+        samples = open_samples(config.pairs, config, config.modality, other, frames, config.split, config.unlabelled)
         if samples.left_out:
             print(
                 f"{config.pairs}: {samples.left_out} pairs without a {config.modality} image are left out", flush=True
@@ -103,8 +103,9 @@ class DistillationTask:
             return LossInputs(student.prediction, target_of(batch), has_teacher, weights=self.weights)
         self.teacher.to(batch["image"].device)
         with torch.no_grad():
-            teacher_features = self.teacher.encoder(batch.get("teacher_image", batch["image"]))
-            teacher_prediction: Prediction = self.teacher.head(teacher_features)
+            seen = batch.get("teacher_image", batch["image"])
+            teacher_features = self.teacher.encoder(seen)
+            teacher_prediction: Prediction = self.teacher.refined(seen, self.teacher.head(teacher_features))
         student = network(batch["image"], teacher_features)
         return LossInputs(
             prediction=student.prediction,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -215,20 +215,23 @@ def open_samples(
     view: str | None = None,
     frames: Path | None = None,
     split: str | None = None,
+    unlabelled: Collection[str] = (),
 ) -> PairSamples | MixedSamples:
     """The samples of one folder of ``pairs``, or of a mapping of folders to their shares of the batches.
 
-    In a mapping, ``split`` is that of the folders with a list of pairs; renders have no splits. The other parameters are those of
+    In a mapping, ``split`` is that of the folders with a list of pairs; renders have no splits. Pairs of the folders in ``unlabelled``
+    lose their labels. The other parameters are those of
     ``PairSamples``; raises DataSetError and ValueError as it does.
     """
     if isinstance(pairs, str):
         return PairSamples(config, Path(pairs), modality, view, frames, split)
 
-    def part(folder: Path) -> PairSamples:
-        listed = (folder / INDEX).is_file()
-        return PairSamples(config, folder, modality, view, frames, split if listed else None)
+    def part(folder: str) -> PairSamples:
+        listed = (Path(folder) / INDEX).is_file()
+        own = replace(config, labelled=0) if folder in unlabelled else config
+        return PairSamples(own, Path(folder), modality, view, frames, split if listed else None)
 
-    return MixedSamples([part(Path(folder)) for folder in pairs], list(pairs.values()))
+    return MixedSamples([part(folder) for folder in pairs], list(pairs.values()))
 
 
 class _ThermalImages(Sequence[NDArray[Any]]):
