@@ -2,6 +2,7 @@
 """What learns and what does not: gradients under each term, the frozen teacher, networks that do not fit together."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def test_a_training_leaves_the_teacher_as_it_was(rendered_pairs: Path, tmp_path:
     assert not task.teacher.training
     for name, value in before.state_dict().items():  # statistics of batch normalisation included
         assert torch.equal(task.teacher.state_dict()[name], value), name
+
+
+def test_what_is_not_among_the_parts_that_learn_stays_as_it_was(rendered_pairs: Path, tmp_path: Path) -> None:
+    first = config(rendered_pairs, terms={"task": {"weight": 1}}, network=NETWORK | {"refinement": {}})
+    train(first, tmp_path / "whole")
+    start = tmp_path / "whole/checkpoint.pt"
+    before = load_trained(start)[0].state_dict()
+    train(replace(first, start=str(start), learns=("refinement",)), tmp_path / "part")
+    after = load_trained(tmp_path / "part/checkpoint.pt")[0].state_dict()
+    changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(before[name], value)}
+    assert changed == {"refinement"}  # statistics of batch normalisation included
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from thermal_fld_ros.distillation.checkpoint import steps_of
-from thermal_fld_ros.distillation.config import plain_config, recipes
+from thermal_fld_ros.distillation.checkpoint import read_state, steps_of
+from thermal_fld_ros.distillation.config import LandmarkConfig, plain_config, read_config, recipes
 from thermal_fld_ros.distillation.fields import plain
 from thermal_fld_ros.distillation.logs import STYLE, read_log
 from thermal_fld_ros.distillation.measuring import training_macs
@@ -123,14 +123,22 @@ def _method(trainings: list[Training], figures: dict[Training, dict[str, Any]]) 
     result["curve"] = {"step": [row["epoch"] * steps for row in logs[0]], **_statistics(curves)}
     if first.thermal:
         result |= {key: figures[first][key] for key in ("parameters", "macs")}
-        by_file = {str(training.checkpoint): training.config for training in figures}
         samples = steps * config.epochs * config.batch
-        result["training_macs"] = samples * training_macs(config, by_file.get(str(config.teacher)))
+        result["training_macs"] = samples * training_macs(config, _config_in(config.teacher))
         result["cpu_ms"] = float(np.median([figures[training]["cpu_ms"] for training in trainings]))
         values = [nme_by_test(figures[training]["tests"]) for training in trainings]
         result["tests"] = {name: {"each": [v[name] for v in values], **_statistics(np.array([v[name] for v in values]))}
                            for name in values[0]}  # fmt: skip
     return result
+
+
+def _config_in(checkpoint: str | None) -> LandmarkConfig | None:
+    """The configuration of a teacher's checkpoint."""
+    if checkpoint is None:
+        return None
+    config = read_config(read_state(Path(checkpoint))["config"], checkpoint)
+    assert isinstance(config, LandmarkConfig)
+    return config
 
 
 def _statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:

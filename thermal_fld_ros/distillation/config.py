@@ -15,6 +15,9 @@ from thermal_fld_ros.perception.normalisation import Normalisation
 CHANNELS = {"thermal": 1, "rgb": 3}
 """Of the images of each modality."""
 
+PARTS = ("encoder", "head", "refinement")
+"""Of a landmark network."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -227,6 +230,8 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
         A checkpoint whose weights the network begins with.
     pretrained
         Begin with the weights that timm has for its backbone.
+    learns
+        The parts of the network that learn: "encoder", "head", "refinement". The others stay as they are.
     gate, adapted_from, about_data, index_sha256
         What the model card tells of a network that has been fitted or adapted.
     """
@@ -241,6 +246,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     teacher: str | None = None
     start: str | None = None
     pretrained: bool = False
+    learns: tuple[str, ...] = PARTS
     gate: dict[str, float] | None = None
     adapted_from: dict[str, str] | None = None
     about_data: str | None = None
@@ -252,6 +258,8 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
             raise ValueError(f"frames are thermal images, but the network's modality is {self.modality}")
         if (self.frames is None) != (self.negatives == 0):
             raise ValueError(f"negatives is {self.negatives} and frames is {self.frames!r}, expected both or neither")
+        if not self.learns or set(self.learns) - set(PARTS):
+            raise ValueError(f"learns names {', '.join(self.learns) or 'nothing'}, expected some of {', '.join(PARTS)}")
         if set(self.unlabelled) - set(self.pairs if isinstance(self.pairs, dict) else ()):
             raise ValueError(
                 f"unlabelled names {', '.join(self.unlabelled)}, expected folders that pairs maps to shares"

@@ -7,6 +7,7 @@ The levels, the baselines and the teacher's own training differ in networks, mod
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.config import LandmarkConfig
+from thermal_fld_ros.distillation.config import PARTS, LandmarkConfig
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
 from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
@@ -34,14 +35,27 @@ class StudentOutput(NamedTuple):
 class StudentWithAdapter(nn.Module):
     """A student and what of its training has weights too: the adapter to the width of the teacher's features.
 
-    One ``forward`` gives everything that gradients come from, as data-parallel training demands.
+    One ``forward`` gives everything that gradients come from, as data-parallel training demands. Parts of the student that are not
+    among those that learn keep their weights and their statistics.
     """
 
-    def __init__(self, student: LandmarkNet, adapter: nn.Module | None, forward_injection: bool):
+    def __init__(
+        self, student: LandmarkNet, adapter: nn.Module | None, forward_injection: bool, learns: Collection[str] = PARTS
+    ):
         super().__init__()
         self.student = student
         self.adapter = adapter
         self.forward_injection = forward_injection
+        self.fixed = [part for name, part in student.named_children() if name not in learns]
+        for part in self.fixed:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> StudentWithAdapter:
+        """Set the mode of all that learns."""
+        super().train(mode)
+        for part in self.fixed:
+            part.eval()
+        return self
 
     def forward(self, image: Tensor, teacher_features: Tensor | None = None) -> StudentOutput:
         """Images (N, channels, S, S), the teacher's features (N, C, h, w)."""
@@ -78,7 +92,7 @@ class DistillationTask:
             self.teacher.eval().requires_grad_(False)
             _check_fit(student, self.teacher, wanted)
         adapter = conv(student.neck, self.teacher.neck, kernel=1) if self.teacher and "feature" in wanted else None
-        self.network: nn.Module = StudentWithAdapter(student, adapter, "forward_injection" in wanted)
+        self.network: nn.Module = StudentWithAdapter(student, adapter, "forward_injection" in wanted, config.learns)
         self.reverse_injection = "reverse_injection" in wanted
         other = teacher_modality if teacher_modality != config.modality else None
         frames = Path(config.frames) if config.frames is not None else None
