@@ -34,14 +34,13 @@ mkdir -p runs && ln -sfn "$scenes" runs/scenes
 run train config/training/face_detector.yaml
 run export runs/face_detector/checkpoint.pt --out "$out/face_detector.onnx"
 
-run photos "$photos" --face-model "$face_model" --out runs/photo_pairs --draws 3 --marks "$marks" \
+run photos "$photos" --face-model "$face_model" --out runs/photo_pairs --draws 6 --marks "$marks" \
     --sources config/photos/sources.json --teacher-python "$teacher_python" --processes "$(nproc)"
 run train config/training/rgb_teacher.yaml
 run export runs/rgb_teacher/checkpoint.pt --config config/training/rgb_teacher.yaml --out "$out/rgb_teacher.pt"
 
-run train config/training/face_landmarks_refined.yaml
-run train config/training/thermal_teacher.yaml
-last=config/training/face_landmarks_last.yaml
-run train "$last"
-run export runs/face_landmarks_last/checkpoint.pt --config "$last" --out "$out/face_landmarks.onnx"
+for stage in face_landmarks_refined face_landmarks_frames thermal_teacher face_landmarks_last face_landmarks_lids; do
+    run train "config/training/$stage.yaml"
+done
+run export runs/face_landmarks_lids/checkpoint.pt --config "config/training/$stage.yaml" --out "$out/face_landmarks.onnx"
 run calibrate --models "$out" --data renders:runs/calibration_frames
