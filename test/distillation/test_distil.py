@@ -118,6 +118,22 @@ def test_what_is_not_among_the_parts_that_learn_stays_as_it_was(rendered_pairs: 
     assert changed == {"refinement"}  # statistics of batch normalisation included
 
 
+def test_the_card_tells_the_stages_before_and_who_taught_them(rendered_pairs: Path, tmp_path: Path) -> None:
+    first = config(rendered_pairs, modality="rgb", terms={"task": {"weight": 1}})
+    train(first, tmp_path / "teacher")
+    taught = config(rendered_pairs, teacher=str(tmp_path / "teacher/checkpoint.pt"))
+    train(taught, tmp_path / "taught")
+    train(
+        config(rendered_pairs, terms={"task": {"weight": 1}}, start=str(tmp_path / "taught/checkpoint.pt")),
+        tmp_path / "last",
+    )
+    told = export(tmp_path / "last/checkpoint.pt", tmp_path / "m.onnx", "")["training"]["before"]
+    assert [one["config"]["teacher"] for one in told] == [taught.teacher]
+    card = (tmp_path / "m.md").read_text()
+    assert f"student by MLCM-KD of | `{taught.teacher}`" in card
+    assert f"stages before | 1 epochs by {', '.join(ALL)} of `{taught.teacher}` on `{rendered_pairs}`" in card
+
+
 @pytest.mark.slow
 def test_a_student_is_trained_by_every_term_and_leaves_its_adapter_behind(rendered_pairs: Path, tmp_path: Path) -> None:
     first = config(

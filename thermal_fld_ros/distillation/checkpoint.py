@@ -19,7 +19,7 @@ STUDENT = "student."
 """Where the network lies in what a distillation trains; the rest of it is of use in the training only."""
 
 
-WEIGHTS = ("averaged", "config", "metrics", "git", "recipes")
+WEIGHTS = ("averaged", "config", "metrics", "git", "recipes", "before")
 """What of a checkpoint outlives the training."""
 
 

@@ -175,15 +175,18 @@ def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
 
 def _metadata(state: dict[str, Any], command: str, shape: dict[str, Any]) -> dict[str, Any]:
     """What the runtime reads, of a checkpoint; ``shape`` is that of the input."""
-    config = state["config"]
-    made = state.get("recipes") or recipes(config)
+    config, before = state["config"], state.get("before", [])
+    made = {key: recipe for one in before for key, recipe in (one["recipes"] or {}).items()}
+    made |= state.get("recipes") or recipes(config)
+    scenes = any("scenes" in one for one in (config, *(one["config"] for one in before)))
     return {
         "name": config["name"], "version": str(config["version"]),
         "task": "detection" if config["task"] == "detection" else "landmarks", "licence": "Apache-2.0",
         "input": shape, "normalisation": config["normalisation"], "scheme": "ibug68", "threshold": config["threshold"],
         "training": {"command": command, "git": state["git"], "config": config,
-                     "data": config.get("about_data") or _data(made, "scenes" in config),
-                     "recipes": made, "date": datetime.date.today().isoformat()},
+                     "data": config.get("about_data") or _data(made, scenes),
+                     "recipes": made, "before": [{key: one[key] for key in ("config", "git")} for one in before],
+                     "date": datetime.date.today().isoformat()},
         "metrics": state["metrics"], **({"gate": config["gate"]} if "gate" in config else {}),
     }  # fmt: skip
 

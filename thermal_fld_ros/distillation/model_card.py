@@ -27,7 +27,9 @@ def model_card(metadata: dict[str, Any]) -> str:
     """Describe a model for people, from its JSON alone."""
     training = metadata["training"]
     adapted = training["config"].get("adapted_from")
-    teacher = training["config"].get("teacher")
+    before = training.get("before", [])
+    stages = [one["config"] for one in before] + [training["config"]]
+    teacher = next((stage["teacher"] for stage in reversed(stages) if stage.get("teacher")), None)
     faces = "the faces that chose the epoch" if adapted else "rendered test faces"
     file = metadata.get("file", f"{metadata['name']}.onnx")
     rows = [
@@ -40,6 +42,7 @@ def model_card(metadata: dict[str, Any]) -> str:
          ("trained on", training["data"]),
         *([("student by MLCM-KD of", f"`{teacher}`, see `docs/distillation.md`")] if teacher else []),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),
+        *([("stages before", "; ".join(map(_stage, before)))] if before and not adapted else []),
         *([("adapted from", f"{adapted['name']} {adapted['version']}, commit {adapted['git']}")] if adapted else []),
         *((METRICS[k].format(faces=faces), f"{v:.3g}") for k, v in metadata["metrics"].items() if k in METRICS),
     ]  # fmt: skip
@@ -56,6 +59,15 @@ def model_card(metadata: dict[str, Any]) -> str:
 {_caution(metadata)}
 Written by `python -m thermal_fld_ros {command}` from `{metadata["name"]}.json`, which holds the file's own metadata.
 """
+
+
+def _stage(trained: dict[str, Any]) -> str:
+    """One of the trainings whose weights a network began with."""
+    config = trained["config"]
+    teacher = f" of `{config['teacher']}`" if config.get("teacher") else ""
+    pairs = config["pairs"]
+    folders = ", ".join(f"`{folder}`" for folder in ([pairs] if isinstance(pairs, str) else pairs))
+    return f"{config['epochs']} epochs by {', '.join(config['terms'])}{teacher} on {folders}, commit {trained['git']}"
 
 
 def _caution(metadata: dict[str, Any]) -> str:

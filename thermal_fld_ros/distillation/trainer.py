@@ -138,11 +138,27 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
             buffer.copy_(statistic)
 
 
+def trainings_before(start: str | None) -> list[dict[str, Any]]:
+    """Configuration, commit and recipes of the trainings whose weights one begins with (a checkpoint), the first one first."""
+    if start is None:
+        return []
+    state = read_state(Path(start))
+    return [*state.get("before", []), {key: state.get(key) for key in ("config", "git", "recipes")}]
+
+
 def _resume(file: Path, config: TrainingConfig, learner: _Learner) -> dict[str, Any]:
     """What a checkpoint holds: that in the file, or that of a training that begins."""
     if not file.exists():
         content = plain_config(config)
-        return {"epoch": 0, "metrics": {}, "config": content, "git": git_state(), "recipes": recipes(content)}
+        before = trainings_before(content.get("start"))
+        return {
+            "epoch": 0,
+            "metrics": {},
+            "config": content,
+            "git": git_state(),
+            "recipes": recipes(content),
+            "before": before,
+        }
     state = read_state(file)
     if not is_config_of(state["config"], config):
         raise ValueError(f"{file} was written with another configuration: choose another output folder, or remove it")
