@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.config import LandmarkConfig, read_config
-from thermal_fld_ros.distillation.distil import DistillationTask
+from thermal_fld_ros.distillation.distil import DistillationTask, begin_with
 from thermal_fld_ros.distillation.export import export
 from thermal_fld_ros.distillation.networks import LandmarkNet, landmark_net
 from thermal_fld_ros.distillation.terms import TERMS
-from thermal_fld_ros.distillation.trainer import train
+from thermal_fld_ros.distillation.trainer import train, trainings_before
 
 NETWORK = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "bins": 16, "hidden": 16}
 ALL = {name: {"weight": 1.0} for name in TERMS}
@@ -116,6 +116,21 @@ def test_what_is_not_among_the_parts_that_learn_stays_as_it_was(rendered_pairs: 
     after = load_trained(tmp_path / "part/checkpoint.pt")[0].state_dict()
     changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(before[name], value)}
     assert changed == {"refinement"}  # statistics of batch normalisation included
+
+
+def test_a_network_can_begin_with_the_mean_of_others(rendered_pairs: Path, tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{seed}/checkpoint.pt") for seed in (1, 2)]
+    for seed, file in enumerate(files, 1):
+        train(config(rendered_pairs, terms={"task": {"weight": 1}}, seed=seed), Path(file).parent)
+    first, second = (load_trained(Path(file))[0].state_dict() for file in files)
+    student = landmark_net(config(rendered_pairs))
+    begin_with(student, {files[0]: 3, files[1]: 1})
+    for name, value in student.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.75 * first[name] + 0.25 * second[name])
+    assert [one["config"]["seed"] for one in trainings_before(dict.fromkeys(files, 1.0))] == [1, 2]
+    with pytest.raises(ValueError, match="expected a positive share"):
+        begin_with(student, {files[0]: 0})
 
 
 def test_the_card_tells_the_stages_before_and_who_taught_them(rendered_pairs: Path, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     teacher
         A checkpoint.
     start
-        A checkpoint whose weights the network begins with.
+        A checkpoint whose weights the network begins with, or a mapping of checkpoints to their shares in the mean of the weights.
     pretrained
         Begin with the weights that timm has for its backbone.
     learns
@@ -244,7 +244,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     unlabelled: tuple[str, ...] = ()
     frames: str | None = None
     teacher: str | None = None
-    start: str | None = None
+    start: str | dict[str, float] | None = None
     pretrained: bool = False
     learns: tuple[str, ...] = PARTS
     gate: dict[str, float] | None = None

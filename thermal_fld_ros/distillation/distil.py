@@ -7,7 +7,7 @@ The levels, the baselines and the teacher's own training differ in networks, mod
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +86,7 @@ class DistillationTask:
         wanted = {term.name for term in self.terms}
         student = landmark_net(config, config.pretrained)
         if config.start is not None:
-            start_from(student, Path(config.start))
+            begin_with(student, config.start)
         self.teacher, teacher_modality = teacher or _load_teacher(config, wanted)
         if self.teacher is not None:
             self.teacher.eval().requires_grad_(False)
@@ -160,6 +160,23 @@ def landmark_metrics(network: LandmarkNet, faces: PlainPairs) -> dict[str, float
         "nme51": float(np.nanmean(error[:, 17:])),
         "median": float(np.median(np.nanmean(error, axis=1))),
     }
+
+
+def begin_with(student: LandmarkNet, start: str | Mapping[str, float]) -> None:
+    """Give a network the weights of a checkpoint, or the mean of several, weighted by their shares.
+
+    The mean of networks with a common ancestor keeps much of what each has learnt (Wortsman et al., "Robust fine-tuning of zero-shot
+    models", CVPR 2022). Raises ValueError as `start_from`, and when a share is not positive.
+    """
+    shares = {start: 1.0} if isinstance(start, str) else start
+    if not shares or min(shares.values()) <= 0:
+        raise ValueError(f"start is {start}, expected a positive share for each checkpoint")
+    mean: dict[str, Tensor] = {}
+    for file, share in shares.items():
+        start_from(student, Path(file))
+        for name, value in student.state_dict().items():
+            mean[name] = mean.get(name, torch.zeros(())) + value * (share / sum(shares.values()))
+    student.load_state_dict(mean)
 
 
 def start_from(student: LandmarkNet, file: Path) -> None:

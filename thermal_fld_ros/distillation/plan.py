@@ -144,7 +144,7 @@ def _training(
         raise ValueError(
             f'{where}: the teacher is "{teacher}", expected a checkpoint (.pt) or a stage before it: {", ".join(done)}'
         )
-    before = {key: done[stage[key]] for key in ("teacher", "start") if stage.get(key) in done}  # else a checkpoint
+    before = {key: done[stage[key]] for key in ("teacher", "start") if str(stage.get(key)) in done}  # else checkpoints
     given = {} if seed is None else {"seed": seed}
     content = stage | {key: str(training.checkpoint) for key, training in before.items()} | given
     config = read_config(content, where)
@@ -152,7 +152,8 @@ def _training(
         raise ValueError(f"{where}: task is {config.task!r}, expected distillation")
     folder = out / name if seed is None else out / name / f"seed_{seed}"
     depth = max((training.depth + 1 for training in before.values()), default=0)
-    return Training(name, config.seed, config, folder, teacher, start, depth)
+    begun = " and ".join(start) if isinstance(start, dict) else start
+    return Training(name, config.seed, config, folder, teacher, begun, depth)
 
 
 def carry_out(training: Training, tests: Sequence[str], command: str, threads: int = 0) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,14 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
             buffer.copy_(statistic)
 
 
-def trainings_before(start: str | None) -> list[dict[str, Any]]:
-    """Configuration, commit and recipes of the trainings whose weights one begins with (a checkpoint), the first one first."""
-    if start is None:
-        return []
-    state = read_state(Path(start))
-    return [*state.get("before", []), {key: state.get(key) for key in ("config", "git", "recipes")}]
+def trainings_before(start: str | Mapping[str, float] | None) -> list[dict[str, Any]]:
+    """Configuration, commit and recipes of the trainings whose weights one begins with, by its ``start``; the first one first."""
+    found: list[dict[str, Any]] = []
+    for file in [] if start is None else [start] if isinstance(start, str) else start:
+        state = read_state(Path(file))
+        own = {key: state.get(key) for key in ("config", "git", "recipes")}
+        found += [one for one in [*state.get("before", []), own] if one not in found]
+    return found
 
 
 def _resume(file: Path, config: TrainingConfig, learner: _Learner) -> dict[str, Any]:
