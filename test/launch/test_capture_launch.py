@@ -114,13 +114,13 @@ def test_plain_recording_gets_topics_qos_and_storage(start: Start, tmp_path: Pat
         thermal="flir/raw",
         rgb_info="/colour/info",
         storage=storage,
-        output="my_bag",
+        output="~/my_bag",
     )
     launched.wait_for(lambda: result.exists() and result.read_text(), "the call")
     arguments, qos = json.loads(result.read_text())
     assert arguments[:4] == ["bag", "record", "--storage", storage]
     assert arguments[-4:] == ["/flir/raw", "/rgb/image", "/colour/info", "/tf_static"]
-    assert arguments[arguments.index("--output") + 1] == "my_bag"
+    assert arguments[arguments.index("--output") + 1] == str(Path.home() / "my_bag")
     profiles = yaml.safe_load(qos)
     assert set(profiles) == set(arguments[-4:])
     assert (profiles["/tf_static"]["durability"], profiles["/tf_static"]["reliability"]) == (
