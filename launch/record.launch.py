@@ -55,7 +55,7 @@ def record(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         config = PathJoinSubstitution([SHARE, "config", "record_mcap.yaml"]).perform(context)
         command += ["--storage-config-file", config]
     if values["output"]:
-        command += ["--output", values["output"]]
+        command += ["--output", str(Path(values["output"]).expanduser())]  # no shell does it in output:=~/my_bag
     # The topics stand last and without an option of their own: so every distribution understands them.
     return [ExecuteProcess(cmd=[*command, *topics], output="screen", sigterm_timeout="60", sigkill_timeout="60")]
 

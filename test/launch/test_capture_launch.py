@@ -114,13 +114,13 @@ def test_plain_recording_gets_topics_qos_and_storage(start: Start, tmp_path: Pat
         thermal="flir/raw",
         rgb_info="/colour/info",
         storage=storage,
-        output="my_bag",
+        output="~/my_bag",
     )
     launched.wait_for(lambda: result.exists() and result.read_text(), "the call")
     arguments, qos = json.loads(result.read_text())
     assert arguments[:4] == ["bag", "record", "--storage", storage]
     assert arguments[-4:] == ["/flir/raw", "/rgb/image", "/colour/info", "/tf_static"]
-    assert arguments[arguments.index("--output") + 1] == "my_bag"
+    assert arguments[arguments.index("--output") + 1] == str(Path.home() / "my_bag")
     profiles = yaml.safe_load(qos)
     assert set(profiles) == set(arguments[-4:])
     assert (profiles["/tf_static"]["durability"], profiles["/tf_static"]["reliability"]) == (
@@ -148,3 +148,26 @@ def test_topics_can_be_left_out_and_nothing_stays_behind(start: Start, tmp_path:
     assert arguments[-1] == "/flir/raw" and "/rgb/image" not in arguments and "/none" not in arguments
     assert set(yaml.safe_load(qos)) == {"/flir/raw"}
     assert not list(temporary.glob("record_qos_*"))
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_the_recorder_itself_understands_the_call(start: Start, tmp_path: Path, storage: str) -> None:
+    """Where rosbag2 is installed: what is published arrives in a bag that can be read."""
+    pytest.importorskip("rosbag2_py")
+    topic, bag = "/recorded/raw", tmp_path / "bag"
+    launched = start(
+        "record.launch.py", "", thermal=topic, rgb="none", tf_static="none", storage=storage, output=str(bag)
+    )
+    publisher = launched.node.create_publisher(Image, topic, 10)
+    launched.wait_for(lambda: publisher.get_subscription_count() and "Recording..." in launched.log(), "the recorder")
+    stamps = iter(range(10**18, 10**18 + 20))
+
+    def published() -> bool:
+        stamp = next(stamps, None)
+        if stamp is not None:
+            publisher.publish(image(np.zeros((8, 8), np.uint16), "mono16", stamp))
+        return stamp is None
+
+    launched.wait_for(published, "the last image")
+    assert launched.interrupt() == 0
+    assert {name for messages in contents(bag).values() for name in messages} == {topic}

@@ -29,6 +29,7 @@ def test_no_publisher_names_the_topics_that_there_are(rig: Rig) -> None:
     topic = f"{rig.namespace}/camera/image"
     assert line.startswith(f"nothing on {topic} (reliable, volatile, keep last 4) for ")
     assert "it has no publisher; topics of this type are " in line and f"{rig.namespace}/other/image_raw" in line
+    assert "/overlay" not in line  # its own pictures
     rig.wait_for_status(
         lambda status, values: status.level == DiagnosticStatus.WARN and "no publisher" in status.message
     )

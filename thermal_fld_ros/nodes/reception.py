@@ -147,6 +147,12 @@ class WatchedSubscription:
             self._node.get_logger().warning(trouble)
             self._said = (reason, time.monotonic())
 
+    def _published_by_others(self, topic: str) -> bool:
+        """Whether another node publishes it: nobody means a node's own pictures as its input."""
+        own = self._node.get_name(), self._node.get_namespace()
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        return any((publisher.node_name, publisher.node_namespace) != own for publisher in publishers)
+
     def _reason(self, lost: int) -> str:
         """Why nothing arrives, as far as the ROS graph shows."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
@@ -155,7 +161,7 @@ class WatchedSubscription:
             same_type = [
                 name
                 for name, types in self._node.get_topic_names_and_types()
-                if ours in types and self._node.count_publishers(name)
+                if ours in types and self._published_by_others(name)
             ]
             others = f"; topics of this type are {', '.join(sorted(same_type))}" if same_type else ""
             return f"it has no publisher{others}"
