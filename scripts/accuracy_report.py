@@ -46,7 +46,6 @@ GOALS: list[tuple[str, str, tuple[str, ...], float, str, float]] = [
     ("rendered frames", "recall of faces, %", ("detection", "recall"), 100, "at least", 90.0),
     ("rendered frames", "false faces, as many as networks 0.4", ("detection", "false_faces"), 1, "at most", 11),
     ("rendered frames", "ECE of the score, %", ("published", "score", "ece"), 100, "at most", 5.0),
-    ("rendered clip", "published faces that are wrong, %", ("published", "wrong_share"), 100, "at most", 1.0),
     ("Knapik drivers", "published faces that are wrong, %", ("published", "wrong_share"), 100, "at most", 1.0),
     ("RoadScene", "false faces", ("detection", "false_faces"), 1, "at most", 1),
     ("HIT-UAV held-out", "false faces", ("detection", "false_faces"), 1, "at most", 1),

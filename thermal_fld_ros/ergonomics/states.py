@@ -61,8 +61,8 @@ class EyeOptions:
         Seconds.
     """
 
-    eye_open: float = limited(0.31, 0.05, 1.0)
-    eye_closed: float = limited(0.89, 0.0, 0.95)
+    eye_open: float = limited(0.32, 0.05, 1.0)
+    eye_closed: float = limited(0.59, 0.0, 0.95)
     blink_opening: float = limited(0.4, 0.01, 0.6)
     blink_seconds: float = limited(0.5, 0.05, 5.0)
     perclos_window: float = limited(60.0, 1.0, 3600.0)
@@ -135,7 +135,7 @@ class MouthOptions:
         Standard deviation of the opening over two seconds, in lengths of the nose.
     """
 
-    yawn_opening: float = limited(0.19, 0.05, 2.0)
+    yawn_opening: float = limited(0.20, 0.05, 2.0)
     yawn_seconds: float = limited(1.5, 0.1, 30.0)
     speech_motion: float = limited(0.015, 0.0, 1.0)
 
