@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from thermal_fld_ros.ergonomics.breathing import GOOD  # noqa: E402
 from thermal_fld_ros.ergonomics.person import Ergonomics, ErgonomicsOptions, Observation, PersonErgonomics  # noqa: E402
 from thermal_fld_ros.ergonomics.posture import neck_angles, turn_between  # noqa: E402
 from thermal_fld_ros.ergonomics.states import eye_ratio, mouth_ratio  # noqa: E402
@@ -416,7 +417,7 @@ def breathing_section(studio: Studio, scale: float) -> str:
                 )
             ]  # fmt: skip
             known = np.array([pair for pair in found if math.isfinite(pair[0])])
-            good = known[known[:, 1] > 0.5] if len(known) else known
+            good = known[known[:, 1] > GOOD] if len(known) else known
             rows.append(
                 [f"{rate:g}", per_minute, f"{known[-1, 0]:.1f}", f"{known[-1, 1]:.2f}", f"{100 * len(good) / max(len(known), 1):.0f} %",
                  f"{np.abs(good[:, 0] - per_minute).max():.1f}" if len(good) else "-"]
@@ -430,8 +431,8 @@ def breathing_section(studio: Studio, scale: float) -> str:
                 "breaths a minute",
                 "found at the end",
                 "quality",
-                "time with good quality",
-                "largest error while good",
+                f"time with quality above {GOOD:g}",
+                "largest error then",
             ),
             rows,
         )

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from thermal_fld_ros.ergonomics.breathing import Breathing
+from thermal_fld_ros.ergonomics.breathing import GOOD, Breathing
 from thermal_fld_ros.ergonomics.states import (
     EyeOptions,
     Eyes,
@@ -128,7 +128,7 @@ def test_breaths_are_counted_in_noise_drift_and_jitter(rate: float, breaths: flo
         stamp += rng.uniform(0.8, 1.2) / rate
         value = 0.3 * math.sin(2 * math.pi * breaths / 60 * stamp) + 0.02 * stamp + rng.normal(0, 0.1)
         breathing.update(stamp, value)
-    assert breathing.quality > 0.5
+    assert breathing.quality > GOOD
     assert breathing.rate == pytest.approx(breaths, abs=1.0)
 
 
@@ -138,7 +138,7 @@ def test_noise_has_no_good_quality_and_a_gap_begins_anew() -> None:
     for k in range(9 * 120):
         breathing.update(k / 9, float(rng.normal(0, 0.1)))
         qualities.append(breathing.quality)
-    assert np.mean(np.array(qualities) > 0.5) < 0.05
+    assert np.mean(np.array(qualities) > GOOD) < 0.05
     breathing.update(200.0, 1.0)
     assert math.isnan(breathing.rate) and breathing.quality == 0.0
 
@@ -153,7 +153,7 @@ def test_a_head_that_moves_as_fast_as_somebody_breathes_is_not_trusted(breaths: 
         celsius = 0.25 * math.sin(2 * math.pi * breaths / 60.0 * stamp) + 0.4 * nod + rng.normal(0.0, 0.05)
         seeing.update(stamp, celsius, (0.1 * nod + rng.normal(0.0, 0.005), math.nan))
         blind.update(stamp, celsius)
-    assert blind.rate == pytest.approx(17.0, abs=0.5) and blind.quality > 0.5
+    assert blind.rate == pytest.approx(17.0, abs=0.5) and blind.quality > GOOD
     assert seeing.quality == 0.0
 
 
@@ -163,11 +163,11 @@ def test_a_breath_is_found_beside_a_small_motion_of_the_head() -> None:
         nod = math.sin(2 * math.pi * 17.0 / 60.0 * stamp)
         celsius = 0.4 * math.sin(2 * math.pi * 0.2 * stamp) + 0.25 * nod + rng.normal(0.0, 0.05)
         breathing.update(stamp, celsius, (0.1 * nod, 0.0))
-    assert breathing.rate == pytest.approx(12.0, abs=0.5) and breathing.quality > 0.7
+    assert breathing.rate == pytest.approx(12.0, abs=0.5) and breathing.quality > GOOD
 
 
 def test_what_is_slower_than_any_breath_is_no_breath() -> None:
     breathing = Breathing()
     for stamp in np.arange(0.0, 60.0, 0.1):
         breathing.update(stamp, 0.5 * math.sin(2 * math.pi * 4.0 / 60.0 * stamp))
-    assert not breathing.quality > 0.5
+    assert not breathing.quality > GOOD

@@ -33,6 +33,8 @@ MOTION_RIDGE = 0.1
 """Of the regression on the head's motion, in shares of the motion's power."""
 RATES_AGREE = 1.0
 """Breaths a minute by which the rates with and without what the head's motion explains may differ."""
+GOOD = 0.7
+"""Quality above which a rate may be used; docs/hri_accuracy.md tells by how much it is then off."""
 
 
 class Breathing:
