@@ -31,7 +31,7 @@ INDEX_FIELDS = {
     "struck",
 }  # fmt: skip
 
-LEAST_SEEN = 0.25
+LEAST_VISIBLE_TO_LEARN = 0.25
 """Rendered faces are left out when fewer of their points are visible: nothing can be learnt from the rest."""
 
 TEXTS = {"thermal", "rgb", "subject", "split", "episode", "struck"}
@@ -202,7 +202,9 @@ def _rendered(folder: Path) -> Iterator[Pair]:
     for shard, (images, labels) in enumerate(open_shards(folder)):
         size = np.sqrt(np.prod(np.ptp(labels["points"], axis=1), axis=1))
         seen = labels["visible"].mean(axis=1)
-        for row in np.flatnonzero(labels["facing"] & (size >= LEAST_RENDERED_SIZE) & (seen >= LEAST_SEEN)).tolist():
+        for row in np.flatnonzero(
+            labels["facing"] & (size >= LEAST_RENDERED_SIZE) & (seen >= LEAST_VISIBLE_TO_LEARN)
+        ).tolist():
             k = int(labels["frame"][row])
             name = f"{shard:04d}/{k:04d}/{row:04d}"
             face = face_from(f"{folder}, {name}", points=labels["points"][row], scheme=SCHEMES["ibug68"])

@@ -15,7 +15,7 @@ from thermal_fld_ros.perception.normalisation import Normalisation
 CHANNELS = {"thermal": 1, "rgb": 3}
 """Of the images of each modality."""
 
-PARTS = ("encoder", "head", "refinement")
+NETWORK_PARTS = ("encoder", "head", "refinement")
 """Of a landmark network."""
 
 
@@ -246,7 +246,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     teacher: str | None = None
     start: str | dict[str, float] | None = None
     pretrained: bool = False
-    learns: tuple[str, ...] = PARTS
+    learns: tuple[str, ...] = NETWORK_PARTS
     gate: dict[str, float] | None = None
     adapted_from: dict[str, str] | None = None
     about_data: str | None = None
@@ -258,8 +258,10 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
             raise ValueError(f"frames are thermal images, but the network's modality is {self.modality}")
         if (self.frames is None) != (self.negatives == 0):
             raise ValueError(f"negatives is {self.negatives} and frames is {self.frames!r}, expected both or neither")
-        if not self.learns or set(self.learns) - set(PARTS):
-            raise ValueError(f"learns names {', '.join(self.learns) or 'nothing'}, expected some of {', '.join(PARTS)}")
+        if not self.learns or set(self.learns) - set(NETWORK_PARTS):
+            raise ValueError(
+                f"learns names {', '.join(self.learns) or 'nothing'}, expected some of {', '.join(NETWORK_PARTS)}"
+            )
         if set(self.unlabelled) - set(self.pairs if isinstance(self.pairs, dict) else ()):
             raise ValueError(
                 f"unlabelled names {', '.join(self.unlabelled)}, expected folders that pairs maps to shares"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.config import PARTS, LandmarkConfig
+from thermal_fld_ros.distillation.config import NETWORK_PARTS, LandmarkConfig
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
 from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
@@ -40,7 +40,11 @@ class StudentWithAdapter(nn.Module):
     """
 
     def __init__(
-        self, student: LandmarkNet, adapter: nn.Module | None, forward_injection: bool, learns: Collection[str] = PARTS
+        self,
+        student: LandmarkNet,
+        adapter: nn.Module | None,
+        forward_injection: bool,
+        learns: Collection[str] = NETWORK_PARTS,
     ):
         super().__init__()
         self.student = student
