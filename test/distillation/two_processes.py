@@ -6,6 +6,7 @@ Arguments: a configuration as JSON, the output folder, the number of steps (0: t
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,3 +36,5 @@ register_optimizer_step_post_hook(compare)
 with contextlib.suppress(KeyboardInterrupt):
     train(config, out)
 sys.stdout.write(f"compared {len(steps)} steps\n")  # in one piece: both processes write here
+sys.stdout.flush()
+os._exit(0)  # threads of a training that was stopped in the middle would abort the interpreter's usual end

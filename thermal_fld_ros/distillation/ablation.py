@@ -234,7 +234,7 @@ def differences(results: dict[str, Any]) -> str:
         of_people = holm(known) if len(known) == len(rows) else []
         for k, row in enumerate(rows):
             ps = [of_seeds[k], *of_people[k : k + 1]]
-            row[2 + column] = f"{row[2 + column]} (p {', '.join(f'{p:.3f}' for p in ps)})"
+            row[2 + column] = f"{row[2 + column]} (p {', '.join(map(_p_text, ps))})"
     told_people = " and, second, of a bootstrap over seeds and people" if results.get("people_p") else ""
     return f"""
 The same as differences between networks of the same seed, mean ± its standard error; below 0 the first is ahead. p is that of a
@@ -242,6 +242,11 @@ paired t test over the seeds{told_people}, two-sided, corrected after Holm for t
 
 {report.markdown_table(["method", "against", *sets], rows)}
 """
+
+
+def _p_text(p: float) -> str:
+    """A p value for people; one that would read as nothing at all is given as a bound."""
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"
 
 
 def _tests(results: dict[str, Any]) -> dict[str, Any]:
