@@ -64,10 +64,10 @@ def crop_from_points(points: ArrayLike, size: int, scale: float) -> Affine:
     """The square crop around 68 landmarks (68, 2) in upright pixels, turned by their roll; see `crop_from_box`."""
     array = np.asarray(points, dtype=np.float64)
     angle = roll_from_points(array)
-    level = Affine.similarity(1.0, -angle, (0.0, 0.0), (0.0, 0.0))
-    x, y, width, height = box_around(level(array)).tolist()
-    centre = level.inverse()((x + width / 2, y + height / 2))
-    return _square((float(centre[0]), float(centre[1])), max(width, height), size, scale, angle)
+    c, s = math.cos(angle), math.sin(angle)
+    x, y, width, height = box_around(array @ np.array([[c, -s], [s, c]])).tolist()  # as if the head stood upright
+    x, y = x + width / 2, y + height / 2
+    return _square((c * x - s * y, s * x + c * y), max(width, height), size, scale, angle)
 
 
 def look_twice(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,8 +50,8 @@ def _grid(frame: ThermalFrame) -> NDArray[np.float32]:
 
 
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    a, b = one - one.mean(), other - other.mean()
-    return float((a * b).mean() / (np.sqrt((a * a).mean() * (b * b).mean()) + 1e-9))
+    a, b = (one - one.mean()).ravel(), (other - other.mean()).ravel()
+    return float(a @ b) / (math.sqrt(float(a @ a) * float(b @ b)) + 1e-9)
 
 
 def _shift(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

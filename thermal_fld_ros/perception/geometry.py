@@ -104,7 +104,7 @@ class Affine:
 def box_around(points: ArrayLike) -> NDArray[np.float64]:
     """The axis-aligned box (x, y, width, height) around points (N, 2)."""
     array = np.asarray(points, dtype=np.float64)
-    low, high = array.min(axis=0), array.max(axis=0)
+    low, high = np.minimum.reduce(array), np.maximum.reduce(array)
     return np.concatenate([low, high - low])
 
 

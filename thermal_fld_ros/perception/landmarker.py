@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.face import POINTS
-from thermal_fld_ros.perception.geometry import Affine
+from thermal_fld_ros.perception.geometry import Affine, box_around
 from thermal_fld_ros.perception.models import LARGEST_INPUT, Model, ModelError
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.timing import Timing
@@ -36,6 +37,11 @@ class Landmarks:
     points: NDArray[np.float64]
     confidence: NDArray[np.float32]
     score: float
+
+    @cached_property
+    def box(self) -> NDArray[np.float64]:
+        """The box (4,) around the points."""
+        return box_around(self.points)
 
 
 class Landmarker:

@@ -263,9 +263,9 @@ class Pipeline:
         crops = [self._crop(track.expected(step)) for track in tracks]
         timing.lap("crop")
         found = self._looked_again(frame, crops, self.landmarker(frame, crops, timing), timing)
-        for track, (crop, landmarks) in zip(tracks, found, strict=True):
-            score = self._gate(track.detection, landmarks.score)
-            if self._stays(track, score) and self._plausible(landmarks, crop, frame):
+        for track, landmarks in zip(tracks, found, strict=True):
+            score = 0.0 if landmarks is None else self._gate(track.detection, landmarks.score)
+            if self._stays(track, score) and landmarks is not None:
                 self._tracker.follow(track, landmarks, score, step)
             else:
                 self._tracker.lose(track, self._clock.now)
@@ -274,19 +274,20 @@ class Pipeline:
 
     def _looked_again(
         self, frame: ThermalFrame, crops: list[Affine], found: list[Landmarks], timing: Timing
-    ) -> list[tuple[Affine, Landmarks]]:
-        """Crops with their landmarks; where these lie askew in the crop or are doubtful, those of a second look about them."""
-        result = list(zip(crops, found, strict=True))
+    ) -> list[Landmarks | None]:
+        """Landmarks of crops, None where they are no face's; of a second look where they lie askew in the crop or are doubtful."""
+        result: list[Landmarks | None] = [None] * len(found)
         second: dict[int, Affine] = {}
-        for index, (crop, landmarks) in enumerate(result):
+        for index, (crop, landmarks) in enumerate(zip(crops, found, strict=True)):
             if self._plausible(landmarks, crop, frame):
+                result[index] = landmarks
                 centred = self._crop(landmarks.points)
                 if landmarks.score < self._threshold or _askew(crop, centred, self.landmarker.size):
                     second[index] = centred
         again = self.landmarker(frame, list(second.values()), timing)
         for (index, crop), landmarks in zip(second.items(), again, strict=True):
-            if landmarks.score >= result[index][1].score:
-                result[index] = crop, landmarks
+            if landmarks.score >= found[index].score:
+                result[index] = landmarks if self._plausible(landmarks, crop, frame) else None
         return result
 
     def _stays(self, track: Track, score: float) -> bool:
@@ -391,8 +392,9 @@ class Pipeline:
 
 def _askew(crop: Affine, centred: Affine, size: int) -> bool:
     """Whether a crop misses the face that ``centred`` is about by more than the network has learnt to see daily."""
-    middle = np.full(2, (size - 1) / 2)
-    offset = float(np.linalg.norm(crop(middle) - centred(middle))) / (centred.scale * size)
+    middle = (size - 1) / 2
+    (a, b, x), (c, d, y) = (crop.matrix - centred.matrix).tolist()
+    offset = math.hypot((a + b) * middle + x, (c + d) * middle + y) / (centred.scale * size)
     zoom = max(crop.scale / centred.scale, centred.scale / crop.scale)
     return offset > MOST_OFFSET or zoom > MOST_ZOOM
 

@@ -12,6 +12,7 @@ humidity are not, and what this is not for is said in docs/ergonomics.md.
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,7 +150,7 @@ def region_temperatures(
     known = (inside.mean(axis=1) > LEAST_REGION_INSIDE) & (counts > 0)
     skin = means[known & ~_COVERABLE]
     if len(skin):
-        known &= ~_COVERABLE | (means > np.median(skin) - MOST_COLDER)
+        known &= ~_COVERABLE | (means > statistics.median(skin.tolist()) - MOST_COLDER)
     pixels = _different(np.where(agree, y * columns + x, -1))
     return {
         name: RegionTemperature(mean, spread, count) if seen else RegionTemperature(math.nan, math.nan, 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
+from thermal_fld_ros.perception.geometry import Affine, Size, iou
 from thermal_fld_ros.perception.landmarker import Landmarks
 from thermal_fld_ros.perception.pose import Pose
 from thermal_fld_ros.perception.smoothing import OneEuro
@@ -117,7 +117,7 @@ class Tracker:
 
     def follow(self, track: Track, landmarks: Landmarks, score: float, step: float) -> None:
         """The face was seen again `step` seconds after the last time."""
-        box = box_around(landmarks.points)
+        box = landmarks.box
         if step > 0.0:
             moved = (box[:2] + box[2:] / 2) - (track.box[:2] + track.box[2:] / 2)
             track.velocity = 0.5 * (track.velocity + moved / step)
@@ -130,7 +130,7 @@ class Tracker:
 
     def add(self, landmarks: Landmarks, score: float, detection: float, now: float) -> Track:
         """A face was found by detection: a lost one that is back, or a new one."""
-        box = box_around(landmarks.points)
+        box = landmarks.box
         near = [(_distance(track.box, box), track) for track in self.lost]
         best = min(near, key=lambda pair: pair[0], default=(math.inf, None))
         if best[1] is not None and best[0] < 1.0:
@@ -185,9 +185,9 @@ class Tracker:
 
 def plausible(landmarks: Landmarks, crop: Affine, crop_size: int, upright_size: Size, min_size: float) -> bool:
     """Whether points are a face's: finite, of a size that fits their crop, and enough of them in the image."""
-    if not np.isfinite(landmarks.points).all():
+    x, y, width, height = landmarks.box.tolist()
+    if not (math.isfinite(width) and math.isfinite(height)):  # nor are all points
         return False
-    x, y, width, height = box_around(landmarks.points).tolist()
     size, side = max(width, height), crop.scale * crop_size
     if size < min_size or not LEAST_CROP_SHARE * side <= size <= MOST_CROP_SHARE * side:
         return False
