@@ -68,12 +68,12 @@ def main() -> None:
         print_case(name, case)
 
 
-def to_size(pixels: NDArray[Any]) -> RawImage:
-    """The recording's frame enlarged to `SIZE` without distortion, its border continued."""
+def to_size(pixels: NDArray[Any], size: tuple[int, int] = SIZE) -> RawImage:
+    """The recording's frame enlarged to a size without distortion, its border continued."""
     height, width = pixels.shape
-    scale = min(SIZE[0] / width, SIZE[1] / height)
+    scale = min(size[0] / width, size[1] / height)
     resized = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_CUBIC)
-    right, bottom = SIZE[0] - resized.shape[1], SIZE[1] - resized.shape[0]
+    right, bottom = size[0] - resized.shape[1], size[1] - resized.shape[0]
     return RawImage.from_array(cv2.copyMakeBorder(resized, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
 
 

@@ -61,6 +61,36 @@ Medians by stage, ms:
 """
 
 
+def rates() -> str:
+    """Frames per second; nothing where they were not measured."""
+    if not (ROOT / "benchmarks/results/rates.json").is_file():
+        return ""
+    result = load("benchmarks/results/rates.json")
+    alone: list[list[object]] = [
+        [f"{name} pixels" if group == "resolution" else f"{name} in view", f"{point['fps']:.0f}", f"{point['faces']:.2f}"]
+        for group in ("resolution", "faces") for name, point in result[group].items()
+    ]  # fmt: skip
+    cameras: list[list[object]] = [
+        [count, *(f"{point[key]:.0f}" for key in ("fps", "fps_each", "fps_slowest"))]
+        for count, point in result["cameras"].items()
+    ]
+    return f"""## Frames per second: `python benchmarks/rates.py`
+
+How many images of 16 bit a second go from bytes to faces, one after the other, with the regular detections and without head poses, on
+one thread. The points ran in turns of {result["seconds"]:g} s, {result["rounds"]} rounds; figures are medians over the rounds.
+*faces* are those found on average. The resolutions have one face in view; the several faces are of one size, in 640 x 512 pixels.
+{on_machine(result)}.
+
+![Frames per second against resolution, faces and cameras](results/rates.png)
+
+{table(["one camera", "frames per second", "faces"], alone)}
+
+Each camera is a process of one thread, with one face in 640 x 512 pixels; all run at the same time.
+
+{table(["cameras", "frames per second, together", "each, median", "slowest"], cameras)}
+"""
+
+
 def others() -> str:
     """Beside other face finders."""
     result = load("benchmarks/results/others.json")
@@ -320,6 +350,7 @@ def text() -> str:
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
     parts = (
         pipeline,
+        rates,
         others,
         network_speed,
         node,
@@ -331,7 +362,7 @@ def text() -> str:
         adaptation,
         thermal_only,
     )
-    return "\n".join([head, *(part() for part in parts)])
+    return "\n".join([head, *filter(None, (part() for part in parts))])
 
 
 if __name__ == "__main__":

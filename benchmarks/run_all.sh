@@ -12,6 +12,7 @@ source scripts/env.sh
 export OMP_NUM_THREADS=1
 
 python benchmarks/pipeline.py
+python benchmarks/rates.py
 python benchmarks/network_speed.py
 python benchmarks/node.py
 python benchmarks/transport.py
