@@ -9,6 +9,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
+FRAMES = {
+    "tracked": "the crop follows the landmarks",
+    "pose": "the same with the head's pose",
+    "periodic": "tracked, with a detection",
+    "first": "nobody known yet, a detection and two landmark passes",
+}
+"""Cases of `pipeline.py`."""
+
 
 def load(name: str) -> Any:
     """One results file, by its path in the repository."""
@@ -34,30 +42,50 @@ def pipeline() -> str:
     """Time of a frame."""
     result = load("benchmarks/results/pipeline.json")
     rows: list[list[object]] = [
-        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"]]
+        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"] or ""]
         for name, case in result["cases"].items()
     ]
-    stages: list[list[object]] = [
-        [
-            stage,
-            *(
-                f"{case['stages_ms'][stage]['median']:.2f}" if stage in case["stages_ms"] else ""
-                for case in result["cases"].values()
-            ),
-        ]
-        for stage in dict.fromkeys(stage for case in result["cases"].values() for stage in case["stages_ms"])
-    ]
     width, height = result["size"]
+    described = "; ".join(f"*{name}*: {FRAMES[name]}" for name in result["cases"])
     return f"""## A frame, from bytes to points: `python benchmarks/pipeline.py`
 
-{width} x {height} pixels of 16 bit, one face, one thread, ms. *tracked*: the crop follows the landmarks; *periodic*: the same
-with a detection; *first*: nobody known yet, a detection and two landmark passes. {on_machine(result)}.
+{width} x {height} pixels of 16 bit, one face, one thread, ms.
+{described}.
+{on_machine(result)}.
 
 {table(["case", "median", "p95", "target"], rows)}
 
 Medians by stage, ms:
 
-{table(["stage", *result["cases"]], stages)}
+{stages(result["cases"])}
+{profile(result)}"""
+
+
+def stages(cases: dict[str, Any]) -> str:
+    """Medians by stage and in all, a column a case; empty where a case does not have the stage."""
+    fullest_first = sorted(cases.values(), key=lambda case: -len(case["stages_ms"]))
+    names = dict.fromkeys(stage for case in fullest_first for stage in case["stages_ms"])
+    rows: list[list[object]] = [
+        [stage, *(f"{it['stages_ms'][stage]['median']:.2f}" if stage in it["stages_ms"] else "" for it in cases.values())]
+        for stage in sorted(names, key="rest".__eq__)
+    ]  # fmt: skip
+    rows.append(["in all", *(f"{case['total_ms']['median']:.2f}" for case in cases.values())])
+    return table(["stage", *cases], rows)
+
+
+def profile(result: dict[str, Any]) -> str:
+    """The stages of a tracked frame beside those of the earlier version; nothing where that was not measured."""
+    if "before" not in result:
+        return ""
+    commit, then, now = result["before"]["commit"], result["before"]["cases"]["tracked"], result["cases"]
+    columns = {commit: then, "now": now["tracked"], "now, with pose": now["pose"]}
+    return f"""
+### Before and after: `python benchmarks/pipeline.py --before {commit}`
+
+A tracked frame as commit {commit} and as this version take it, in turns on the same machine and input. Each commit is measured by its own
+script; where a stage is empty, the commit does not have it or does not tell it apart. Medians in ms.
+
+{stages(columns)}
 """
 
 
