@@ -149,7 +149,7 @@ Targets for the ratio of *ours*: {targets}; six faces at most {result["most_time
 
 
 def network_speed() -> str:
-    """Landmark networks of other sizes."""
+    """Networks alone: those of the files, and landmark networks of other sizes."""
     result = load("benchmarks/results/network_speed.json")
     rows: list[list[object]] = [
         [name, f"{row['parameters'] / 1e6:.2f}", row["mmac"], f"{row['median_ms']:.2f}", f"{row['ratio']:.2f}"]
@@ -161,6 +161,25 @@ Random weights, one crop, one thread, in a tight loop: what a network of that si
 shipped configuration in the same round. *separable*: depth-wise and point-wise convolutions. {on_machine(result)}.
 
 {table(["network", "million parameters", "MMAC", "median ms", "ratio"], rows)}
+{network_files(result)}"""
+
+
+def network_files(result: dict[str, Any]) -> str:
+    """The networks of the files beside those of the earlier version; nothing where these were not measured."""
+    if not result.get("before"):
+        return ""
+    rows: list[list[object]] = [
+        [case, "{} x {}".format(*found["input"]), version, row["mmac"], f"{row['median_ms']:.2f}", f"{row['ratio']:.2f}"]
+        for case, found in result["files"].items() for version, row in found["versions"].items()
+    ]  # fmt: skip
+    return f"""
+### Shipped networks, before and after: `python benchmarks/network_speed.py --before {result["before"]}`
+
+The landmark network on one crop, and the detector at the input that it makes of an image of that size, in turns with those above.
+*MMAC*: millions of multiplications in convolutions and products of matrices. *ratio* is to the network of commit {result["before"]} in
+the same round.
+
+{table(["network", "input", "version", "MMAC", "median ms", "ratio"], rows)}
 """
 
 

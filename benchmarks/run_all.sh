@@ -14,7 +14,7 @@ before=${BEFORE:-094e941}
 
 python benchmarks/pipeline.py --before "$before"
 python benchmarks/rates.py
-python benchmarks/network_speed.py
+python benchmarks/network_speed.py --before "$before"
 python benchmarks/node.py
 python benchmarks/transport.py
 if [ -n "${1:-}" ]; then
