@@ -26,8 +26,9 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "test")]
+sys.path[:0] = [str(ROOT), str(ROOT / "test"), str(ROOT / "benchmarks")]
 
+from earlier import check_out  # noqa: E402
 from input_files import (  # noqa: E402
     ROS1_TYPES,
     compressed_depth,
@@ -218,15 +219,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="Markdown (default: standard output)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        earlier = Path(temporary, "earlier")
-        if args.before:
-            earlier.mkdir()
-            archive = subprocess.run(["git", "-C", str(ROOT), "archive", args.before], check=True, capture_output=True)
-            subprocess.run(["tar", "x", "-C", str(earlier)], input=archive.stdout, check=True)
+        roots = [check_out(args.before, Path(temporary, "earlier"))] if args.before else []
         rows = []
         for number, case in enumerate(CASES):
             said = []
-            for root in (earlier, ROOT) if args.before else (ROOT,):
+            for root in (*roots, ROOT):
                 folder = Path(temporary, f"{number}_{root.name}")
                 folder.mkdir()
                 case.write(folder)

@@ -5,8 +5,8 @@
 
 This process publishes 640 x 512 frames of 16 bit at 30 and at 60 Hz, as a camera would, and takes the time from just before `publish` to
 the result's arrival. In turn it is answered by a bare node, which answers each image with an empty FaceLandmarksArray, and by the
-detector, each in a process of its own. The figures in the documentation are those of an idle machine; the load average is
-stored with the results.
+detector, each in a process of its own. From the start of that process to the first answer, and to the first one with landmarks, counts
+as well. The figures in the documentation are those of an idle machine; the load average is stored with the results.
 """
 
 from __future__ import annotations
@@ -46,12 +46,19 @@ from thermal_fld_ros.recordings.opening import open_source  # noqa: E402
 RATES = (30.0, 60.0)
 """Images a second."""
 
-MOST_TIMES_BARE = 1.6
-MOST_CPU_PERCENT = 20.0
-"""Of a core, at the first rate."""
+TARGETS = {
+    "median_times_bare": 1.6,
+    "cpu_percent": 20.0,
+    "frames_lost": 0,
+    "first_landmarks_s": 1.0,
+    "memory_mb": 300.0,
+}
+"""Most in the worst round: the median latency over the bare node's; of a core at the first rate; images without an answer in all rounds;
+seconds from the start of the detector's process, while images come at the first rate; peak of its resident memory."""
 
-MOST_MEGABYTES = 300.0
-MOST_SECONDS_TO_START = 60.0
+LONGEST_START = 60.0
+"""Seconds after which a process is given up."""
+
 WARM_UP = 30
 """Frames that do not count: the first detection, caches, allocations."""
 
@@ -84,7 +91,8 @@ class Camera:
         self._node.create_subscription(FaceLandmarksArray, "face_landmarks", self._on_result, qos.results())
         self._sent: dict[int, float] = {}
         self._answered: dict[int, float] = {}
-        self._faces: list[int] = []
+        self._faces: dict[int, int] = {}
+        self._stamp = 1.0
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin)
@@ -95,18 +103,16 @@ class Camera:
         self._thread.join()
         self._node.destroy_node()
 
-    def measure(self, seconds: float, rate: float, pid: int) -> dict[str, Any]:
-        """Publish until the node of a process answers, then for some seconds at a rate."""
-        self._sent, self._answered, self._faces = {}, {}, []
-        index, started = 0, time.monotonic()
-        latest = time.monotonic() + MOST_SECONDS_TO_START
+    def measure(self, seconds: float, rate: float, pid: int, started: float) -> dict[str, Any]:
+        """Publish until the node of a process, which was started at that monotonic time, answers, then for some seconds at a rate."""
+        self._sent, self._answered, self._faces, self._stamp = {}, {}, {}, 1.0
+        index = 0
         while not self._answered:
-            if time.monotonic() > latest:
-                raise RuntimeError(f"no answer within {MOST_SECONDS_TO_START:.0f} s")
+            if time.monotonic() > started + LONGEST_START:
+                raise RuntimeError(f"no answer within {LONGEST_START:.0f} s")
             self._publish(index)
             index += 1
             time.sleep(1.0 / RATES[0])
-        to_first = min(self._answered.values()) - started
         first = index + WARM_UP
         last = first + round(seconds * rate)
         due = time.monotonic()
@@ -118,38 +124,44 @@ class Camera:
             self._publish(current, rate)
         percent = 100.0 * (processor_seconds(pid) - used) / (time.monotonic() - began)
         time.sleep(1.0)
-        if not any(i in self._answered for i in range(first, last)):
+        answered, faces = dict(self._answered), dict(self._faces)  # copies: late answers may still come
+        latencies = [answered[i] - self._sent[i] for i in range(first, last) if i in answered]
+        if not latencies:
             raise SystemExit("no image was answered while measuring")
-        latencies = [self._answered[i] - self._sent[i] for i in range(first, last) if i in self._answered]
+        with_landmarks = [moment for i, moment in answered.items() if faces[i] > 0]
         return {
             "sent": last - first,
             "answered": len(latencies),
-            "with_a_face": sum(count > 0 for count in self._faces[-len(latencies) :]),
+            "with_a_face": sum(faces[i] > 0 for i in range(first, last) if i in answered),
             "latency_ms": {
                 "median": round(1e3 * float(np.median(latencies)), 3),
                 "p99": round(1e3 * float(np.percentile(latencies, 99)), 3),
             },
             "cpu_percent": round(percent, 1),
-            "first_result_s": round(to_first, 2),
+            "first_result_s": round(min(answered.values()) - started, 2),
+            "first_landmarks_s": round(min(with_landmarks) - started, 2) if with_landmarks else None,
         }
 
     def _publish(self, index: int, rate: float = RATES[0]) -> None:
         image = self._images[back_and_forth(index, len(self._images))]
-        image.header.stamp = rclpy.time.Time(seconds=1 + index / rate).to_msg()
+        self._stamp += 1.0 / rate
+        image.header.stamp = rclpy.time.Time(seconds=self._stamp).to_msg()
         image.header.frame_id = str(index)
         self._sent[index] = time.monotonic()
         self._publisher.publish(image)
 
     def _on_result(self, result: FaceLandmarksArray) -> None:
-        self._answered[int(result.header.frame_id)] = time.monotonic()
-        self._faces.append(len(result.faces))
+        index = int(result.header.frame_id)
+        self._faces[index] = len(result.faces)
+        self._answered[index] = time.monotonic()
 
 
 def answer_with(command: list[str], camera: Camera, seconds: float, rate: float) -> dict[str, Any]:
     """Start the answering process, measure, and end it."""
+    started = time.monotonic()
     process = subprocess.Popen([sys.executable, *command], cwd=ROOT, start_new_session=True)
     try:
-        figures = camera.measure(seconds, rate, process.pid)
+        figures = camera.measure(seconds, rate, process.pid, started)
         figures["memory_mb"] = resident_megabytes(process.pid)
     finally:
         process.send_signal(signal.SIGINT)
@@ -180,6 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/node.json")
     args = parser.parse_args()
 
+    result: dict[str, Any] = {"machine": machine(), "input": args.input.name, "size": SIZE}
     rclpy.init()
     frames = [to_size(image.decode().pixels).decode().pixels for image in open_source(args.input)]
     camera = Camera([image_from_array(pixels, Header()) for pixels in frames])
@@ -200,8 +213,7 @@ def main() -> None:
     finally:
         camera.close()
         rclpy.shutdown()
-    result = {"machine": machine(), "input": args.input.name, "size": SIZE, "rounds": rounds}
-    result["summary"] = summary(rounds)
+    result |= {"rounds": rounds, "summary": summary(rounds)}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for figures in rounds:
@@ -212,18 +224,19 @@ def main() -> None:
 
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """The worst round against the targets."""
-    times = max(r["detector"]["latency_ms"]["median"] / r["bare"]["latency_ms"]["median"] for r in rounds)
-    memory = max(r["detector"]["memory_mb"] for r in rounds)
-    lost = sum(r["detector"]["sent"] - r["detector"]["answered"] for r in rounds)
-    percent = max(r["detector"]["cpu_percent"] for r in rounds if r["rate_hz"] == RATES[0])
-    met = times <= MOST_TIMES_BARE and memory < MOST_MEGABYTES and lost == 0 and percent < MOST_CPU_PERCENT
-    return {
-        "median_times_bare": round(times, 2),
-        "cpu_percent": percent,
-        "frames_lost": lost,
-        "memory_mb": memory,
-        "targets_met": bool(met),
+    detector = [r["detector"] for r in rounds]
+    first_landmarks = [found["first_landmarks_s"] for found in detector]
+    worst = {
+        "median_times_bare": round(
+            max(r["detector"]["latency_ms"]["median"] / r["bare"]["latency_ms"]["median"] for r in rounds), 2
+        ),
+        "cpu_percent": max(r["detector"]["cpu_percent"] for r in rounds if r["rate_hz"] == RATES[0]),
+        "frames_lost": sum(found["sent"] - found["answered"] for found in detector),
+        "first_landmarks_s": None if None in first_landmarks else max(first_landmarks),
+        "memory_mb": max(found["memory_mb"] for found in detector),
     }
+    met = {name: worst[name] is not None and worst[name] <= most for name, most in TARGETS.items()}
+    return {**worst, "targets": TARGETS, "targets_met": met}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
+FRAMES = {
+    "tracked": "the crop follows the landmarks",
+    "pose": "the same with the head's pose",
+    "periodic": "tracked, with a detection",
+    "first": "nobody known yet, a detection and two landmark passes",
+}
+"""Cases of `pipeline.py`."""
+
 
 def load(name: str) -> Any:
     """One results file, by its path in the repository."""
@@ -34,30 +42,80 @@ def pipeline() -> str:
     """Time of a frame."""
     result = load("benchmarks/results/pipeline.json")
     rows: list[list[object]] = [
-        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"]]
+        [name, f"{case['total_ms']['median']:.2f}", f"{case['total_ms']['p95']:.2f}", case["target_ms"] or ""]
         for name, case in result["cases"].items()
     ]
-    stages: list[list[object]] = [
-        [
-            stage,
-            *(
-                f"{case['stages_ms'][stage]['median']:.2f}" if stage in case["stages_ms"] else ""
-                for case in result["cases"].values()
-            ),
-        ]
-        for stage in dict.fromkeys(stage for case in result["cases"].values() for stage in case["stages_ms"])
-    ]
     width, height = result["size"]
+    described = "; ".join(f"*{name}*: {FRAMES[name]}" for name in result["cases"])
     return f"""## A frame, from bytes to points: `python benchmarks/pipeline.py`
 
-{width} x {height} pixels of 16 bit, one face, one thread, ms. *tracked*: the crop follows the landmarks; *periodic*: the same
-with a detection; *first*: nobody known yet, a detection and two landmark passes. {on_machine(result)}.
+{width} x {height} pixels of 16 bit, one face, one thread, ms.
+{described}.
+{on_machine(result)}.
 
 {table(["case", "median", "p95", "target"], rows)}
 
 Medians by stage, ms:
 
-{table(["stage", *result["cases"]], stages)}
+{stages(result["cases"])}
+{profile(result)}"""
+
+
+def stages(cases: dict[str, Any]) -> str:
+    """Medians by stage and in all, a column a case; empty where a case does not have the stage."""
+    fullest_first = sorted(cases.values(), key=lambda case: -len(case["stages_ms"]))
+    names = dict.fromkeys(stage for case in fullest_first for stage in case["stages_ms"])
+    rows: list[list[object]] = [
+        [stage, *(f"{it['stages_ms'][stage]['median']:.2f}" if stage in it["stages_ms"] else "" for it in cases.values())]
+        for stage in sorted(names, key="rest".__eq__)
+    ]  # fmt: skip
+    rows.append(["in all", *(f"{case['total_ms']['median']:.2f}" for case in cases.values())])
+    return table(["stage", *cases], rows)
+
+
+def profile(result: dict[str, Any]) -> str:
+    """The stages of a tracked frame beside those of the earlier version; nothing where that was not measured."""
+    if "before" not in result:
+        return ""
+    commit, then, now = result["before"]["commit"], result["before"]["cases"]["tracked"], result["cases"]
+    columns = {commit: then, "now": now["tracked"], "now, with pose": now["pose"]}
+    return f"""
+### Before and after: `python benchmarks/pipeline.py --before {commit}`
+
+A tracked frame as commit {commit} and as this version take it, in turns on the same machine and input. Each commit is measured by its own
+script; where a stage is empty, the commit does not have it or does not tell it apart. Medians in ms.
+
+{stages(columns)}
+"""
+
+
+def rates() -> str:
+    """Frames per second; nothing where they were not measured."""
+    if not (ROOT / "benchmarks/results/rates.json").is_file():
+        return ""
+    result = load("benchmarks/results/rates.json")
+    alone: list[list[object]] = [
+        [f"{name} pixels" if group == "resolution" else f"{name} in view", f"{point['fps']:.0f}", f"{point['faces']:.2f}"]
+        for group in ("resolution", "faces") for name, point in result[group].items()
+    ]  # fmt: skip
+    cameras: list[list[object]] = [
+        [count, *(f"{point[key]:.0f}" for key in ("fps", "fps_each", "fps_slowest"))]
+        for count, point in result["cameras"].items()
+    ]
+    return f"""## Frames per second: `python benchmarks/rates.py`
+
+How many images of 16 bit a second go from bytes to faces, one after the other, with the regular detections and without head poses, on
+one thread. The points ran in turns of {result["seconds"]:g} s, {result["rounds"]} rounds; figures are medians over the rounds.
+*faces* are those found on average. The resolutions have one face in view; the several faces are of one size, in 640 x 512 pixels.
+{on_machine(result)}.
+
+![Frames per second against resolution, faces and cameras](results/rates.png)
+
+{table(["one camera", "frames per second", "faces"], alone)}
+
+Each camera is a process of one thread, with one face in 640 x 512 pixels; all run at the same time.
+
+{table(["cameras", "frames per second, together", "each, median", "slowest"], cameras)}
 """
 
 
@@ -91,7 +149,7 @@ Targets for the ratio of *ours*: {targets}; six faces at most {result["most_time
 
 
 def network_speed() -> str:
-    """Landmark networks of other sizes."""
+    """Networks alone: those of the files, and landmark networks of other sizes."""
     result = load("benchmarks/results/network_speed.json")
     rows: list[list[object]] = [
         [name, f"{row['parameters'] / 1e6:.2f}", row["mmac"], f"{row['median_ms']:.2f}", f"{row['ratio']:.2f}"]
@@ -103,6 +161,25 @@ Random weights, one crop, one thread, in a tight loop: what a network of that si
 shipped configuration in the same round. *separable*: depth-wise and point-wise convolutions. {on_machine(result)}.
 
 {table(["network", "million parameters", "MMAC", "median ms", "ratio"], rows)}
+{network_files(result)}"""
+
+
+def network_files(result: dict[str, Any]) -> str:
+    """The networks of the files beside those of the earlier version; nothing where these were not measured."""
+    if not result.get("before"):
+        return ""
+    rows: list[list[object]] = [
+        [case, "{} x {}".format(*found["input"]), version, row["mmac"], f"{row['median_ms']:.2f}", f"{row['ratio']:.2f}"]
+        for case, found in result["files"].items() for version, row in found["versions"].items()
+    ]  # fmt: skip
+    return f"""
+### Shipped networks, before and after: `python benchmarks/network_speed.py --before {result["before"]}`
+
+The landmark network on one crop, and the detector at the input that it makes of an image of that size, in turns with those above.
+*MMAC*: millions of multiplications in convolutions and products of matrices. *ratio* is to the network of commit {result["before"]} in
+the same round.
+
+{table(["network", "input", "version", "MMAC", "median ms", "ratio"], rows)}
 """
 
 
@@ -111,18 +188,42 @@ def node() -> str:
     result = load("benchmarks/results/node.json")
     rows: list[list[object]] = [
         [f"{name}, {figures['rate_hz']:g} Hz", values["sent"], values["sent"] - values["answered"],
-         f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}", values.get("cpu_percent", "not measured"),
-         values.get("first_result_s", "not measured"), f"{values['memory_mb']:.0f}"]
+         f"{values['latency_ms']['median']:.2f}", f"{values['latency_ms']['p99']:.2f}",
+         *(values.get(key, "not measured") for key in ("cpu_percent", "first_result_s")),
+         values.get("first_landmarks_s", "not measured") or "", f"{values['memory_mb']:.0f}"]
         for figures in result["rounds"] for name in ("bare", "detector") for values in [figures[name]]
     ]  # fmt: skip
-    times = result["summary"]["median_times_bare"]
+    head = ["", "images", "lost", "median ms", "p99 ms", "CPU %", "first result s", "first landmarks s", "memory MB"]
     return f"""## The node over DDS: `python benchmarks/node.py`
 
 One face; from just before `publish` to the result's arrival in the publisher's process. *bare* is a node that
-answers each image with an empty result. *CPU* is the share of a core; *first result*: seconds from the process's start.
-{on_machine(result)}. The detector's median is {times} times the bare node's in the worst round.
+answers each image with an empty result. *CPU* is the share of a core; *first result* and *first landmarks*: seconds from the process's
+start.
+{on_machine(result)}. The detector's median is {result["summary"]["median_times_bare"]} times the bare node's in the worst round.
 
-{table(["", "images", "lost", "median ms", "p99 ms", "CPU %", "first result s", "memory MB"], rows)}
+{table(head, rows)}
+{node_targets(result["summary"])}"""
+
+
+NODE_TARGETS = {
+    "median_times_bare": "the detector's median over the bare node's, worst round",
+    "cpu_percent": "CPU % at 30 Hz, worst round",
+    "frames_lost": "images lost, all rounds",
+    "first_landmarks_s": "first landmarks, s, worst round",
+    "memory_mb": "memory MB, worst round",
+}
+
+
+def node_targets(summary: dict[str, Any]) -> str:
+    """The worst rounds beside the targets; nothing where the results do not hold these."""
+    if "targets" not in summary:
+        return ""
+    rows: list[list[object]] = [
+        [NODE_TARGETS[name], f"{most:g}", summary[name], "yes" if summary["targets_met"][name] else "no"]
+        for name, most in summary["targets"].items()
+    ]
+    return f"""
+{table(["", "at most", "measured", "met"], rows)}
 """
 
 
@@ -320,6 +421,7 @@ def text() -> str:
     head = "# Measurements\n\nWritten by `python benchmarks/report.py` from `benchmarks/results/`.\n"
     parts = (
         pipeline,
+        rates,
         others,
         network_speed,
         node,
@@ -331,7 +433,7 @@ def text() -> str:
         adaptation,
         thermal_only,
     )
-    return "\n".join([head, *(part() for part in parts)])
+    return "\n".join([head, *filter(None, (part() for part in parts))])
 
 
 if __name__ == "__main__":

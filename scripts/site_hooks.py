@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hooks of mkdocs.yml: pages that lie outside of docs/, and formulas as MathML.
+"""Hooks of mkdocs.yml: pages and plots that lie outside of docs/, and formulas as MathML.
 
 The pages keep the links and formulas that repository hosts show. Here the links to pages outside of docs/ are led to their copies on
 the site, and formulas become MathML, which browsers draw without a script.
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OUTSIDE = {
     "benchmarks/README.md": "benchmarks.md",
+    **{f"benchmarks/results/{path.name}": path.name for path in sorted((ROOT / "benchmarks/results").glob("*.png"))},
     "CONTRIBUTING.md": "contributing.md",
     **{f"models/{path.name}": f"models/{path.name}" for path in sorted((ROOT / "models").glob("*.md"))},
 }
@@ -45,11 +46,11 @@ def drawn(latex: str, display: Literal["inline", "block"]) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages outside of docs/."""
+    """Add the pages and plots outside of docs/."""
     from mkdocs.structure.files import File
 
     for source, target in OUTSIDE.items():
-        files.append(File.generated(config, target, content=(ROOT / source).read_text(encoding="utf-8")))
+        files.append(File.generated(config, target, content=(ROOT / source).read_bytes()))
     return files
 
 

@@ -204,6 +204,7 @@ class Pipeline:
                 self._cuts += 1
                 self._tracker.clear()
                 self._motion = MotionDetector()
+            timing.lap("cut")
             self._follow(frame, step, timing)
             if self._detection_is_due(frame):
                 self._detect(frame, timing)
