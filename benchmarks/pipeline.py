@@ -37,9 +37,7 @@ from earlier import check_out  # noqa: E402
 
 from thermal_fld_ros.perception.camera import Camera  # noqa: E402
 from thermal_fld_ros.perception.decoding import UNITS, Decoding  # noqa: E402
-from thermal_fld_ros.perception.face import Face  # noqa: E402
 from thermal_fld_ros.perception.pipeline import Pipeline, PipelineOptions, with_models  # noqa: E402
-from thermal_fld_ros.perception.pose import Pose, estimate_pose  # noqa: E402
 from thermal_fld_ros.recordings.opening import open_source  # noqa: E402
 from thermal_fld_ros.recordings.source import RawImage  # noqa: E402
 
@@ -112,7 +110,6 @@ def measure(name: str, pipeline: Pipeline, images: list[RawImage], decoding: Dec
     totals: list[float] = []
     stages: list[dict[str, float]] = []
     camera = Camera.from_field_of_view(SIZE, FIELD_OF_VIEW) if name == "pose" else None
-    before: Pose | None = None
     pipeline.reset()
     left_out = index = 0
     warm_up = 20
@@ -128,15 +125,11 @@ def measure(name: str, pipeline: Pipeline, images: list[RawImage], decoding: Dec
         ended = time.perf_counter()
         index += 1
         detected = pipeline.statistics.detections - seen_before
-        last, before = before, faces[0].pose if faces else None
         if len(faces) != 1 or (name in ("tracked", "pose") and detected):
             left_out += 1
             continue
         totals.append(ended - started)
         laps = {"decode": decoded - started, **pipeline.last_timing}
-        if camera:
-            laps["pose"] = seconds_of_pose(faces[0], camera, last)
-            laps["measure"] -= laps["pose"]
         stages.append({**laps, "rest": totals[-1] - sum(laps.values())})
     totals, stages = totals[warm_up:], stages[warm_up:]
     return {
@@ -149,13 +142,6 @@ def measure(name: str, pipeline: Pipeline, images: list[RawImage], decoding: Dec
         },
         "target_ms": TARGETS_MS.get(name),
     }
-
-
-def seconds_of_pose(face: Face, camera: Camera, before: Pose | None) -> float:
-    """That the pipeline spent on the face's pose within its stage *measure*: the same fit is made and timed once more."""
-    started = time.perf_counter()
-    estimate_pose(face.points, face.confidence, camera, before)
-    return time.perf_counter() - started
 
 
 def measure_earlier(root: Path, recording: Path, unit: str, count: int) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from thermal_fld_ros.perception.decoding import ThermalFrame
-from thermal_fld_ros.perception.geometry import Affine, Size, iou
+from thermal_fld_ros.perception.geometry import Affine, Size
 from thermal_fld_ros.perception.models import LARGEST_INPUT, Model, ModelError
 from thermal_fld_ros.perception.normalisation import normalise
 from thermal_fld_ros.perception.timing import Timing
@@ -91,12 +92,9 @@ class Detector:
 
 
 def suppress(boxes: NDArray[np.float64], scores: NDArray[np.float64], nms_iou: float) -> list[int]:
-    """Non-maximum suppression: indices of the boxes (N, 4) that stay, best first."""
-    kept: list[int] = []
-    for index in np.argsort(-scores, kind="stable").tolist():
-        if not kept or iou(boxes[index], boxes[kept]).max() <= nms_iou:
-            kept.append(index)
-    return kept
+    """Non-maximum suppression: indices of the boxes (N, 4) that stay, best first; scores are above 0."""
+    kept = cv2.dnn.NMSBoxes(boxes.tolist(), scores.tolist(), score_threshold=0.0, nms_threshold=nms_iou)
+    return np.asarray(kept, dtype=np.intp).ravel().tolist()
 
 
 def _usable(outputs: dict[str, NDArray[Any]], threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -377,7 +377,11 @@ class Pipeline:
         timing.lap("smooth")
         in_image = frame.upright_to_image(points)
         confidence = track.landmarks.confidence
-        track.pose = estimate_pose(in_image, confidence, camera, track.pose) if camera else None
+        if camera:
+            track.pose = estimate_pose(in_image, confidence, camera, track.pose)
+            timing.lap("pose")
+        else:
+            track.pose = None
         face = Face(
             id=track.id,
             score=track.score,
