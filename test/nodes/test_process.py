@@ -61,7 +61,10 @@ def start(rig: Rig, tmp_path: Path) -> Iterator[Any]:
         process.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_a_signal_ends_a_busy_node_cleanly(rig: Rig, start: Any, number: int) -> None:
     process = start()
     rig.connect()

@@ -104,7 +104,10 @@ def test_film_of_a_rotated_camera_is_upright(demo: Demo) -> None:
     assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (480, 640)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_interrupted_demo_leaves_nothing_running(demo: Demo, number: signal.Signals) -> None:
     process = demo.start("--rate", "2")
     assert process.stdout is not None
