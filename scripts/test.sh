@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the package with colcon and runs the tests. Arguments go to pytest: scripts/test.sh -k tracking -x
-# --slow runs whole trainings and the whole loop too, as .ci/run does; --long fuzzes and soaks for an hour (docs/reliability.md).
+# --slow runs whole trainings, the whole loop and what else CONTRIBUTING.md names, as .ci/run does; --long fuzzes and soaks for an hour (docs/reliability.md).
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 

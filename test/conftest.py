@@ -28,7 +28,9 @@ settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--slow", action="store_true", help="also the tests marked slow: whole trainings, the whole loop")
+    parser.addoption(
+        "--slow", action="store_true", help="also the tests marked slow: whole trainings and loops, long fuzz"
+    )
     parser.addoption(
         "--long", action="store_true", help="fuzz, faults and soaks at full length, which takes an hour; implies --slow"
     )

@@ -18,8 +18,6 @@ from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.perception.landmarker import Landmarker
 from thermal_fld_ros.perception.models import default_model_folder, load_model
 
-pytestmark = pytest.mark.slow
-
 SPLITS = ["test"] * 7 + ["validation"] * 4 + ["train"] * 25
 WEIGHTS = default_model_folder() / "face_landmarks.pt"
 
@@ -46,6 +44,7 @@ def teacher_of(out: Path, **changes: Any) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_network_becomes_better_on_people_who_were_held_out(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +71,7 @@ def test_the_network_becomes_better_on_people_who_were_held_out(
     assert Landmarker(load_model(model, provider="cpu")).model.metadata["comparison"]["after"] == after
 
 
+@pytest.mark.slow
 def test_an_interrupted_adaptation_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     validate, calls = DistillationTask.validate, []
 
@@ -90,6 +90,7 @@ def test_an_interrupted_adaptation_goes_on(data: Path, tmp_path: Path, monkeypat
     assert (before, after > before) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_no_better_is_not_written(
     people: list[Person], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_network_that_is_no_better_is_not_written(
     assert old.read_bytes() == b"the old one"
 
 
+@pytest.mark.slow
 def test_an_rgb_teacher_teaches_in_two_levels(data: Path, tmp_path: Path) -> None:
     teacher = teacher_of(tmp_path / "rgb.pt")
     assert adapt(data, tmp_path / "out", "--teacher", str(teacher), "--steps", "2") in (0, 1)
@@ -162,6 +164,7 @@ def test_what_cannot_be_adapted_to_is_named(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_data_set_wants_another_folder(
     data: Path, people: list[Person], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_network_can_begin_with_the_mean_of_others(rendered_pairs: Path, tmp_p
         begin_with(student, {files[0]: 0})
 
 
+@pytest.mark.slow
 def test_the_card_tells_the_stages_before_and_who_taught_them(rendered_pairs: Path, tmp_path: Path) -> None:
     first = config(rendered_pairs, modality="rgb", terms={"task": {"weight": 1}})
     train(first, tmp_path / "teacher")

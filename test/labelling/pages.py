@@ -17,7 +17,7 @@ from thermal_fld_ros.labelling.page import PageServer
 
 @contextmanager
 def served(server: PageServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))  # seconds until it sees that it shall end
     thread.start()
     try:
         yield

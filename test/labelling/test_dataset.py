@@ -576,6 +576,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path, dataset: 
     assert files(out) == whole
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_it_and_the_same_command_goes_on(
     tmp_path: Path, dataset: Dataset, dummy_models: Path, teacher_python: Path, registration: Path
 ) -> None:

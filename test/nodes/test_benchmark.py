@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from dummy_models import face_scene
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_the_detector_beside_a_bare_node(dummy_models: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "clip.npz", frames=np.stack([face_scene((160, 128), [(80, 60, 40)], seed=i) for i in range(5)]))
     out = tmp_path / "node.json"

@@ -43,7 +43,10 @@ def sent(capture: CaptureRig) -> list[dict[str, bytes]]:
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_an_interrupt_finishes_the_bag(
     capture: CaptureRig, process: subprocess.Popen[bytes], tmp_path: Path, number: int
 ) -> None:

@@ -61,7 +61,10 @@ def start(rig: Rig, tmp_path: Path) -> Iterator[Any]:
         process.stop()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_a_signal_ends_a_busy_node_cleanly(rig: Rig, start: Any, number: int) -> None:
     process = start()
     rig.connect()
@@ -90,6 +93,7 @@ def test_a_closed_terminal_ends_the_other_nodes_cleanly(rig: Rig, module: str, t
     assert not [word for word in ("Traceback", "invalid", "ERROR") if word in told], told
 
 
+@pytest.mark.slow
 def test_more_interrupts_change_nothing(rig: Rig, start: Any) -> None:
     process = start()
     rig.connect()
@@ -98,6 +102,7 @@ def test_more_interrupts_change_nothing(rig: Rig, start: Any) -> None:
     assert process.wait() == 0 and "Traceback" not in process.errors, process.errors
 
 
+@pytest.mark.slow
 def test_under_nohup_a_closed_terminal_ends_nothing(rig: Rig, start: Any) -> None:
     process = start(before=("nohup",))
     rig.connect()
@@ -107,6 +112,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(rig: Rig, start: Any) -> Non
     assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_sigint_ends_a_node_that_could_not_be_configured(rig: Rig, start: Any) -> None:
     process = start(landmark_model="/nowhere/model.onnx")
     rig.wait_for(lambda: "/nowhere/model.onnx: cannot be read" in process.errors, "the message")

@@ -97,13 +97,17 @@ def test_demo_tells_what_it_saw_and_leaves_a_film(demo: Demo) -> None:
     assert not demo.processes()
 
 
+@pytest.mark.slow
 def test_film_of_a_rotated_camera_is_upright(demo: Demo) -> None:
     assert demo.run("--rotate", "90").returncode == 0
     video = cv2.VideoCapture(str(demo.output / "landmarks.mp4"))
     assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (480, 640)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(other, marks=pytest.mark.slow) for other in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_interrupted_demo_leaves_nothing_running(demo: Demo, number: signal.Signals) -> None:
     process = demo.start("--rate", "2")
     assert process.stdout is not None
@@ -120,6 +124,7 @@ def test_interrupted_demo_leaves_nothing_running(demo: Demo, number: signal.Sign
     assert (demo.output / "summary.json").exists()
 
 
+@pytest.mark.slow
 def test_impatient_interrupts_leave_nothing_running(demo: Demo) -> None:
     process = demo.start("--rate", "2")
     assert process.stdout is not None
@@ -145,6 +150,7 @@ def test_node_that_dies_ends_the_demo(demo: Demo) -> None:
     assert not demo.processes()
 
 
+@pytest.mark.slow
 def test_packaged_clip_and_models_show_faces(tmp_path: Path) -> None:
     """What a newcomer sees: the command without options."""
     output = tmp_path / "output"
@@ -172,6 +178,7 @@ def test_input_without_images_is_named(demo: Demo, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_input_of_which_every_image_is_refused_is_a_failure(demo: Demo, tmp_path: Path) -> None:
     """A picture of a palette, said to hold temperatures."""
     np.savez(tmp_path / "palette.npz", frames=np.zeros((20, 120, 160, 3), np.uint8), fps=30.0)

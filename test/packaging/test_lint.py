@@ -36,6 +36,7 @@ def test_ruff_format() -> None:
     check(*module("ruff"), "format", "--check", "--no-cache", ".")
 
 
+@pytest.mark.slow
 def test_mypy() -> None:
     check(*module("mypy"))
 

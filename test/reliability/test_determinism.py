@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from thermal_fld_ros.perception.decoding import UNITS, Decoding, decode_array
 from thermal_fld_ros.perception.pipeline import Pipeline
@@ -49,6 +50,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_many_frames(effort: Effort) -> None:
     """A leak of a hundred bytes a frame would show."""
     pipeline = Pipeline()

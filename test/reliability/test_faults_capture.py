@@ -32,7 +32,7 @@ def pairs_sent(capture: CaptureRig) -> list[dict[str, bytes]]:
     return [{names[THERMAL]: thermal, names[RGB]: rgb} for thermal, rgb in both]
 
 
-@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("storage", ["mcap", pytest.param("sqlite3", marks=pytest.mark.slow)])
 def test_killed_at_any_moment_the_bag_holds_an_unbroken_run_of_what_was_sent(
     capture: CaptureRig, start_capture: StartCapture, storage: str, effort: Effort
 ) -> None:
@@ -120,6 +120,7 @@ def test_one_topic_that_dies_and_returns(capture: CaptureRig) -> None:
     assert found == [first, last]
 
 
+@pytest.mark.slow
 def test_two_captures_into_one_folder_at_one_time_have_a_bag_each(
     capture: CaptureRig, start_capture: StartCapture
 ) -> None:

@@ -152,6 +152,7 @@ def process(rig: Rig, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[
         one.wait()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_for_a_while_goes_on_with_the_newest_image(
     rig: Rig, process: Any, effort: Effort
 ) -> None:

@@ -127,6 +127,7 @@ print(refused)
 """
 
 
+@pytest.mark.slow
 def test_bytes_of_a_model(tmp_path: Path, dummy_models: Path, effort: Effort) -> None:
     """In a process of its own, for what would take the whole process down."""
     here, count = Path(__file__).parent, effort(100, 5000)
@@ -187,6 +188,7 @@ def write_recordings(folder: Path) -> dict[str, tuple[Path, Path]]:
     return {**whole, ".bag": (ros1, ros1)}
 
 
+@pytest.mark.slow
 def test_bytes_of_a_recording(tmp_path: Path, effort: Effort) -> None:
     """Of each format; in a process of its own, for what would take the whole process down."""
     here, count = Path(__file__).parent, effort(25, 3000)

@@ -134,6 +134,7 @@ def people(ros: None) -> Iterator[Rig]:
     rig.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Image, CompressedImage])
 def test_good_images_of_a_person_between_mutated_ones_are_answered_rightly(
     people: Rig, kind: Any, effort: Effort
