@@ -55,6 +55,23 @@ def test_export_writes_weights_that_training_starts_from(tmp_path: Path) -> None
         assert all(torch.equal(a, b) for a, b in zip(network.parameters(), wanted.parameters(), strict=True))
 
 
+def test_the_card_compares_ways_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With ``--arms`` it has the errors that an ablation found; a file that is none is named."""
+    arms, weights, out = tmp_path / "arms.json", str(MODELS / "face_landmarks.pt"), str(tmp_path / "network.onnx")
+    methods = {
+        "teacher": {},
+        "direct": {"tests": {"hand": {"mean": 4.56}}},
+        "two levels": {"tests": {"hand": {"mean": 4.24}}},
+    }
+    arms.write_text(json.dumps({"methods": methods}), encoding="utf-8")
+    assert main(["export", weights, "--out", out, "--arms", str(arms)]) == 0
+    card = (tmp_path / "network.md").read_text(encoding="utf-8")
+    assert "| direct | 4.56 |" in card and "| two levels | 4.24 |" in card
+    arms.write_text("{}", encoding="utf-8")
+    assert main(["export", weights, "--out", out, "--arms", str(arms)]) == 2
+    assert "arms.json: expected the results of `ablate`" in capsys.readouterr().err
+
+
 def test_the_weights_of_an_rgb_network_come_with_a_card_of_their_own(tmp_path: Path) -> None:
     network = {"stem": 8, "widths": [8, 12, 16], "depths": [1, 1, 1], "neck": 12, "bins": 16, "hidden": 16}
     config = {"task": "distillation", "modality": "rgb", "name": "landmarks", "version": "1.0", "size": 48, "crop_scale": 1.5,

@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", default="", help="path of the configuration, named in the metadata's training command"
     )
+    parser.add_argument(
+        "--arms",
+        type=Path,
+        help="results of `ablate`, whose methods the model card compares: what the way of training is worth",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         if args.out.suffix == ".pt":
             metadata = export_weights(args.checkpoint, args.out, command)
         else:
-            metadata = export(args.checkpoint, args.out, command)
+            metadata = export(args.checkpoint, args.out, command, _errors_of(args.arms) if args.arms else None)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -41,3 +46,15 @@ def run(args: argparse.Namespace) -> int:
         ", ".join(f"{k} {v:.4g}" for k, v in metadata["metrics"].items()),
     )
     return 0
+
+
+def _errors_of(arms: Path) -> dict[str, dict[str, float]]:
+    """Mean NME by method and test set from the JSON that `ablate` wrote; ValueError where it is none."""
+    from thermal_fld_ros.files import parse_json, read_bytes
+
+    try:
+        methods = parse_json(read_bytes(arms))["methods"]
+        tested = {name: method["tests"] for name, method in methods.items() if "tests" in method}
+        return {name: {test: float(told["mean"]) for test, told in tests.items()} for name, tests in tested.items()}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{arms}: expected the results of `ablate`: {error!r}") from error

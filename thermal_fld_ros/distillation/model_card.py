@@ -82,11 +82,11 @@ def _caution(metadata: dict[str, Any]) -> str:
 
 
 def _compared(comparison: dict[str, dict[str, float]]) -> str:
-    """A table of the networks that were trained beside this one; empty where there are none."""
+    """A table of the networks that were trained beside this one, to tell what each way is worth; empty where there are none."""
     if not comparison:
         return ""
     sets = list(next(iter(comparison.values())))
     head = f"| {' | '.join(['trained beside it', *sets])} |\n{'|---' * (1 + len(sets))}|"
     rows = [f"| {' | '.join([name, *(f'{values[key]:.3g}' for key in sets)])} |" for name, values in comparison.items()]
-    told = "NME in % of sqrt(w h), given the box, of all networks of the same plan (`docs/distillation.md`):"
+    told = "NME in % of sqrt(w h), given the box, of networks that were trained beside it, means over seeds (`docs/distillation.md`):"
     return "\n".join(["", told, "", head, *rows, ""])
