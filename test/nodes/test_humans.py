@@ -186,7 +186,8 @@ def test_a_face_of_a_camera_that_lies_on_its_side_is_aligned_upright(rig: Rig, l
 
 def test_ids_are_letters_and_digits_and_differ_between_detectors(rig: Rig) -> None:
     prefixes = {unique_prefix() for _ in range(200)}
-    assert len(prefixes) == 200 and all(prefix.isalnum() and prefix[0].isalpha() for prefix in prefixes)
+    assert len(prefixes) > 190  # of 1.2 million: two may be equal in one run of sixty, ten never are
+    assert all(prefix.isalnum() and prefix[0].isalpha() for prefix in prefixes)
     rig.start_connected()
     first = rig.detect(rig.scene()).faces[0].id
     for transition in (
