@@ -30,6 +30,7 @@ DEV = [
     "mcap>=1.1",
     "mypy>=1.10",
     "pytest>=7.4",
+    "pytest-xdist>=3.5",
     "ruff>=0.9",
     "types-PyYAML",
 ]

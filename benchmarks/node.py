@@ -5,8 +5,9 @@
 
 This process publishes 640 x 512 frames of 16 bit at 30 and at 60 Hz, as a camera would, and takes the time from just before `publish` to
 the result's arrival. In turn it is answered by a bare node, which answers each image with an empty FaceLandmarksArray, and by the
-detector, each in a process of its own. From the start of that process to the first answer, and to the first one with landmarks, counts
-as well. The figures in the documentation are those of an idle machine; the load average is stored with the results.
+detector, which follows one face, each in a process of its own. From the start of that process to the first answer, and to the first one
+with landmarks, counts as well. The figures in the documentation are those of an idle machine; the load average is stored with the
+results.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def main() -> None:
     rclpy.init()
     frames = [to_size(image.decode().pixels).decode().pixels for image in open_source(args.input)]
     camera = Camera([image_from_array(pixels, Header()) for pixels in frames])
-    parameters = ["-p", "unit:=centikelvin"]
+    parameters = ["-p", "unit:=centikelvin", "-p", "max_faces:=1"]  # the demo's clip shows two people
     if args.models:
         for name, file in (("detector_model", DETECTOR_FILE), ("landmark_model", LANDMARKS_FILE)):
             parameters += ["-p", f"{name}:={args.models / file}"]

@@ -15,4 +15,6 @@ bash "$root/scripts/setup.sh" --test >/dev/null
 # shellcheck source=scripts/env.sh
 source "$root/scripts/env.sh"
 cd "$root"
-exec python -m pytest "$@"
+# A worker for each core, with one thread: much of a test's time is waiting for processes, and most arrays are small.
+export OMP_NUM_THREADS=1
+exec python -m pytest -n auto --dist loadfile "$@"

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# DDS stays on this host, in a domain of this run's own: two runs must not hear each other.
+# DDS stays on this host, in a domain of this run's own, and of each of its workers: they must not hear each other.
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 if os.environ.get("ROS_DISTRO") == "humble":
     os.environ["ROS_LOCALHOST_ONLY"] = "1"
-os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(10, 99)))
+domain = int(os.environ.get("ROS_DOMAIN_ID") or random.randint(10, 99))
+worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+os.environ["ROS_DOMAIN_ID"] = str(10 + (domain - 10 + worker) % 90)
 
 # Tests that run in a shell's background, or under nohup, are deaf to signals, and so would be the processes that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,6 +8,7 @@ lists of REP-155, tf2_msgs, and foxglove_msgs by the fields of its ImageAnnotati
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -83,10 +84,12 @@ def provide(folder: Path) -> None:
         pytest.skip(f"{', '.join(missing)} are not installed, and there is no colcon to build them")
     key = repr((DEFINITIONS, missing, sys.executable, os.environ["AMENT_PREFIX_PATH"]))
     built = folder / "built.txt"
-    if not built.is_file() or built.read_text() != key:
-        shutil.rmtree(folder)
-        _build(folder, missing)
-        built.write_text(key)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several workers one builds, the others wait
+        if not built.is_file() or built.read_text() != key:
+            shutil.rmtree(folder)
+            _build(folder, missing)
+            built.write_text(key)
     install = folder / "install"
     (site,) = install.glob("**/python3*/*-packages")
     sys.path.append(str(site))

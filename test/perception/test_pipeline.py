@@ -138,6 +138,17 @@ def test_an_id_survives_a_short_occlusion(make: Make) -> None:
     assert ids(back) == ["f0001"]
 
 
+def test_who_is_hidden_beside_others_is_searched_at_once_and_then_ten_times_a_second(make: Make) -> None:
+    pipeline = make(detect_every=1000, keep_lost=5.0)
+    stays, leaves = (80, 80, 50), (230, 150, 60)
+    (first,) = run(pipeline, [frame(stays, leaves)])
+    hidden = run(pipeline, (frame(stays) for _ in range(30)), start=STEP)
+    assert all(len(faces) == 1 for faces in hidden)
+    assert pipeline.statistics.detections == pytest.approx(1 + 10, abs=1)
+    back = run(pipeline, (frame(stays, leaves) for _ in range(4)), start=31 * STEP)
+    assert ids(back[-1]) == ids(first)
+
+
 def test_an_id_is_not_used_again_after_a_long_one(make: Make) -> None:
     pipeline = make(keep_lost=0.2)
     run(pipeline, [frame((100, 100, 60))])
@@ -166,11 +177,11 @@ def test_smoothing_is_switchable(make: Make) -> None:
 
 def test_smoothing_starts_anew_where_a_face_is_found_again(make: Make) -> None:
     smooth, raw = make(), make(smoothing=False)
+    frames = [*(frame((100, 100, 60)) for _ in range(5)), *(frame() for _ in range(5))]
     for pipeline in (smooth, raw):
-        run(pipeline, (frame((100, 100, 60)) for _ in range(5)))
-        pipeline(frame(), 5 * STEP)
+        assert run(pipeline, frames)[-1] == []
     again = frame((130, 100, 60))
-    np.testing.assert_array_equal(smooth(again, 6 * STEP)[0].points, raw(again, 6 * STEP)[0].points)
+    np.testing.assert_array_equal(smooth(again, 10 * STEP)[0].points, raw(again, 10 * STEP)[0].points)
 
 
 @pytest.mark.parametrize("stamps", [[0.0] * 20, [5.0 - 0.1 * i for i in range(20)], [math.nan] * 20, [1e9, 0.0] * 10])

@@ -89,6 +89,8 @@ class Camera:
         if not pixels.size:  # which OpenCV refuses
             return pixels.copy()
         rays = self._undistorted(pixels)
+        if self._plain:
+            return rays
         with np.errstate(invalid="ignore"):
             missed = np.abs(self._distorted(rays) - pixels).max(axis=-1) > PIXEL_TOLERANCE
         rays[missed] = np.nan
@@ -137,7 +139,7 @@ class Camera:
 
     def _undistorted(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         k = self.matrix
-        if not self.distortion.any() and self.model != "equidistant":
+        if self._plain:
             y = (pixels[..., 1] - k[1, 2]) / k[1, 1]
             return np.stack([(pixels[..., 0] - k[0, 2] - k[0, 1] * y) / k[0, 0], y], axis=-1)
         flat = _column(pixels)
@@ -153,6 +155,11 @@ class Camera:
             return _like(cv2.fisheye.distortPoints(flat, self.matrix, self._fisheye), rays)
         lifted = cv2.convertPointsToHomogeneous(flat)
         return _like(cv2.projectPoints(lifted, np.zeros(3), np.zeros(3), self.matrix, self.distortion)[0], rays)
+
+    @property
+    def _plain(self) -> bool:
+        """Whether nothing is distorted."""
+        return self.model != "equidistant" and not self.distortion.any()
 
     @property
     def _fisheye(self) -> NDArray[np.float64]:

@@ -45,6 +45,12 @@ SUPPORT_IOU = 0.3
 SEARCH_PERIOD = 0.3
 """Seconds after which a scene without faces is searched again even though nothing has moved in it."""
 
+LOST_PERIOD = 0.1
+"""Seconds between searches for a lost face; each takes about as long as following two."""
+
+JITTER = 0.01
+"""Seconds by which a frame may come early and is searched still."""
+
 MOST_OFFSET, MOST_ZOOM = 0.1, 1.15
 """How far (in sides of the crop) and by which factor a crop may miss its face before the face is looked at once more."""
 
@@ -77,8 +83,9 @@ class PipelineOptions:
         Least longer side of a face in pixels of the image.
     detect_every : int
         Frames between detections while every known face is seen. A detection also tells whether what is followed still is a
-        face. While a face is lost each frame has one. A scene without faces is searched at once where something has moved or
-        where the last search found what may be a face, otherwise after `detect_every` frames or 0.3 s, whichever comes first.
+        face. A face that gets lost is searched at once, and then every 0.1 s. A scene without faces is searched at once where
+        something has moved or where the last search found what may be a face, otherwise after `detect_every` frames or 0.3 s,
+        whichever comes first.
     nms_iou : float
         Faces that overlap more than this are one.
     keep_lost : float
@@ -300,13 +307,17 @@ class Pipeline:
     def _detection_is_due(self, frame: ThermalFrame) -> bool:
         """Whether to search this frame; `PipelineOptions.detect_every` says when."""
         self._since_detection += 1
-        seen, lost = len(self._tracker.seen), len(self._tracker.lost)
-        if self._since_detection >= self.options.detect_every or (lost > 0 and seen < self.options.max_faces):
+        seen, lost, now = len(self._tracker.seen), self._tracker.lost, self._clock.now
+        since = now - self._searched_at + JITTER
+        if self._since_detection >= self.options.detect_every:
             return True
+        if lost and seen < self.options.max_faces:
+            just_lost = any(track.lost_since == now for track in lost)
+            if just_lost or since >= LOST_PERIOD:
+                return True
         if seen > 0:
             return False
-        overdue = self._clock.now - self._searched_at >= SEARCH_PERIOD
-        return overdue or self._undecided or self._motion.moved(frame)
+        return since >= SEARCH_PERIOD or self._undecided or self._motion.moved(frame)
 
     def _detect(self, frame: ThermalFrame, timing: Timing) -> None:
         """Look for new and lost faces in the whole frame, and whether the detector agrees with what is followed."""
