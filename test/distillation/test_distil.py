@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from thermal_fld_ros.distillation.checkpoint import load_trained
-from thermal_fld_ros.distillation.config import LandmarkConfig, read_config
+from thermal_fld_ros.distillation.checkpoint import load_trained, save_trained
+from thermal_fld_ros.distillation.config import LandmarkConfig, plain_config, read_config
 from thermal_fld_ros.distillation.distil import DistillationTask, begin_with
 from thermal_fld_ros.distillation.export import export
 from thermal_fld_ros.distillation.networks import LandmarkNet, landmark_net
@@ -107,11 +107,20 @@ def test_a_training_leaves_the_teacher_as_it_was(rendered_pairs: Path, tmp_path:
         assert torch.equal(task.teacher.state_dict()[name], value), name
 
 
+def untrained(config: LandmarkConfig, file: Path) -> dict[str, torch.Tensor]:
+    """Write the checkpoint of a network as it is made from the seed, and return its weights."""
+    torch.manual_seed(config.seed)
+    weights = landmark_net(config).state_dict()
+    state = {"averaged": {f"student.{name}": value for name, value in weights.items()}, "config": plain_config(config)}
+    file.parent.mkdir(exist_ok=True)
+    save_trained({**state, "metrics": {}, "git": "", "recipes": {}}, file)
+    return weights
+
+
 def test_what_is_not_among_the_parts_that_learn_stays_as_it_was(rendered_pairs: Path, tmp_path: Path) -> None:
     first = config(rendered_pairs, terms={"task": {"weight": 1}}, network=NETWORK | {"refinement": {}})
-    train(first, tmp_path / "whole")
     start = tmp_path / "whole/checkpoint.pt"
-    before = load_trained(start)[0].state_dict()
+    before = untrained(first, start)
     train(replace(first, start=str(start), learns=("refinement",)), tmp_path / "part")
     after = load_trained(tmp_path / "part/checkpoint.pt")[0].state_dict()
     changed = {name.split(".")[0] for name, value in after.items() if not torch.equal(before[name], value)}
@@ -120,9 +129,7 @@ def test_what_is_not_among_the_parts_that_learn_stays_as_it_was(rendered_pairs: 
 
 def test_a_network_can_begin_with_the_mean_of_others(rendered_pairs: Path, tmp_path: Path) -> None:
     files = [str(tmp_path / f"{seed}/checkpoint.pt") for seed in (1, 2)]
-    for seed, file in enumerate(files, 1):
-        train(config(rendered_pairs, terms={"task": {"weight": 1}}, seed=seed), Path(file).parent)
-    first, second = (load_trained(Path(file))[0].state_dict() for file in files)
+    first, second = (untrained(config(rendered_pairs, seed=seed), Path(file)) for seed, file in enumerate(files, 1))
     student = landmark_net(config(rendered_pairs))
     begin_with(student, {files[0]: 3, files[1]: 1})
     for name, value in student.state_dict().items():
@@ -131,6 +138,30 @@ def test_a_network_can_begin_with_the_mean_of_others(rendered_pairs: Path, tmp_p
     assert [one["config"]["seed"] for one in trainings_before(dict.fromkeys(files, 1.0))] == [1, 2]
     with pytest.raises(ValueError, match="expected a positive share"):
         begin_with(student, {files[0]: 0})
+
+
+@pytest.mark.parametrize("had", [None, {"size": 16}])
+def test_a_second_look_that_the_start_has_not_begins_untrained(
+    rendered_pairs: Path, tmp_path: Path, had: dict[str, int] | None
+) -> None:
+    """It changes nothing then: the network says what the one says that it begins with."""
+    start = tmp_path / "start/checkpoint.pt"
+    network = NETWORK if had is None else NETWORK | {"refinement": had}
+    before = untrained(config(rendered_pairs, network=network), start)
+    student = landmark_net(config(rendered_pairs, network=NETWORK | {"refinement": {}})).eval()
+    begin_with(student, str(start))
+    for name, value in before.items():
+        if not name.startswith("refinement."):
+            assert torch.equal(student.state_dict()[name], value), name
+    image = torch.rand(2, 1, student.size, student.size)
+    torch.testing.assert_close(student(image).points, student.head(student.encoder(image)).points)
+
+
+def test_a_start_of_another_shape_is_named(rendered_pairs: Path, tmp_path: Path) -> None:
+    start = tmp_path / "start/checkpoint.pt"
+    untrained(config(rendered_pairs, network=NETWORK | {"neck": 24}), start)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: its network has another shape .* encoder"):
+        begin_with(landmark_net(config(rendered_pairs)), str(start))
 
 
 @pytest.mark.slow

@@ -326,7 +326,7 @@ def test_a_crash_is_never_called_complete(capture: CaptureRig) -> None:
     capture.begin()
     capture.send_pair(*IMAGES)
     capture.wait_for_received(dict.fromkeys(IMAGES, 1))
-    capture.wait_for(lambda: capture.values()["pairs"] == "1", "the pair")
+    capture.wait_for(lambda: capture.values()["pairs written"] == "1", "the pair")
     node.close("KeyError: 'x'")
     manifest = capture.manifest()
     assert manifest["state"] == "broken" and "KeyError" in manifest["ended_by"]

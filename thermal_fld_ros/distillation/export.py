@@ -139,7 +139,7 @@ def _with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
 
 
 def set_gates(model: Path, gates: dict[str, dict[str, float]]) -> None:
-    """Write the weights of the gates (`perception.gate.Gates`) into a landmark network's files: .onnx, .json, .md and .pt.
+    """Write the weights of the gates (`perception.gate.FaceGates`) into a landmark network's files: .onnx, .json, .md and .pt.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from thermal_fld_ros.evaluation.figures import RIGHT_BELOW
 from thermal_fld_ros.perception.cropping import SecondLook, crop_from_points, look_twice
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
-from thermal_fld_ros.perception.gate import LEAST_DETECTION, Gate, Gates, log_moved, logit
+from thermal_fld_ros.perception.gate import LEAST_DETECTION, FaceGates, Gate, log_moved, logit
 from thermal_fld_ros.perception.geometry import box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.pipeline import SUPPORT_IOU
@@ -140,9 +140,9 @@ def _right(data: DataSet, found: Array, face: LabelledFace) -> bool:
     return bool(np.nanmean(errors) < RIGHT_BELOW)
 
 
-def fit_gates(evidence: Evidence) -> Gates:
+def fit_gates(evidence: Evidence) -> FaceGates:
     """Both gates, each by its evidence; raises DataSetError as `fit`."""
-    return Gates(first=fit(evidence.first), followed=fit(evidence.followed))
+    return FaceGates(first=fit(evidence.first), followed=fit(evidence.followed))
 
 
 def fit(evidence: Evidence) -> Gate:

@@ -47,7 +47,7 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class Gates:
+class FaceGates:
     """Those of new and of followed faces.
 
     Their weights are fitted on rendered frames (`python -m thermal_fld_ros calibrate`) and lie in the landmark model's metadata, field
@@ -65,13 +65,16 @@ class Gates:
     followed: Gate = Gate()
 
 
-def read_gates(model: Model) -> Gates:
+def read_gates(model: Model) -> FaceGates:
     """The gates in a landmark model's metadata; raises ModelError where they are malformed."""
     if "gate" not in model.metadata:
-        return Gates()
+        return FaceGates()
     weights = [each.name for each in fields(Gate)]
-    gates = Gates(
-        *(Gate(**{name: model.field(f"gate.{kind.name}.{name}", float) for name in weights}) for kind in fields(Gates))
+    gates = FaceGates(
+        *(
+            Gate(**{name: model.field(f"gate.{kind.name}.{name}", float) for name in weights})
+            for kind in fields(FaceGates)
+        )
     )
     if not all(math.isfinite(value) for gate in (gates.first, gates.followed) for value in vars(gate).values()):
         raise ModelError(

@@ -46,7 +46,7 @@ SEARCH_PERIOD = 0.3
 """Seconds after which a scene without faces is searched again even though nothing has moved in it."""
 
 LOST_PERIOD = 0.1
-"""Seconds between searches for a lost face; each takes about as long as following two."""
+"""Seconds between searches for a lost face while others are followed; each takes about as long as following two."""
 
 JITTER = 0.01
 """Seconds by which a frame may come early and is searched still."""
@@ -83,9 +83,9 @@ class PipelineOptions:
         Least longer side of a face in pixels of the image.
     detect_every : int
         Frames between detections while every known face is seen. A detection also tells whether what is followed still is a
-        face. A face that gets lost is searched at once, and then every 0.1 s. A scene without faces is searched at once where
-        something has moved or where the last search found what may be a face, otherwise after `detect_every` frames or 0.3 s,
-        whichever comes first.
+        face. A face that gets lost is searched in each frame, but while others are seen at once and then every 0.1 s. A scene
+        without faces is searched at once where something has moved or where the last search found what may be a face, otherwise
+        after `detect_every` frames or 0.3 s, whichever comes first.
     nms_iou : float
         Faces that overlap more than this are one.
     keep_lost : float
@@ -313,7 +313,7 @@ class Pipeline:
             return True
         if lost and seen < self.options.max_faces:
             just_lost = any(track.lost_since == now for track in lost)
-            if just_lost or since >= LOST_PERIOD:
+            if just_lost or seen == 0 or since >= LOST_PERIOD:
                 return True
         if seen > 0:
             return False
