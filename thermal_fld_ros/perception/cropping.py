@@ -43,8 +43,8 @@ class SecondLook(NamedTuple, Generic[Looked]):
     found
         What is found in it.
     moved : float
-        Mean distance of its points from those of the first look, in units of sqrt(w h) of their box. Where there is no face, the two
-        looks rarely agree.
+        Mean distance of its points from those of the first look, in units of sqrt(w h) of their box. A face draws the points to
+        itself; where there is none, they stay where the box has put them.
     """
 
     crop: Affine
