@@ -75,7 +75,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list": (lambda file: torch.save([1], file), "it has no configuration"),
     "no task": (changed(lambda state: state["config"].pop("task")), "make no network: KeyError: 'task'"),
     "unknown task": (changed(lambda state: state["config"].update(task="x")), "make no network: KeyError: 'x'"),
-    "no weights": (changed(lambda state: state.pop("averaged")), "it has no weights"),
+    "no weights": (changed(lambda state: state.pop("averaged")), "make no network: KeyError: 'averaged'"),
     "a weight less": (changed(without_one), "make no network: RuntimeError: .*Missing key"),
     "another size": (changed(lambda state: state["config"]["network"].update(stem=9)), "make no network: .*size mismatch"),
     "NaN": (changed(nan), "1 of its weights are NaN or infinite, the first is "),

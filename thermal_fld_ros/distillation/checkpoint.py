@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from thermal_fld_ros.distillation.networks import network_of
 from thermal_fld_ros.files import read_bytes, write_bytes
@@ -91,32 +91,17 @@ def load_trained(file: Path) -> tuple[nn.Module, dict[str, Any]]:
     state = read_state(file)
     try:
         network = network_of(state["config"])
-        network.load_state_dict(_weights(state, file))
+        weights = state["averaged"]
+        if state["config"]["task"] == "distillation":
+            weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}
+        network.load_state_dict(weights)
     except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise CheckpointError(f"{file}: its configuration and its weights make no network: {reason}") from error
-    return network.eval(), state
-
-
-def trained_weights(file: Path) -> dict[str, Tensor]:
-    """The weights alone, by their names, whatever network they make; raises as `load_trained`."""
-    return _weights(read_state(file), file)
-
-
-def _weights(state: dict[str, Any], file: Path) -> dict[str, Tensor]:
-    """Of the averaged network, in single precision."""
-    weights = state.get("averaged")
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"{file}: no checkpoint of this package, it has no weights")
-    if state["config"].get("task") == "distillation":
-        weights = {name.removeprefix(STUDENT): value for name, value in weights.items() if name.startswith(STUDENT)}
-    weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
-    broken = [name for name, value in weights.items() if not torch.isfinite(value).all()]
+    broken = [name for name, value in network.state_dict().items() if not torch.isfinite(value).all()]
     if broken:
         raise CheckpointError(f"{file}: {len(broken)} of its weights are NaN or infinite, the first is {broken[0]}")
-    return weights
+    return network.eval(), state
 
 
 def steps_of(file: Path) -> int:

@@ -100,9 +100,9 @@ class DetectionConfig(TrainingConfig, DetectorShape):
 class RefinementConfig:
     """The arguments of ``Refinement``."""
 
-    size: int = 32
+    eye: int = 32
+    mouth: int = 48
     width: int = 16
-    hidden: int = 96
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from thermal_fld_ros.distillation.checkpoint import load_trained, trained_weights
+from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.config import NETWORK_PARTS, LandmarkConfig
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
@@ -186,30 +186,27 @@ def begin_with(student: LandmarkNet, start: str | Mapping[str, float]) -> None:
 def start_from(student: LandmarkNet, file: Path) -> None:
     """Give a network the weights of a checkpoint of its shape; those of an RGB network to a thermal one, as if it saw grey.
 
-    A second look that the checkpoint's network has not, or has in another shape, begins untrained: then it changes nothing.
-
     Raises
     ------
     ValueError
-        When the rest of the checkpoint's network has another shape, or its weights are no finite numbers.
+        When the checkpoint's network has another shape.
     """
-    weights, wanted = trained_weights(file), student.state_dict()
+    weights = load_trained(file)[0].state_dict()
+    wanted = {name: value.shape for name, value in student.state_dict().items()}
     for name, value in weights.items():
-        if (
-            value.dim() == 4 and name in wanted and value.shape[1] == 3 and wanted[name].shape[1] == 1
-        ):  # the first convolution
+        seen = wanted.get(name)
+        if value.dim() == 4 and seen is not None and value.shape[1] == 3 and seen[1] == 1:  # the first convolution
             weights[name] = value.sum(1, keepdim=True)
-    other = {
-        name
-        for name in wanted.keys() | weights.keys()
-        if name not in wanted or name not in weights or wanted[name].shape != weights[name].shape
-    }
-    look = {name for name in wanted.keys() | weights.keys() if name.startswith("refinement.")}
-    if other - look:
+    other = [
+        name for name in wanted.keys() | weights.keys() if wanted.get(name) != getattr(weights.get(name), "shape", None)
+    ]
+    # untrained, a refinement changes nothing: a network may get one that the checkpoint's has not
+    other = [name for name in other if not (name.startswith("refinement.") and name not in weights)]
+    if other:
         raise ValueError(
-            f"{file}: its network has another shape than the one to be trained, in {len(other - look)} weights: {min(other - look)}, ..."
+            f"{file}: its network has another shape than the one to be trained, in {len(other)} weights: {min(other)}, ..."
         )
-    student.load_state_dict(wanted | {name: weights[name] for name in wanted.keys() - (look if other else set())})
+    student.load_state_dict(weights | {k: v for k, v in student.state_dict().items() if k not in weights})
 
 
 def _load_teacher(config: LandmarkConfig, wanted: set[str]) -> tuple[LandmarkNet | None, str | None]:
