@@ -110,7 +110,7 @@ class Studio:
         if before is None:
             (result,) = look_twice(look, [box_around(shot.label.points)], size, scale)
             assert result is not None
-            return result.found
+            return result[1]
         return look([crop_from_points(before.points, size, scale)])[0]
 
     def sampled(self, rng: np.random.Generator) -> tuple[Body, Warmth]:

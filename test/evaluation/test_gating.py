@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thermal_fld_ros.datasets.sample import SCHEMES, DataSet, DataSetError, Sample, face_from
-from thermal_fld_ros.evaluation.gating import Evidence, fit, fit_gates, gather, judged
+from thermal_fld_ros.evaluation.gating import Evidence, fit, gather, judged
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.gate import Gate
 from thermal_fld_ros.perception.landmarker import Landmarker
@@ -22,12 +22,11 @@ def evidence_of(gate: Gate, count: int = 4000) -> Evidence:
     """Places that are right as often as a gate says."""
     rng = np.random.default_rng(0)
     detection, presence = rng.uniform(0.02, 0.98, (2, count))
-    moved = np.exp(rng.uniform(-5.0, 0.0, count))
-    chance = np.array([gate(*told) for told in zip(detection, presence, moved, strict=True)])
-    return Evidence(detection, presence, moved, rng.random(count) < chance)
+    chance = np.array([gate(*pair) for pair in zip(detection, presence, strict=True)])
+    return Evidence(detection, presence, rng.random(count) < chance)
 
 
-@pytest.mark.parametrize("true", [Gate(0.5, 0.8, -1.0, -2.4), Gate(0.0, 1.0, 0.0, 0.0), Gate(1.2, 0.3, -0.3, 0.0)])
+@pytest.mark.parametrize("true", [Gate(0.5, 0.8, -0.4), Gate(0.0, 1.0, 0.0), Gate(1.2, 0.3, 1.0)])
 def test_the_fit_finds_the_gate_that_made_the_evidence(true: Gate) -> None:
     evidence = evidence_of(true)
     found = fit(evidence)
@@ -37,27 +36,14 @@ def test_the_fit_finds_the_gate_that_made_the_evidence(true: Gate) -> None:
 
 def test_evidence_of_one_kind_fits_nothing() -> None:
     with pytest.raises(DataSetError, match="requires right and wrong ones"):
-        fit(Evidence(np.full(3, 0.5), np.full(3, 0.5), np.full(3, 0.1), np.ones(3, bool)))
+        fit(Evidence(np.full(3, 0.5), np.full(3, 0.5), np.ones(3, bool)))
 
 
-def test_how_far_points_move_counts_for_new_faces_alone() -> None:
-    """Followed faces are looked at once: their gate has no weight for it, and takes each place without it."""
-    true = Gate(0.5, 0.8, -1.0, -2.4)
-    new, once = evidence_of(true), evidence_of(true, 400)
-    both = Evidence(*(np.concatenate(pair) for pair in zip(vars(new).values(), vars(once).values(), strict=True)))
-    both.moved[len(new.right) :] = np.nan
-    gates = fit_gates(both)
-    assert gates.first.moved == pytest.approx(-1.0, abs=0.15)
-    assert gates.followed.moved == 0.0
-    assert judged(both.first, gates.first, 0.5)["places"] == len(new.right)
-    assert judged(both.followed, gates.followed, 0.5)["places"] == len(both.right)
-
-
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 10), st.tuples(*[st.floats(-2, 2)] * 3), st.floats(-5, 5))
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(-2, 2), st.floats(-2, 2), st.floats(-5, 5))
 def test_a_score_is_a_probability_whatever_the_networks_say(
-    detection: float, presence: float, moved: float, weights: tuple[float, float, float], bias: float
+    detection: float, presence: float, one: float, other: float, bias: float
 ) -> None:
-    assert 0.0 <= Gate(*weights, bias)(detection, presence, moved) <= 1.0
+    assert 0.0 <= Gate(one, other, bias)(detection, presence) <= 1.0
 
 
 def test_what_is_found_on_turned_heads_is_wrong_however_well_it_fits(dummy_models: Path) -> None:

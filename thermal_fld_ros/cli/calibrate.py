@@ -3,8 +3,8 @@
 
   thermal-fld calibrate --models models --data renders:runs/calibration_frames
 
-Runs both networks over labelled frames, fits the gates of new and of followed faces (docs/training.md) and writes them into the
-landmark network's files. Half of the frames are held out to test the fit.
+Runs both networks over labelled frames, fits the gate (docs/training.md) and writes it into the landmark network's files. Half of
+the frames are held out to test the fit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORM:PATH",
         help="labelled frames, in the form that `evaluate` takes; every face must be labelled",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the gates, but do not write them")
+    parser.add_argument("--dry-run", action="store_true", help="print the gate, but do not write it")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     from thermal_fld_ros.cli._progress import Progress
     from thermal_fld_ros.datasets.forms import open_dataset
     from thermal_fld_ros.datasets.sample import DataSetError
-    from thermal_fld_ros.distillation.export import set_gates
-    from thermal_fld_ros.evaluation.gating import fit_gates, gather, judged
+    from thermal_fld_ros.distillation.export import set_gate
+    from thermal_fld_ros.evaluation.gating import fit, gather, judged
     from thermal_fld_ros.perception.detector import Detector
-    from thermal_fld_ros.perception.gate import read_gates
+    from thermal_fld_ros.perception.gate import read_gate
     from thermal_fld_ros.perception.landmarker import Landmarker
     from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, ModelError, load_model
 
@@ -48,13 +48,12 @@ def run(args: argparse.Namespace) -> int:
         halves = [replace(data, samples=data.samples[start::2]) for start in (0, 1)]
         with Progress(len(data.samples), "frames") as progress:
             known, held_out = (gather(detector, landmarker, half, progress.step) for half in halves)
-        gates = fit_gates(known)
-        print(f"gates: {asdict(gates)}")
-        for name, one in (("before", read_gates(landmarker.model)), ("after", gates)):
-            print(f"new faces, {name}: {judged(held_out.first, one.first, landmarker.threshold)}")
-            print(f"followed faces, {name}: {judged(held_out.followed, one.followed, landmarker.threshold)}")
+        gate = fit(known)
+        print(f"gate: {asdict(gate)}")
+        for name, one in (("before", read_gate(landmarker.model)), ("after", gate)):
+            print(f"{name}: {judged(held_out, one, landmarker.threshold)}")
         if not args.dry_run:
-            set_gates(args.models / LANDMARKS_FILE, asdict(gates))
+            set_gate(args.models / LANDMARKS_FILE, asdict(gate))
     except (DataSetError, ModelError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

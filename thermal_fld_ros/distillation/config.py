@@ -247,7 +247,7 @@ class LandmarkConfig(TrainingConfig, LandmarkShape, SampleConfig):
     start: str | dict[str, float] | None = None
     pretrained: bool = False
     learns: tuple[str, ...] = NETWORK_PARTS
-    gate: dict[str, dict[str, float]] | None = None
+    gate: dict[str, float] | None = None
     adapted_from: dict[str, str] | None = None
     about_data: str | None = None
     index_sha256: str | None = None

@@ -138,8 +138,8 @@ def _with_metadata(model: bytes, metadata: dict[str, Any]) -> bytes:
     return bytes(network.SerializeToString())
 
 
-def set_gates(model: Path, gates: dict[str, dict[str, float]]) -> None:
-    """Write the weights of the gates (`perception.gate.FaceGates`) into a landmark network's files: .onnx, .json, .md and .pt.
+def set_gate(model: Path, gate: dict[str, float]) -> None:
+    """Write the weights of the gate (`perception.gate.Gate`) into a landmark network's files: .onnx, .json, .md and .pt.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def set_gates(model: Path, gates: dict[str, dict[str, float]]) -> None:
     """
     weights = model.with_suffix(".pt")
     _, state = load_trained(weights)
-    state["config"]["gate"] = gates
+    state["config"]["gate"] = gate
     save_trained(state, weights)
     told = json.loads(model.with_suffix(".json").read_text(encoding="utf-8"))
     export(weights, model, told["training"]["command"], told.get("comparison"))

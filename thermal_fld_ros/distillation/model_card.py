@@ -37,7 +37,8 @@ def model_card(metadata: dict[str, Any]) -> str:
         ("version", metadata["version"]), ("licence", metadata["licence"]),
         ("input", f"`{json.dumps(metadata['input'])}`, normalised by `{json.dumps(metadata['normalisation'])}`"),
         ("working point", f"score {metadata['threshold']}"),
-        *([("gates", f"`{json.dumps(metadata['gate'])}`, see `perception/gate.py`")] if "gate" in metadata else []),
+        *([("gate", f"`{json.dumps(metadata['gate'])}`: weights of the detector's and this network's logit, and bias")]
+          if "gate" in metadata else []),
          ("trained on", training["data"]),
         *([("student by MLCM-KD of", f"`{teacher}`, see `docs/distillation.md`")] if teacher else []),
         ("trained by", f"`{training['command']}` at commit {training['git']}, {training['date']}"),

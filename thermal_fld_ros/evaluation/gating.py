@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fitting the gates (`perception.gate`): when what two networks say of a place means that there is a face with right points."""
+"""Fitting the gate (`perception.gate`): when what two networks say of a place means that there is a face with right points."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,11 +14,11 @@ from thermal_fld_ros.datasets.sample import DataSet, DataSetError, LabelledFace
 from thermal_fld_ros.evaluation import metrics
 from thermal_fld_ros.evaluation.calibration import reliability
 from thermal_fld_ros.evaluation.figures import RIGHT_BELOW
-from thermal_fld_ros.perception.cropping import SecondLook, crop_from_points, look_twice
+from thermal_fld_ros.perception.cropping import crop_from_points, look_twice
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
-from thermal_fld_ros.perception.gate import LEAST_DETECTION, FaceGates, Gate, log_moved, logit
-from thermal_fld_ros.perception.geometry import box_around, iou
+from thermal_fld_ros.perception.gate import LEAST_DETECTION, Gate, logit
+from thermal_fld_ros.perception.geometry import Affine, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.pipeline import SUPPORT_IOU
 from thermal_fld_ros.perception.tracking import plausible
@@ -39,37 +39,23 @@ class Evidence:
     ----------
     detection, presence : (N,) float64
         Scores of the detector and of the landmark network.
-    moved : (N,) float64
-        `SecondLook.moved`; NaN where there was one look only.
     right : (N,) bool
     """
 
     detection: Array
     presence: Array
-    moved: Array
     right: NDArray[np.bool_]
-
-    @property
-    def first(self) -> Evidence:
-        """That of new faces: the places that were looked at twice."""
-        twice = np.isfinite(self.moved)
-        return Evidence(self.detection[twice], self.presence[twice], self.moved[twice], self.right[twice])
-
-    @property
-    def followed(self) -> Evidence:
-        """That of followed faces: all places, as what is followed may be none, and without movements, whose logarithm becomes 0."""
-        return replace(self, moved=np.ones(len(self.right)))
 
     def scores(self, gate: Gate) -> Array:
         """The gate's score (N,) of each place."""
-        return np.array([gate(*told) for told in zip(self.detection, self.presence, self.moved, strict=True)])
+        return np.array([gate(*pair) for pair in zip(self.detection, self.presence, strict=True)])
 
 
 def gather(detector: Detector, landmarker: Landmarker, data: DataSet, step: Callable[[], None]) -> Evidence:
     """Evidence from labelled frames, of new faces and of followed ones.
 
-    A new face is what the detector finds, after two looks of the landmark network. A followed one is each labelled head, turned
-    away or not, in a crop as last frame's points give it, at which it looks once.
+    A new face is what the detector finds, after two passes of the landmark network. A followed one is each labelled head, turned
+    away or not, in a crop as last frame's points give it.
 
     Parameters
     ----------
@@ -88,19 +74,18 @@ def gather(detector: Detector, landmarker: Landmarker, data: DataSet, step: Call
         raise DataSetError(
             f"{data.name}: the gate can only be fitted on images in which every face is labelled with points"
         )
-    rows: list[tuple[float, float, float, bool]] = []
+    rows: list[tuple[float, float, bool]] = []
     rng = np.random.default_rng(0)
     for sample in data.samples:
         frame = sample.frame()
         boxes, scores = detector(frame, threshold=LEAST_DETECTION, nms_iou=0.4, min_size=LEAST_SIZE)
-        for (crop, landmarks, moved), detection in _candidates(landmarker, frame, sample.faces, boxes, scores, rng):
+        for crop, landmarks, detection in _candidates(landmarker, frame, sample.faces, boxes, scores, rng):
             if plausible(landmarks, crop, landmarker.size, frame.upright_size, LEAST_SIZE):
                 found = frame.upright_to_image(landmarks.points)
-                right = any(_right(data, found, face) for face in sample.faces)
-                rows.append((detection, landmarks.score, moved, right))
+                rows.append((detection, landmarks.score, any(_right(data, found, face) for face in sample.faces)))
         step()
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return Evidence(table[:, 0], table[:, 1], table[:, 2], table[:, 3] > 0.5)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    return Evidence(table[:, 0], table[:, 1], table[:, 2] > 0.5)
 
 
 def _candidates(
@@ -110,8 +95,8 @@ def _candidates(
     boxes: Array,
     scores: Array,
     rng: np.random.Generator,
-) -> Iterator[tuple[SecondLook[Landmarks], float]]:
-    """Crops, what the landmark network says of them, and the detector's score there; NaN for a movement that is not known."""
+) -> Iterator[tuple[Affine, Landmarks, float]]:
+    """Crops, what the landmark network says of them, and the detector's score there."""
     size, scale = landmarker.size, landmarker.crop_scale
     found = look_twice(
         partial(landmarker, frame), boxes, size, scale,
@@ -119,7 +104,7 @@ def _candidates(
     )  # fmt: skip
     for result, score in zip(found, scores, strict=True):
         if result is not None:
-            yield result, float(score)
+            yield *result, float(score)
     to_upright = frame.upright_to_image.inverse()
     for face in faces:
         if face.points is None or metrics.box_size(face.box) < LEAST_SIZE:
@@ -129,8 +114,7 @@ def _candidates(
         crop = crop_from_points(shaken, size, scale * float(np.exp(rng.normal(0, 0.05))))
         (landmarks,) = landmarker(frame, [crop])
         overlap = iou(box_around(landmarks.points), boxes) if len(boxes) else np.zeros(0)
-        support = float(scores[overlap >= SUPPORT_IOU].max(initial=LEAST_DETECTION))
-        yield SecondLook(crop, landmarks, np.nan), support
+        yield crop, landmarks, float(scores[overlap >= SUPPORT_IOU].max(initial=LEAST_DETECTION))
 
 
 def _right(data: DataSet, found: Array, face: LabelledFace) -> bool:
@@ -138,11 +122,6 @@ def _right(data: DataSet, found: Array, face: LabelledFace) -> bool:
         return False
     errors = metrics.point_errors(data.scheme.select(found), face.points, metrics.box_size(data.extent(face)))
     return bool(np.nanmean(errors) < RIGHT_BELOW)
-
-
-def fit_gates(evidence: Evidence) -> FaceGates:
-    """Both gates, each by its evidence; raises DataSetError as `fit`."""
-    return FaceGates(first=fit(evidence.first), followed=fit(evidence.followed))
 
 
 def fit(evidence: Evidence) -> Gate:
@@ -158,13 +137,12 @@ def fit(evidence: Evidence) -> Gate:
             f"{evidence.right.sum()} of {len(evidence.right)} candidates are right: fitting the gate requires right and wrong ones"
         )
     columns = [[logit(value) for value in values] for values in (evidence.detection, evidence.presence)]
-    columns.append([log_moved(value) for value in evidence.moved])
     design = np.column_stack([*columns, np.ones(len(evidence.right))])
-    weights = np.array([0.0, 1.0, 0.0, 0.0])
+    weights = np.array([0.0, 1.0, 0.0])
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(-design @ weights))
         slope = design.T @ (chance - evidence.right) + RIDGE * weights
-        curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design + RIDGE * np.eye(4)
+        curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design + RIDGE * np.eye(3)
         change = np.linalg.solve(curvature, slope)
         weights = weights - change
         if np.abs(change).max() < 1e-9:

@@ -137,7 +137,7 @@ def given_box(landmarker: Landmarker, frame: ThermalFrame, box: Array) -> Found 
     (result,) = look_twice(partial(landmarker, frame), [upright], landmarker.size, landmarker.crop_scale)
     if result is None:
         return None
-    landmarks = result.found
+    _, landmarks = result
     points = frame.upright_to_image(landmarks.points)
     return Found(points, landmarks.confidence.astype(np.float64)) if np.isfinite(points).all() else None
 

@@ -267,7 +267,7 @@ class NetworkTeacher:
         if boxes is None:
             raise ValueError("this teacher does not find faces by itself and needs their boxes")
         results = look_twice(partial(self._look, image), boxes, self._size, self._scale)
-        return [None if result is None else result.found for result in results]
+        return [None if result is None else result[1] for result in results]
 
     def close(self) -> None:
         """Nothing to let go of."""

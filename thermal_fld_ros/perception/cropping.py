@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,26 +31,6 @@ class HasPoints(Protocol):
 
 
 Looked = TypeVar("Looked", bound=HasPoints)
-
-
-class SecondLook(NamedTuple, Generic[Looked]):
-    """What a landmark network finds when it looks again.
-
-    Attributes
-    ----------
-    crop : Affine
-        From crop to upright pixels.
-    found
-        What is found in it.
-    moved : float
-        Mean distance of its points from those of the first look, in units of sqrt(w h) of their box. A face draws the points to
-        itself; where there is none, they stay where the box has put them.
-    """
-
-    crop: Affine
-    found: Looked
-    moved: float
-
 
 DOWN = np.zeros(68)
 """Weights of the 68 points in the vector from the upper to the lower face."""
@@ -96,7 +76,7 @@ def look_twice(
     size: int,
     scale: float,
     goes_on: Callable[[Affine, Looked], bool] = lambda crop, found: True,
-) -> list[SecondLook[Looked] | None]:
+) -> list[tuple[Affine, Looked] | None]:
     """What a landmark network finds in face boxes: it looks at each box, and then once more about its own points there.
 
     Parameters
@@ -112,25 +92,19 @@ def look_twice(
 
     Returns
     -------
-    list of second looks; None where there was none, also because the first points span no crop.
+    list of (crop, found in it) of the second look; None where there was none, also because the first points span no crop.
     """
     crops = [crop_from_box(box, size, scale) for box in boxes]
-    first = look(crops)
     second: dict[int, Affine] = {}
-    for index, (crop, found) in enumerate(zip(crops, first, strict=True)):
+    for index, (crop, found) in enumerate(zip(crops, look(crops), strict=True)):
         if goes_on(crop, found):
             with suppress(ValueError):
                 second[index] = crop_from_points(found.points, size, scale)
-    results: list[SecondLook[Looked] | None] = [None] * len(crops)
+    results: list[tuple[Affine, Looked] | None] = [None] * len(crops)
     again = list(second.values())
     for index, crop, found in zip(second, again, look(again), strict=True):
-        results[index] = SecondLook(crop, found, _moved(first[index].points, found.points))
+        results[index] = crop, found
     return results
-
-
-def _moved(before: NDArray[np.floating], points: NDArray[np.floating]) -> float:
-    width, height = np.ptp(points, axis=0).tolist()
-    return float(np.linalg.norm(points - before, axis=1).mean()) / max(math.sqrt(width * height), 1e-6)
 
 
 def roll_from_points(points: ArrayLike) -> float:

@@ -23,7 +23,7 @@ from thermal_fld_ros.perception.cuts import CutDetector
 from thermal_fld_ros.perception.decoding import ThermalFrame
 from thermal_fld_ros.perception.detector import Detector
 from thermal_fld_ros.perception.face import Face
-from thermal_fld_ros.perception.gate import LEAST_DETECTION, read_gates
+from thermal_fld_ros.perception.gate import LEAST_DETECTION, read_gate
 from thermal_fld_ros.perception.geometry import Affine, Size, box_around, iou
 from thermal_fld_ros.perception.landmarker import Landmarker, Landmarks
 from thermal_fld_ros.perception.models import DETECTOR_FILE, LANDMARKS_FILE, Model, default_model_folder, load_model
@@ -166,7 +166,7 @@ class Pipeline:
     def __init__(self, options: PipelineOptions = PipelineOptions(), id_prefix: str = "f") -> None:
         self.options = options
         self.detector, self.landmarker = _load(options)
-        self._gates = read_gates(self.landmarker.model)
+        self._gate = read_gate(self.landmarker.model)
         self.last_timing: dict[str, float] = {}
         self.shutter_state = ShutterState.LIVE
         self._faces: list[Face] = []
@@ -227,11 +227,11 @@ class Pipeline:
         """
         same = options.models == self.options.models and not reload
         loaded = (self.detector, self.landmarker) if same else _load(options)
-        gates = read_gates(loaded[1].model)
+        gate = read_gate(loaded[1].model)
         with self._lock:
             self.options = options
             self.detector, self.landmarker = loaded
-            self._gates = gates
+            self._gate = gate
 
     @property
     def statistics(self) -> Statistics:
@@ -272,7 +272,7 @@ class Pipeline:
         timing.lap("crop")
         found = self._looked_again(frame, crops, self.landmarker(frame, crops, timing), timing)
         for track, landmarks in zip(tracks, found, strict=True):
-            score = 0.0 if landmarks is None else self._gates.followed(track.detection, landmarks.score)
+            score = 0.0 if landmarks is None else self._gate(track.detection, landmarks.score)
             if self._stays(track, score) and landmarks is not None:
                 self._tracker.follow(track, landmarks, score, step)
             else:
@@ -350,8 +350,8 @@ class Pipeline:
         for result, (_, detection) in zip(found, fresh, strict=True):
             if result is None:
                 continue
-            crop, landmarks, moved = result
-            score = self._gates.first(detection, landmarks.score, moved)
+            crop, landmarks = result
+            score = self._gate(detection, landmarks.score)
             if score >= self._threshold and self._plausible(landmarks, crop, frame):
                 tracker.add(landmarks, score, detection, self._clock.now)
         tracker.merge(options.nms_iou)
@@ -365,7 +365,7 @@ class Pipeline:
         for track in self._tracker.seen:
             overlap = iou(track.box, boxes) if len(boxes) else np.zeros(0)
             track.detection = float(scores[overlap >= SUPPORT_IOU].max(initial=LEAST_DETECTION))
-            track.score = self._gates.followed(track.detection, track.landmarks.score)
+            track.score = self._gate(track.detection, track.landmarks.score)
             if not self._stays(track, track.score):
                 self._tracker.lose(track, self._clock.now)
 
