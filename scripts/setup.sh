@@ -143,7 +143,7 @@ build_package() {
 build_key() {
     local folders=(config launch models resource scripts/nodes thermal_fld_ros)
     (cd "$root" && cat CMakeLists.txt package.xml msg/*.msg srv/*.srv &&
-        { find "${folders[@]}" -type f ! -name '*.pyc' 2>/dev/null || true; } | LC_ALL=C sort) | key_of
+        { find "${folders[@]}" -type f ! -path '*/__pycache__/*' 2>/dev/null || true; } | LC_ALL=C sort) | key_of
 }
 
 # --- the work ------------------------------------------------------------------------------------------------------
