@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from thermal_fld_ros.perception.normalisation import Normalisation, normalise
 
@@ -46,6 +47,15 @@ def test_inversion_is_the_negative() -> None:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_a_flat_image_is_grey(inverted: bool) -> None:
     np.testing.assert_array_equal(normalise(np.full((9, 9), 7, np.uint16), USUAL, inverted), np.full((9, 9), 0.5))
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning:thermal_fld_ros")
+@given(arrays(np.float32, (5, 6), elements=st.floats(-(2.0**100), 2.0**100, width=32)), st.booleans())
+@example(np.float32([[0, 1e-42], [1e-42, 0]]), False)  # 1 over this range is no number in single precision
+def test_any_finite_image_lies_between_0_and_1(raw: np.ndarray, inverted: bool) -> None:
+    shown = normalise(raw, USUAL, inverted)
+    assert (shown >= 0).all()
+    assert (shown <= 1).all()
 
 
 def test_writes_into_a_part_of_a_batch() -> None:

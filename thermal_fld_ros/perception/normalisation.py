@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 # A regular subsample of this many pixels is enough for percentiles, however large the image.
 MAX_SAMPLES = 4096
 
+# Below, single precision cannot hold the factor that makes the range 1.
+LEAST_RANGE = float(np.finfo(np.float32).tiny)
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -66,7 +69,7 @@ def normalise(
     low, high = value_range(raw, normalisation)
     if out is None:
         out = np.empty(raw.shape, dtype=np.float32)
-    if not high > low:
+    if not high - low >= LEAST_RANGE:
         out.fill(0.5)
         return out
     if inverted:
