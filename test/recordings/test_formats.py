@@ -355,6 +355,16 @@ def test_a_recording_that_was_cut_names_the_cure(tmp_path: Path, is_of_the_captu
             recover(bag)
 
 
+def test_a_bag_whose_message_definition_is_damaged_is_named(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", {"/image": [image_message(frames()[0], 0)]})
+    file = next(bag.glob("*.mcap"))
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"uint8 is_bigendian", b"uintK is_bigendian"))
+    assert file.read_bytes() != whole
+    with pytest.raises(SourceError, match=r"the bag is damaged: .*uintK"):
+        list(open_source(bag).entries())
+
+
 def test_a_compressed_image_that_is_damaged_does_not_end_the_bag(tmp_path: Path) -> None:
     (first, second) = (png(frame) for frame in frames(2))
     topics = {"/image/compressed": [compressed_message(data, "png") for data in (first, first[:-200], second)]}

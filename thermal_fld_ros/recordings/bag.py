@@ -106,13 +106,16 @@ def _damage() -> tuple[type[Exception], ...]:
     from rosbags.highlevel import AnyReaderError
     from rosbags.rosbag1 import ReaderError as Ros1Error
     from rosbags.rosbag2 import ReaderError
+    from rosbags.serde import SerdeError
+    from rosbags.typesys import TypesysError
 
-    found: list[type[Exception]] = [AnyReaderError, Ros1Error, ReaderError, sqlite3.Error, AssertionError, struct.error]
+    found: list[type[Exception]] = [AnyReaderError, Ros1Error, ReaderError, SerdeError, TypesysError]
+    found += [sqlite3.Error, AssertionError, struct.error]
     with suppress(ImportError):  # newer versions read SQLite with it
         import apsw
 
         found.append(apsw.Error)
-    return (*found, OSError, EOFError, RuntimeError, OverflowError, MemoryError, IndexError, UnicodeDecodeError)
+    return (*found, OSError, EOFError, RuntimeError, OverflowError, MemoryError, LookupError, UnicodeDecodeError)
 
 
 def bag_notes(path: Path, reader: Any) -> tuple[str, ...]:
