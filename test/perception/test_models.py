@@ -117,6 +117,13 @@ def test_metadata_that_does_not_fit_is_named(tmp_path: Path, metadata: Any, text
     assert str(path) in str(error.value)
 
 
+def test_metadata_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    path = save(with_metadata(landmarks_model(), '{"name": "é"}'), tmp_path)
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xf7\xa9"))
+    with pytest.raises(ModelError, match="metadata is not UTF-8"):
+        load_model(path)
+
+
 def test_models_in_the_wrong_place_are_refused(dummy_models: Path) -> None:
     with pytest.raises(ModelError, match='"task" is "landmarks", expected "detection"'):
         Detector(load_model(dummy_models / LANDMARKS_FILE))

@@ -118,6 +118,16 @@ def test_without_the_library_the_preview_is_read_and_the_library_named(tmp_path:
         assert "pip install flyr" in source.notes[-1]
 
 
+@pytest.mark.parametrize("mark", [b"FFF\x00", b"FFX\x00"])
+def test_a_radiometric_jpeg_that_announces_endless_records_is_refused_at_once(tmp_path: Path, mark: bytes) -> None:
+    path = write_radiometric_jpeg(tmp_path / "IR_0001.jpg", raw_from_celsius(CELSIUS))
+    head, found, rest = path.read_bytes().partition(b"FFF\x00")
+    path.write_bytes(head + mark + rest[:24] + b"\x40\x00\x00\x00" + rest[28:])
+    assert found
+    with pytest.raises(SourceError, match="1073741824 records"):
+        list(open_source(path).entries())
+
+
 def test_a_folder_of_radiometric_jpegs_has_their_unit(tmp_path: Path) -> None:
     for number in range(2):
         write_radiometric_jpeg(tmp_path / f"IR_000{number}.jpg", raw_from_celsius(CELSIUS))

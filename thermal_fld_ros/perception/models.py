@@ -210,7 +210,10 @@ def _not_available(path: Path, wanted: str, found: str) -> str:
 
 
 def _read_metadata(path: Path, session: ort.InferenceSession) -> dict[str, Any]:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: its metadata is not UTF-8: {error}") from error
     if text is None:
         raise ModelError(
             f'{path}: the file has no metadata property "{METADATA_KEY}"; was it exported by this package?'

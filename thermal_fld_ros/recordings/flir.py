@@ -15,7 +15,6 @@ from thermal_fld_ros.recordings.source import RawImage, Reading, Source, SourceE
 SUFFIXES = (".jpg", ".jpeg")
 EXTRA = "flir"
 _SEGMENT = re.compile(rb"\xff\xe1..FLIR\x00", re.DOTALL)
-_DIRECTORY = re.compile(_SEGMENT.pattern + rb".{3}FFF\x00.{24}(.{4})", re.DOTALL)
 _MOST_RECORDS = 1000
 """In a file; flyr walks as many as the file says there are, up to 2^32 in a damaged one."""
 
@@ -49,13 +48,14 @@ def is_radiometric(path: Path) -> bool:
 
 def _read(path: Path) -> RawImage:
     import flyr
+    from flyr.flyr import extract_flir_app1
 
     with reading(path):
         content = path.read_bytes()
-    directory = _DIRECTORY.search(content)
-    if directory and (records := int.from_bytes(directory[1], "big")) > _MOST_RECORDS:
-        raise SourceError(f"{path}: its temperatures cannot be read ({records} records); --preview reads the picture")
     try:
+        header = extract_flir_app1(BytesIO(content)).read(32)
+        if (records := int.from_bytes(header[28:], "big")) > _MOST_RECORDS:
+            raise ValueError(f"{records} records")
         celsius = flyr.unpack(BytesIO(content)).celsius
     except Exception as error:  # whatever a damaged file makes of a parser
         raise SourceError(f"{path}: its temperatures cannot be read ({error}); --preview reads the picture") from error

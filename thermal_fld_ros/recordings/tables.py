@@ -36,7 +36,8 @@ def open_table(path: Path, options: Reading) -> Source:
         raise SourceError(
             f"{path}: there is no image in this table: expected at least {LEAST_SIDE} lines of as many numbers each, at least {LEAST_SIDE}"
         )
-    frames = [np.array(image, np.float32) for image in images]
+    with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and decoding fills it
+        frames = [np.array(image, np.float32) for image in images]
     named = next((unit for unit, pattern in _UNITS.items() if pattern.search(headings)), "")
     if named == "fahrenheit":
         frames = [(frame - np.float32(32.0)) / np.float32(1.8) for frame in frames]
