@@ -42,6 +42,8 @@ run export runs/rgb_teacher/checkpoint.pt --config config/training/rgb_teacher.y
 for stage in face_landmarks_refined face_landmarks_frames thermal_teacher face_landmarks_last face_landmarks_lids; do
     run train "config/training/$stage.yaml"
 done
-run export runs/face_landmarks_lids/checkpoint.pt --config config/training/face_landmarks_lids.yaml --out "$out/face_landmarks.onnx" \
+run export runs/face_landmarks_lids/checkpoint.pt --config config/training/face_landmarks_lids.yaml --out "$out/face_landmarks_wide.pt"
+run train config/training/face_landmarks_narrow.yaml # learns from models/face_landmarks_wide.pt
+run export runs/face_landmarks_narrow/checkpoint.pt --config config/training/face_landmarks_narrow.yaml --out "$out/face_landmarks.onnx" \
     --arms docs/results/students.json
 run calibrate --models "$out" --data renders:runs/calibration_frames

@@ -36,7 +36,14 @@ def test_a_shipped_configuration_survives_a_checkpoint(file: Path, tmp_path: Pat
     assert not is_config_of(content | {"seed": 77}, config)
 
 
-@pytest.mark.parametrize(("name", "file"), [("face_landmarks", "face_landmarks_lids"), ("rgb_teacher", "rgb_teacher")])
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("face_landmarks", "face_landmarks_narrow"),
+        ("face_landmarks_wide", "face_landmarks_lids"),
+        ("rgb_teacher", "rgb_teacher"),
+    ],
+)
 def test_the_configuration_in_shipped_weights_is_that_of_its_last_training(name: str, file: str) -> None:
     _, state = load_trained(ROOT / f"models/{name}.pt")
     config = read_config(state["config"], name)

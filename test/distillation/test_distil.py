@@ -159,6 +159,28 @@ def test_a_start_of_another_shape_is_named(rendered_pairs: Path, tmp_path: Path)
         begin_with(landmark_net(config(rendered_pairs)), str(start))
 
 
+def test_a_narrower_network_keeps_the_channels_that_carry_the_signal(rendered_pairs: Path, tmp_path: Path) -> None:
+    """Channels that are silent in the wide one are those that go: both networks say the same."""
+    shape = NETWORK | {"stem": 4, "widths": [8, 12, 16], "depths": [1, 2, 2]}
+    wide = landmark_net(config(rendered_pairs, network=shape))
+    for module in wide.encoder.backbone.stages.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            count = module.num_features
+            silent = torch.arange(count) % 4 == 1
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            with torch.no_grad():
+                module.weight[silent] = 0
+                module.bias[silent] = 0
+    start = tmp_path / "wide.pt"
+    weights = {f"student.{name}": value for name, value in wide.state_dict().items()}
+    save_trained({"config": plain_config(config(rendered_pairs, network=shape)), "averaged": weights}, start)
+    narrow = landmark_net(config(rendered_pairs, network=shape | {"widths": [6, 9, 12]})).eval()
+    begin_with(narrow, str(start))
+    image = torch.rand(2, 1, narrow.size, narrow.size)
+    torch.testing.assert_close(narrow(image), wide.eval()(image), atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_the_card_tells_the_stages_before_and_who_taught_them(rendered_pairs: Path, tmp_path: Path) -> None:
     first = config(rendered_pairs, modality="rgb", terms={"task": {"weight": 1}})

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from thermal_fld_ros.distillation.checkpoint import load_trained
 from thermal_fld_ros.distillation.config import NETWORK_PARTS, LandmarkConfig
+from thermal_fld_ros.distillation.narrowing import is_narrower, narrowed
 from thermal_fld_ros.distillation.networks import LandmarkNet, Prediction, conv, landmark_net
 from thermal_fld_ros.distillation.pairs import PlainPairs, open_samples
 from thermal_fld_ros.distillation.terms import LossInputs, Term, read_terms, target_of
@@ -186,12 +187,19 @@ def begin_with(student: LandmarkNet, start: str | Mapping[str, float]) -> None:
 def start_from(student: LandmarkNet, file: Path) -> None:
     """Give a network the weights of a checkpoint of its shape; those of an RGB network to a thermal one, as if it saw grey.
 
+    Of a network that is wider, it gets those of the channels that carry most (`narrowing.narrowed`).
+
     Raises
     ------
     ValueError
         When the checkpoint's network has another shape.
     """
-    weights = load_trained(file)[0].state_dict()
+    network = load_trained(file)[0]
+    weights = (
+        narrowed(network, student)
+        if isinstance(network, LandmarkNet) and is_narrower(student, network)
+        else network.state_dict()
+    )
     wanted = {name: value.shape for name, value in student.state_dict().items()}
     for name, value in weights.items():
         seen = wanted.get(name)
