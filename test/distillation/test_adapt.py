@@ -97,7 +97,7 @@ def test_a_network_that_is_no_better_is_not_written(
     data = write_data_set(people, tmp_path / "robot", SPLITS)
     lines = [json.loads(line) for line in (data / "pairs.jsonl").read_text().splitlines()]
     for line in lines:
-        if line["split"] == "train":  # the labels of other points
+        if line["split"] != "test":  # the labels of other points; those that choose the epoch are wrong, too
             line["points"] = line["points"][::-1]
     (data / "pairs.jsonl").write_text("\n".join(map(json.dumps, lines)))
     old = tmp_path / "out/face_landmarks_robot.onnx"

@@ -77,7 +77,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unknown task": (changed(lambda state: state["config"].update(task="x")), "make no network: KeyError: 'x'"),
     "no weights": (changed(lambda state: state.pop("averaged")), "make no network: KeyError: 'averaged'"),
     "a weight less": (changed(without_one), "make no network: RuntimeError: .*Missing key"),
-    "another size": (changed(lambda state: state["config"]["network"].update(stem=9)), "make no network: .*size mismatch"),
+    "another size": (changed(lambda state: state["config"]["network"].update(hidden=95)), "make no network: .*size mismatch"),
     "NaN": (changed(nan), "1 of its weights are NaN or infinite, the first is "),
     "a folder": (Path.mkdir, "Is a directory"),
     "missing": (lambda file: None, "No such file"),

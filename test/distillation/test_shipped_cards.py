@@ -52,7 +52,8 @@ def test_export_writes_weights_that_training_starts_from(tmp_path: Path) -> None
     wanted, _ = load_trained(MODELS / "face_landmarks.pt")
     for file in ("network.pt", "alone.pt"):
         network, _ = load_trained(tmp_path / file)
-        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), wanted.parameters(), strict=True))
+        for ours, theirs in zip(network.parameters(), wanted.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-6)  # alone, they are in half precision
 
 
 def test_the_card_compares_ways_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

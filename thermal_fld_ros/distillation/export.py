@@ -157,14 +157,13 @@ def set_gate(model: Path, gate: dict[str, float]) -> None:
 
 
 def export_weights(checkpoint: Path, out: Path, command: str) -> dict[str, Any]:
-    """Write the weights of a checkpoint alone (.pt), which other trainings start from; returns the metadata.
+    """Write the weights of a checkpoint alone (.pt), in half precision, which other trainings start from; returns the metadata.
 
-    A network for RGB images, of which there is no ONNX file, gets its metadata (.json) and model card (.md) here, and is written in
-    half precision.
+    A network for RGB images, of which there is no ONNX file, gets its metadata (.json) and model card (.md) here.
     """
     network, state = load_trained(checkpoint)
     rgb = state["config"].get("modality") == "rgb"
-    save_trained(state, out, torch.float16 if rgb else torch.float32)
+    save_trained(state, out, torch.float16)
     shape = {key: state["config"][key] for key in ("size", "crop_scale") if key in state["config"]}
     metadata = _metadata(state, command, shape)
     if rgb:
@@ -219,7 +218,11 @@ def _compare(model: bytes, runtime: _Runtime) -> None:
         found = session.run(runtime.outputs, {"image": image.numpy()})
         for name, ours, theirs in zip(runtime.outputs, found, expected, strict=True):
             reference = theirs.numpy()
-            if name == "boxes":  # peaks of nearly equal score may change places: compare each with the nearest
+            if name == "boxes":
+                # Peaks of nearly equal score may change places, and at the last one another may be taken: compare the others, each with
+                # the nearest.
+                scores = found[runtime.outputs.index("scores")]
+                ours = ours[scores > scores.min() + 1e-4]
                 reference = reference[np.abs(reference[None] - ours[:, None]).max(-1).argmin(1)]
             if not np.allclose(ours, reference, atol=0.02):
                 difference = np.abs(ours - reference).max()
