@@ -159,7 +159,7 @@ def network_speed() -> str:
     return f"""## Smaller landmark networks: `python benchmarks/network_speed.py`
 
 Random weights, one crop, one thread, in a tight loop: what a network of that size would cost, before it is trained. *ratio* is to the
-shipped configuration in the same round. *separable*: depth-wise and point-wise convolutions. {on_machine(result)}.
+wide network in the same round, which teaches the shipped one. *separable*: depth-wise and point-wise convolutions. {on_machine(result)}.
 
 {table(["network", "million parameters", "MMAC", "median ms", "ratio"], rows)}
 {network_files(result)}"""

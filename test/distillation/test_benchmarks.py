@@ -28,7 +28,7 @@ def test_networks_are_timed_beside_those_of_an_earlier_version(tmp_path: Path) -
         assert {"now", "HEAD"} == set(found["versions"])
         assert all(row["mmac"] > 1 and row["median_ms"] > 0 for row in found["versions"].values())
     networks = result["networks"]
-    assert networks["shipped"]["ratio"] == 1.0 and networks["separable"]["mmac"] < networks["shipped"]["mmac"] / 2
+    assert networks["wide"]["ratio"] == 1.0 and networks["separable"]["mmac"] < networks["wide"]["mmac"] / 2
 
 
 @pytest.mark.slow

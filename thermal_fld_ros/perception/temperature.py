@@ -58,19 +58,12 @@ KELVIN = 273.15
 
 _COUNT = SAMPLES_ACROSS * SAMPLES_ACROSS
 _HALF = _COUNT // 2 + 1
-_ACROSS, _DOWN = (
-    axis.ravel() for axis in np.meshgrid(np.linspace(-1, 1, SAMPLES_ACROSS), np.linspace(-1, 1, SAMPLES_ACROSS))
-)
-_BY_REGION = np.zeros((len(REGIONS), _COUNT, 68))
-for _row, (_centre, _width, _height) in zip(_BY_REGION, _SHAPES.values(), strict=True):
-    _total = sum(_centre.values())
-    for _point, _weight in _centre.items():
-        _row[:, _point] += _weight / _total
-    _row[:, 45] += _width * _ACROSS
-    _row[:, 36] -= _width * _ACROSS
-    _row[:, 33] += _height * _DOWN
-    _row[:, 27] -= _height * _DOWN
-_PLACES = _BY_REGION.reshape(-1, 68)
+_CENTRES = np.zeros((len(REGIONS), 68))
+for _row, (_centre, _, _) in zip(_CENTRES, _SHAPES.values(), strict=True):
+    _row[list(_centre)] = np.array(list(_centre.values())) / sum(_centre.values())
+_HALVES = np.array([shape[1:] for shape in _SHAPES.values()])
+_GRID = np.linspace(-1, 1, SAMPLES_ACROSS)
+_ACROSS, _DOWN = _HALVES[:, :1] * np.tile(_GRID, SAMPLES_ACROSS), _HALVES[:, 1:] * np.repeat(_GRID, SAMPLES_ACROSS)
 _COVERABLE = np.isin(REGIONS, COVERABLE)
 
 
@@ -135,10 +128,11 @@ def region_temperatures(
     if not frame.unit.radiometric:
         return dict.fromkeys(REGIONS, RegionTemperature(math.nan, math.nan, 0))
     rows, columns = frame.pixels.shape
-    x, y = np.rint(_PLACES @ points).astype(np.intp).reshape(len(REGIONS), _COUNT, 2).transpose(2, 0, 1)
-    y = y - frame.top
+    x, y = _places(np.asarray(points, np.float64))
+    y -= frame.top
     inside = (x >= 0) & (y >= 0) & (x < columns) & (y < rows)
-    x, y = x.clip(0, columns - 1), y.clip(0, rows - 1)
+    if not inside.all():
+        x, y = x.clip(0, columns - 1), y.clip(0, rows - 1)
     values = frame.celsius(frame.pixels[y, x]).astype(np.float64)
     if surface.emissivity != 1.0:
         values = surface.correct(values)
@@ -158,6 +152,17 @@ def region_temperatures(
             REGIONS, means.tolist(), noise.tolist(), pixels.tolist(), known.tolist(), strict=True
         )
     }
+
+
+def _places(points: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Columns and rows of the pixels of each region, (regions, samples) each."""
+    centres = _CENTRES @ points
+    width, height = points[45] - points[36], points[33] - points[27]
+    x, y = (
+        np.rint(centres[:, axis, None] + _ACROSS * width[axis] + _DOWN * height[axis]).astype(np.intp)
+        for axis in (0, 1)
+    )
+    return x, y
 
 
 def _agreeing(values: NDArray[np.float64]) -> NDArray[np.bool_]:
