@@ -180,15 +180,15 @@ class CaptureNode(ManagedNode):
                 messages["lost on the way"] = subscriptions[role].lost - lost_before[role]
             return report
 
-        episode = Episode(
-            new_folder(output, label.subject),
-            topics,
-            episode_options(values),
-            label,
-            values,
-            reception,
-            self.get_logger().error,
-        )
+        options, log = episode_options(values), self.get_logger().error
+        while True:
+            folder = new_folder(output, label.subject)
+            try:
+                episode = Episode(folder, topics, options, label, values, reception, log)
+                break
+            except FileExistsError:  # another recording took the name in between
+                if not folder.exists():
+                    raise
         self._episode = episode
         for message in self._transforms:
             episode.put_transforms(message)
