@@ -179,6 +179,9 @@ def test_a_narrower_network_keeps_the_channels_that_carry_the_signal(rendered_pa
     begin_with(narrow, str(start))
     image = torch.rand(2, 1, narrow.size, narrow.size)
     torch.testing.assert_close(narrow(image), wide.eval()(image), atol=1e-4, rtol=1e-4)
+    other = landmark_net(config(rendered_pairs, network=shape | {"widths": [6, 9, 12], "hidden": 12}))
+    with pytest.raises(ValueError, match="another shape"):  # narrower elsewhere, too: that would begin untrained
+        begin_with(other, str(start))
 
 
 @pytest.mark.slow

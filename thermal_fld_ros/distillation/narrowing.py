@@ -14,17 +14,23 @@ from torch import Tensor, nn
 
 from thermal_fld_ros.distillation.networks import Backbone, LandmarkNet, Residual
 
+NARROWED = ("encoder.backbone.stages.", "encoder.lateral.")
+"""Where weights have other shapes in a narrower network."""
+
 
 def is_narrower(narrow: LandmarkNet, wide: LandmarkNet) -> bool:
     """Whether `narrowed` can make one of the other: they differ in the widths of their backbones' stages only."""
     ours, theirs = narrow.encoder.backbone, wide.encoder.backbone
     if not (isinstance(ours, Backbone) and isinstance(theirs, Backbone)):
         return False
-    same = [len(stage) for stage in ours.stages] == [len(stage) for stage in theirs.stages]  # type: ignore[arg-type]
-    same = same and ours.stem[0][0].weight.shape[0] == theirs.stem[0][0].weight.shape[0]  # type: ignore[index]
-    same = same and all(getattr(narrow, key) == getattr(wide, key) for key in ("channels", "neck", "size", "bins"))
+    if [len(stage) for stage in ours.stages] != [len(stage) for stage in theirs.stages]:  # type: ignore[arg-type]
+        return False
+    own, other = narrow.state_dict(), wide.state_dict()
+    elsewhere = {name for name in own.keys() & other.keys() if not name.startswith(NARROWED)}
     return (
-        same and ours.widths != theirs.widths and all(a <= b for a, b in zip(ours.widths, theirs.widths, strict=True))
+        all(own[name].shape == other[name].shape for name in elsewhere)
+        and ours.widths != theirs.widths
+        and all(a <= b for a, b in zip(ours.widths, theirs.widths, strict=True))
     )
 
 
